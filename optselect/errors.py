@@ -1,0 +1,88 @@
+"""The exceptions of optselect.
+
+Every error that a user can cause derives from `OptselectError` and from the builtin that fits it::
+
+    OptselectError
+    ├── InvalidValue (ValueError)          a number, flag or combination outside its domain
+    ├── UnknownName (ValueError)           no such optimizer, schedule, column, metric, space key, study ...
+    ├── InvalidSpace (ValueError)          a search-space file; all its mistakes at once
+    ├── InvalidData (ValueError)           a data set that cannot be read or trained on
+    ├── InvalidModel (ValueError)          a model that does not build, compile or fit the data
+    ├── StudyConflict (RuntimeError)       a study on disk that was started with other data, model or settings
+    ├── NoResult (RuntimeError)            a study in which no trial gave a finite value
+    └── WorkerFailed (RuntimeError)        a training process died more often than chance explains
+
+A message says who, `what`, where, what was got, and how to mend it. The command line prints it without a
+traceback and exits with 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "InvalidData",
+    "InvalidModel",
+    "InvalidSpace",
+    "InvalidValue",
+    "NoResult",
+    "OptselectError",
+    "StudyConflict",
+    "UnknownName",
+    "WorkerFailed",
+    "suggestion",
+]
+
+
+class OptselectError(Exception):
+    """Anything that a user, a file or a machine did wrong, with a message for a person."""
+
+
+class InvalidValue(OptselectError, ValueError):
+    """A value outside its domain."""
+
+
+class UnknownName(OptselectError, ValueError):
+    """A name that nothing answers to."""
+
+
+class InvalidSpace(OptselectError, ValueError):
+    """A search space with mistakes."""
+
+
+class InvalidData(OptselectError, ValueError):
+    """Data that cannot be read or trained on."""
+
+
+class InvalidModel(OptselectError, ValueError):
+    """A model that does not build, or does not fit the data."""
+
+
+class StudyConflict(OptselectError, RuntimeError):
+    """A study on disk belongs to another question."""
+
+
+class NoResult(OptselectError, RuntimeError):
+    """No trial produced a finite value."""
+
+
+class WorkerFailed(OptselectError, RuntimeError):
+    """A training process died and could not be replaced."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of an unknown-name message: the nearest names, else all of them.
+
+    >>> suggestion("adamn", ["sgd", "adam", "adamw"])
+    "Did you mean 'adam' or 'adamw'? Known: adam, adamw, sgd."
+    >>> suggestion("zzz", ["sgd", "adam"])
+    'Known: adam, sgd.'
+    """
+    known = sorted(known)
+    shown = known if len(known) <= 40 else [*known[:40], "..."]
+    near = difflib.get_close_matches(name, known, n=2) or difflib.get_close_matches(
+        name.strip().lower(), [k for k in known if k.strip().lower() == name.strip().lower()], n=2
+    )
+    hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return f"{hint}Known: {', '.join(shown)}."

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from optselect.hyper import Declared
 from optselect.lazy import ops
 
-__all__ = ["Rule", "Scalar", "cast", "choose"]
+__all__ = ["Rule", "Scalar", "cast", "choose", "exact"]
 
 Tensor = Any
 State = dict[str, Tensor]
@@ -103,6 +103,11 @@ def cast(value: Any, dtype: Any) -> Tensor:
     if isinstance(value, Scalar):
         return ops.cast(ops.cast(value.value, "float32"), dtype)
     return ops.cast(value, dtype)
+
+
+def exact(value: Any, dtype: Any) -> Tensor:
+    """`value` as a tensor of `dtype`, rounded once: for operations that are functions and so meet no `Scalar`."""
+    return value.to(dtype) if isinstance(value, Scalar) else ops.convert_to_tensor(value, dtype=dtype)
 
 
 def choose(flag: Any, yes: Tensor, no: Tensor) -> Tensor:

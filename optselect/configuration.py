@@ -14,7 +14,7 @@ from optselect.rule import Rule
 from optselect.rules import RULES
 from optselect.schedules import SCHEDULES, Constant, Schedule
 
-__all__ = ["Configuration"]
+__all__ = ["BASELINE", "Configuration"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -171,6 +171,10 @@ class Configuration:
         if not isinstance(self.schedule, Constant):
             parts.insert(1, self.schedule.name)
         return f"{type(self.rule).__name__} ({', '.join([*parts, f'batch {self.batch_size}'])})"
+
+
+# What everyone has without a search: Keras's Adam as it comes. Every verdict is measured against it.
+BASELINE = Configuration(rule=RULES["adam"]())
 
 
 class _Raw(str):

@@ -146,6 +146,8 @@ class Declared:
     """
 
     name: ClassVar[str] = ""
+    common: ClassVar[bool] = True  # the default search space tries this member
+    from_trials: ClassVar[int] = 0  # an arm with fewer trials than this does not try it, as in `Search`
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -1,0 +1,42 @@
+"""Who is told how a study goes: the terminal's board, or nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from optselect.records import TrialRecord
+
+__all__ = ["Listener", "Silent"]
+
+
+class Listener(Protocol):
+    """Told what happens, in the caller's thread; what it does must be quick."""
+
+    def say(self, text: str) -> None:
+        """A line for the user."""
+
+    def ready(self, description: Mapping[str, Any]) -> None:
+        """The workers have the task; what they say of it."""
+
+    def stage(self, name: str, done: int, total: int | None) -> None:
+        """A stage begins with `done` of `total` trials there already; None where time is the budget."""
+
+    def trial(self, record: TrialRecord) -> None:
+        """A trial has ended."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def say(self, text: str) -> None:
+        pass
+
+    def ready(self, description: Mapping[str, Any]) -> None:
+        pass
+
+    def stage(self, name: str, done: int, total: int | None) -> None:
+        pass
+
+    def trial(self, record: TrialRecord) -> None:
+        pass

@@ -1,0 +1,93 @@
+"""The process that trains: TensorFlow lives here and nowhere else.
+
+It reads pickled requests from a socket and answers each: a task first, then jobs. It ends when its parent does.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+from optselect.errors import InvalidModel, OptselectError
+from optselect.trainer.jobs import Job, Run
+
+__all__ = ["main"]
+
+
+def main(descriptor: int, threads: int) -> None:
+    """Serve the socket `descriptor` with `threads` threads an operation (0: as many as TensorFlow likes)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    pipe = Connection(socket.socket(fileno=descriptor).detach())
+    requests: queue.Queue[Any] = queue.Queue()
+    threading.Thread(target=_receive, args=(pipe, requests), daemon=True).start()
+    _prepare_tensorflow(threads)
+    trainers: dict[str, Any] = {}
+    while True:
+        kind, payload = requests.get()
+        try:
+            if kind == "task":
+                answer: Any = _take_task(payload, trainers)
+            else:
+                answer = _run(payload, trainers)
+        except OptselectError as error:
+            pipe.send(("error", error))
+        except Exception as error:
+            pipe.send(("error", InvalidModel(f"Training failed with {type(error).__name__}: {error}")))
+            traceback.print_exc()
+        else:
+            pipe.send((kind, answer))
+
+
+def _receive(pipe: Connection, requests: queue.Queue[Any]) -> None:
+    """Pass requests on; end the process, in whatever it is busy with, when the parent is gone."""
+    try:
+        while True:
+            requests.put(pipe.recv())
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+def _prepare_tensorflow(threads: int) -> None:
+    import tensorflow as tf
+
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    for device in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(device, True)
+
+
+def _take_task(spec: Any, trainers: dict[str, Any]) -> dict[str, Any]:
+    """Build the task and trace its program; a description for the user."""
+    from optselect.configuration import BASELINE
+    from optselect.tasks.task import Task
+    from optselect.trainer.run import FitTrainer, make_trainer
+
+    task = Task.from_spec(spec)
+    trainer, note = make_trainer(task, Job(configuration=BASELINE, seed=0, epochs=1))
+    trainers["search"] = trainer
+    trainers["plain"] = FitTrainer(task)
+    return {**task.describe(), "trainer": note, "headline": task.headline}
+
+
+def _run(job: Job, trainers: dict[str, Any]) -> Run:
+    try:
+        run: Run = trainers["plain" if job.plain else "search"].run(job)
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        return Run(
+            curves={},
+            metrics={},
+            epochs=0,
+            finite=False,
+            seconds=0.0,
+            error=f"{type(error).__name__}: {error}"[:2000],
+        )
+    return run

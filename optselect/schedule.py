@@ -30,6 +30,7 @@ class Schedule(Declared):
     into the arguments of the Keras class for a length, and `rate` computes with those.
     """
 
+    common: ClassVar[bool] = False
     twin: ClassVar[str] = ""  # the Keras class that it equals; "" where Keras takes a plain number
 
     def arguments(self, learning_rate: float, total_steps: int) -> dict[str, Any]:
@@ -67,12 +68,13 @@ def steps(share: float, total_steps: int) -> int:
 
 
 def fraction(count: float, total_steps: int) -> float:
-    """The inverse of `steps`, to twelve digits: enough to come back to the same whole number.
+    """The inverse of `steps`, to twelve digits if they come back to the same whole number.
 
     >>> fraction(3, 10)
     0.3
     """
-    return float(f"{count / total_steps:.12g}")
+    near = float(f"{count / total_steps:.12g}")
+    return near if round(near * total_steps) == count else count / total_steps
 
 
 def tidy(value: float) -> float:

@@ -20,9 +20,7 @@ def sgd(w: Array, grads: Array, *, learning_rate: float, momentum: float, nester
     return w
 
 
-def adagrad(
-    w: Array, grads: Array, *, learning_rate: float, initial_accumulator_value: float, epsilon: float
-) -> Array:
+def adagrad(w: Array, grads: Array, *, learning_rate: float, initial_accumulator_value: float, epsilon: float) -> Array:
     """All steps at once: the accumulator is a cumulative sum."""
     sums = initial_accumulator_value + np.cumsum(grads**2, axis=0)
     return w - np.sum(learning_rate * grads / np.sqrt(sums + epsilon), axis=0)

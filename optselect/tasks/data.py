@@ -1,0 +1,106 @@
+"""A data set in memory: features, target, and what was inferred about them while reading."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Data", "Features", "row_hashes", "take_rows"]
+
+Features = pd.DataFrame | np.ndarray | dict[str, np.ndarray]
+"""A table with one column a feature, or one array, or named arrays; the first axis counts rows."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Data:
+    """Features and raw target values, row by row.
+
+    name: for people (a file name, "sklearn:digits"). x: a frame without the target; or an array whose first axis
+    counts rows; or named arrays. y: the target as it was given, one value a row, shape (rows,).
+    target: the name of the target. notes: what was inferred and must be said.
+
+    >>> data = Data(name="two rows", x=np.zeros((2, 3), "float32"), y=pd.Series([0, 1]), target="y")
+    >>> data.rows, data.is_table, data.digest()[:8] == data.digest()[:8]
+    (2, False, True)
+    """
+
+    name: str
+    x: Features
+    y: pd.Series
+    target: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return len(self.y)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the features are named columns that still need preparation."""
+        return isinstance(self.x, pd.DataFrame)
+
+    def digest(self) -> str:
+        """SHA-256 of every value, every column name and every type, in hexadecimal."""
+        sha = hashlib.sha256()
+        for label, values in self._parts():
+            sha.update(f"{label!r}{values.dtype}{values.shape}".encode())
+            sha.update(_bytes(values))
+        return sha.hexdigest()
+
+    def _parts(self) -> Iterator[tuple[tuple[str, str], Any]]:
+        yield ("target", self.target), self.y
+        if isinstance(self.x, pd.DataFrame):
+            for name in self.x.columns:
+                yield ("column", str(name)), self.x[name]
+        elif isinstance(self.x, dict):
+            for name in sorted(self.x):
+                yield ("array", name), self.x[name]
+        else:
+            yield ("array", ""), self.x
+
+
+def _bytes(values: Any) -> bytes:
+    """The contents of a series or an array, equal for equal values."""
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        return np.ascontiguousarray(values).tobytes()
+    series = values if isinstance(values, pd.Series) else pd.Series(values.ravel())
+    if series.dtype == object:
+        series = series.map(repr)  # 1 and "1" differ; mixed types cannot be hashed otherwise
+    return np.asarray(pd.util.hash_pandas_object(series, index=False, categorize=True)).tobytes()
+
+
+def take_rows(x: Features, rows: np.ndarray) -> Features:
+    """The given rows, in the given order.
+
+    >>> take_rows(np.array([[1], [2], [3]]), np.array([2, 0])).tolist()
+    [[3], [1]]
+    """
+    if isinstance(x, pd.DataFrame):
+        return x.iloc[rows]
+    if isinstance(x, dict):
+        return {name: values[rows] for name, values in x.items()}
+    return x[rows]
+
+
+def row_hashes(x: Features) -> np.ndarray:
+    """One 64-bit number a row, equal for equal rows: shape (rows,), uint64.
+
+    >>> a, b, c = row_hashes(np.array([[1.0, 2.0], [1.0, 2.0], [2.0, 1.0]]))
+    >>> bool(a == b), bool(a == c)
+    (True, False)
+    """
+    if isinstance(x, dict):
+        parts = [row_hashes(x[name]) for name in sorted(x)]
+        return row_hashes(np.stack(parts, axis=1))
+    if isinstance(x, pd.DataFrame):
+        columns = [np.frombuffer(_bytes(x[name]), "uint64") for name in x.columns]
+        return row_hashes(np.stack(columns, axis=1)) if columns else np.zeros(len(x), "uint64")
+    flat = np.ascontiguousarray(x.reshape(len(x), -1))
+    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in flat)
+    return np.frombuffer(digests, "uint64")

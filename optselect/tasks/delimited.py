@@ -1,0 +1,155 @@
+"""Delimited text files: what is wrong with them, said once and clearly, and what is in them, column by column."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from optselect.errors import InvalidData
+from optselect.tasks.columns import typed_column
+
+__all__ = ["read_delimited"]
+
+_SEPARATORS = (",", ";", "\t", "|")
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "space"}
+_MAGIC = {
+    b"PK\x03\x04": "a zip archive (an Excel sheet? Save it as CSV)",
+    b"\x1f\x8b": "compressed with gzip: unpack it first",
+    b"PAR1": "a Parquet file: name it .parquet",
+    b"\x93NUMPY": "a NumPy array: save it as .npz with `x` and `y`",
+}
+
+
+def read_delimited(
+    path: Path, encoding: str | None = None, separator: str | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """A frame with typed columns, and notes of what was inferred.
+
+    encoding: a Python codec's name, UTF-8 if None. separator: one character, sniffed if None.
+    Raises InvalidData with file and line if the file is not a table.
+    """
+    text = _decode(path, path.read_bytes(), encoding)
+    notes: list[str] = []
+    if separator is None:
+        separator = "\t" if path.suffix.lower() == ".tsv" else _sniff(text)
+        if separator != ("\t" if path.suffix.lower() == ".tsv" else ","):
+            notes.append(f"fields are separated by a {_NAMES[separator]}; otherwise `--separator`")
+    elif len(separator) != 1 or separator in '"\r\n':
+        raise InvalidData(f"{path}: `separator` must be one character, got {separator!r}.")
+    header, rows = _rectangle(path, text, separator)
+    names, said = _names(path, header)
+    notes += said
+    del text
+    columns = {}
+    for place, name in enumerate(names):
+        columns[name], about = typed_column(pd.Series(rows[place], dtype="str"), name, separator)
+        notes += about
+    return pd.DataFrame(columns), notes
+
+
+def _decode(path: Path, raw: bytes, encoding: str | None) -> str:
+    if not raw.strip(b" \t\r\n\xef\xbb\xbf"):
+        raise InvalidData(f"{path}: the file is empty.")
+    for magic, what in _MAGIC.items():
+        if raw.startswith(magic):
+            raise InvalidData(f"{path}: not text but {what}.")
+    if encoding is None and raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise InvalidData(f"{path}: the file is UTF-16, not UTF-8; pass `--encoding utf-16`.")
+    try:
+        text = raw.decode(encoding or "utf-8-sig")
+    except LookupError:
+        raise InvalidData(f"{path}: no encoding is called {encoding!r}; try utf-8, latin-1 or utf-16.") from None
+    except UnicodeDecodeError as problem:
+        before = raw[: problem.start]
+        line, column = before.count(b"\n") + 1, problem.start - (before.rfind(b"\n") + 1) + 1
+        advice = "it decodes as latin-1: pass `--encoding latin-1`" if encoding is None else "pass another `--encoding`"
+        raise InvalidData(
+            f"{path}: not {encoding or 'UTF-8'}: byte 0x{raw[problem.start]:02X} at line {line}, column {column}; {advice}."
+        ) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InvalidData(
+            f"{path}: line {line} holds a NUL byte: a binary file, a damaged one, or another `--encoding`."
+        )
+    return text
+
+
+def _sniff(text: str) -> str:
+    """The separator that cuts the first lines into the same number of fields, the more the better.
+
+    >>> _sniff("a;b\\n1,5;2\\n3;4,5\\n")
+    ';'
+    """
+    lines = [line for line in text[:200_000].splitlines() if line.strip()][:50]
+    best, best_score = ",", (0.0, 0)
+    for separator in _SEPARATORS:
+        try:
+            widths = Counter(len(row) for row in csv.reader(lines, delimiter=separator))
+        except csv.Error:
+            continue
+        width, times = max(((w, n) for w, n in widths.items() if w > 1), key=lambda item: item[1], default=(1, 0))
+        score = (times / len(lines), width)
+        if score > best_score:
+            best, best_score = separator, score
+    return best
+
+
+def _rectangle(path: Path, text: str, separator: str) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The header, and the fields of every column."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    header: list[str] = []
+    rows: list[list[str]] = []
+    began = 1
+    try:
+        for row in reader:
+            if not row or (len(header) > 1 and row == [row[0]] and not row[0].strip()):
+                pass  # a blank line
+            elif not header:
+                header = row
+            elif len(row) != len(header):
+                raise InvalidData(
+                    f"{path}: line {began} has {len(row)} fields, the header has {len(header)} "
+                    f"(separator: {_NAMES.get(separator, separator)})."
+                )
+            else:
+                rows.append(row)
+            began = reader.line_num + 1
+    except csv.Error as problem:
+        raise InvalidData(f"{path}: line {began}: a quoted field is not closed or not alone: {problem}.") from None
+    if not rows:
+        raise InvalidData(f"{path}: a header of {len(header)} columns and no rows.")
+    return header, list(zip(*rows, strict=True))
+
+
+def _names(path: Path, header: list[str]) -> tuple[list[str], list[str]]:
+    """Column names, and notes about odd ones."""
+    if len(header) == 1:
+        raise InvalidData(
+            f"{path}: one column only, {header[0]!r}: a table needs a target and a feature. "
+            "If another character separates the fields, pass `--separator`."
+        )
+    names = [name if name.strip() else f"column {place + 1}" for place, name in enumerate(header)]
+    repeated = [name for name, n in Counter(names).items() if n > 1]
+    if repeated:
+        places = {name: [str(i + 1) for i, other in enumerate(names) if other == name] for name in repeated}
+        shown = "; ".join(f"{name!r} in columns {', '.join(where)}" for name, where in list(places.items())[:5])
+        raise InvalidData(f"{path}: column names must differ, got {shown}.")
+    notes = []
+    if all(_is_number(name) for name in header):
+        notes.append("the first line holds numbers only and was taken for column names: is the header missing?")
+    nameless = [new for new, old in zip(names, header, strict=True) if new != old]
+    if nameless:
+        notes.append(f"columns without a name: called {', '.join(repr(n) for n in nameless[:5])}")
+    return names, notes
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""Which model is to be trained: a reference that a worker process can follow, checked without TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import inspect
+import io
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from optselect.errors import InvalidModel, suggestion
+from optselect.tasks.user_code import check_function, is_reference, split_reference
+
+__all__ = ["ModelReference", "PickledFunction", "SavedModel", "UserFunction", "model_reference"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UserFunction:
+    """A function in a user's Python file."""
+
+    path: Path
+    function: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: `{self.function}`"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PickledFunction:
+    """A function of the calling program or notebook, pickled by value where need be."""
+
+    name: str
+    pickled: bytes = dataclasses.field(repr=False)
+    digest: str
+
+    def __str__(self) -> str:
+        return f"function `{self.name}`"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SavedModel:
+    """The contents of a .keras file: its architecture is used, its weights are not."""
+
+    name: str
+    contents: bytes = dataclasses.field(repr=False)
+    digest: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+ModelReference = UserFunction | PickledFunction | SavedModel
+"""None beside these means the default model for the data."""
+
+
+def model_reference(model: Any) -> ModelReference | None:
+    """The reference to a path, "FILE.py:FUNCTION", function or keras.Model; None stays None.
+
+    Raises InvalidModel if it is none of these, or if the file or the function is not there.
+
+    >>> model_reference(None) is None
+    True
+    """
+    if model is None or isinstance(model, UserFunction | PickledFunction | SavedModel):
+        return model
+    if isinstance(model, str | Path):
+        return _from_text(str(model))
+    keras = sys.modules.get("keras")  # a keras.Model exists only where keras is loaded already
+    if keras is not None and isinstance(model, keras.Model):
+        return _from_model(model)
+    if callable(model):
+        return _from_function(model)
+    raise InvalidModel(
+        f"model: must be FILE.py:FUNCTION, a .keras file, a function or a keras.Model, got {type(model).__name__}."
+    )
+
+
+def _from_text(text: str) -> ModelReference:
+    if is_reference(text):
+        path, function = split_reference(text)
+        check_function(path, function, InvalidModel)
+        return UserFunction(path=path.resolve(), function=function, digest=_sha(path.read_bytes(), function))
+    path = Path(text)
+    if path.suffix in (".h5", ".hdf5", ".pb"):
+        raise InvalidModel(
+            f"{path}: an old format; save it as .keras: keras.models.load_model(...).save('model.keras')."
+        )
+    if path.suffix != ".keras":
+        raise InvalidModel(f"{path}: a model is FILE.py:FUNCTION or a .keras file.")
+    if not path.is_file():
+        beside = [p.name for p in path.parent.glob("*.keras")] if path.parent.is_dir() else []
+        raise InvalidModel(f"{path}: no such file. {suggestion(path.name, beside) if beside else ''}".strip())
+    return _saved(path.read_bytes(), str(path))
+
+
+def _saved(contents: bytes, name: str) -> SavedModel:
+    try:
+        with zipfile.ZipFile(io.BytesIO(contents)) as archive:
+            config = archive.read("config.json")
+    except (zipfile.BadZipFile, KeyError, OSError):
+        raise InvalidModel(f"{name}: not a .keras file: no zip archive with a config.json in it.") from None
+    return SavedModel(name=name, contents=contents, digest=_sha(config))
+
+
+def _from_model(model: Any) -> SavedModel:
+    with tempfile.TemporaryDirectory(prefix="optselect-") as folder:
+        path = Path(folder) / "model.keras"
+        try:
+            model.save(path)
+        except Exception as problem:  # whatever a user's layer raises in get_config
+            raise InvalidModel(
+                f"model: this keras.Model cannot be saved ({type(problem).__name__}: {problem}); "
+                "pass a function that builds it."
+            ) from problem
+        return _saved(path.read_bytes(), f"model `{model.name}`")
+
+
+def _from_function(function: Any) -> PickledFunction:
+    import cloudpickle
+
+    name = getattr(function, "__qualname__", type(function).__name__)
+    try:
+        pickled = cloudpickle.dumps(function)
+    except Exception as problem:  # pickling runs arbitrary __reduce__ methods
+        raise InvalidModel(f"model: `{name}` cannot be sent to another process: {problem}.") from problem
+    try:
+        source = inspect.getsource(function).encode()
+    except (OSError, TypeError):
+        source = pickled
+    return PickledFunction(name=name, pickled=pickled, digest=_sha(source))
+
+
+def _sha(contents: bytes, *more: str) -> str:
+    return hashlib.sha256(contents + "\0".join(more).encode()).hexdigest()

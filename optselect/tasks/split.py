@@ -1,0 +1,83 @@
+"""Training, validation and test rows: drawn once, from one seed, before anything looks at the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from optselect.errors import InvalidValue
+from optselect.seeds import derive
+from optselect.tasks.data import Features, row_hashes
+from optselect.tasks.target import Kind
+
+__all__ = ["Split", "repeated_rows", "split"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """Row numbers from 0, int64, ascending, without overlap: together every row."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def split(y: np.ndarray, kind: Kind, seed: int, *, validation: float = 0.2, test: float = 0.2) -> Split:
+    """Draw test rows from all rows, then validation rows from the rest.
+
+    y: encoded target, shape (rows,). test: share of all rows; validation: share of the rest; both rounded up.
+    In classification every part has the classes in equal shares, as nearly as whole rows allow, and each at
+    least once.
+
+    >>> parts = split(np.repeat([0, 1], 50), "classification", seed=0)
+    >>> len(parts.train), len(parts.validation), len(parts.test)
+    (64, 16, 20)
+    """
+    for name, share in (("validation", validation), ("test", test)):
+        if not 0 < share < 1:
+            raise InvalidValue(f"split: `{name}` must lie in (0, 1), got {share}.")
+    strata = y if kind == "classification" else np.zeros(len(y), dtype="int64")
+    random = np.random.default_rng(derive(seed, "split"))
+    rows = random.permutation(len(y))
+    rest, test_rows = _draw(rows, strata, math.ceil(test * len(rows)))
+    train, validation_rows = _draw(rest, strata, math.ceil(validation * len(rest)))
+    return Split(train=np.sort(train), validation=np.sort(validation_rows), test=np.sort(test_rows))
+
+
+def _draw(rows: np.ndarray, strata: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of shuffled rows, those kept and those drawn."""
+    stratum = strata[rows]
+    wanted = _shares(np.bincount(stratum), size)
+    order = np.argsort(stratum, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(stratum))[:-1]])
+    place = np.empty(len(rows), dtype="int64")
+    place[order] = np.arange(len(rows)) - starts[stratum[order]]
+    drawn = place < wanted[stratum]
+    return rows[~drawn], rows[drawn]
+
+
+def _shares(counts: np.ndarray, size: int) -> np.ndarray:
+    """How many rows of each stratum: in proportion, the largest remainders first, at least one of each."""
+    quota = counts * size / counts.sum()
+    shares = np.maximum(np.floor(quota).astype("int64"), (counts > 0).astype("int64"))
+    missing = size - shares.sum()
+    if missing > 0:
+        room = np.where(shares < counts - 1, quota - shares, -np.inf)
+        most = np.argsort(-room, kind="stable")[:missing]
+        shares[most] += 1
+    return shares
+
+
+def repeated_rows(x: Features, parts: Split) -> int:
+    """How many validation and test rows have the same features as a row of another part.
+
+    >>> parts = Split(train=np.array([0, 1]), validation=np.array([2]), test=np.array([3]))
+    >>> repeated_rows(np.array([[1], [2], [2], [5]]), parts)
+    1
+    """
+    hashes = row_hashes(x)
+    in_train = np.isin(hashes[parts.validation], hashes[parts.train])
+    seen = np.isin(hashes[parts.test], np.concatenate([hashes[parts.train], hashes[parts.validation]]))
+    return int(in_train.sum() + seen.sum())

@@ -1,1 +1,21 @@
+"""Which optimizer, with which settings, for this data set and this Keras model, and how sure are we?"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__all__ = ["Configuration", "OptselectError", "Result", "tune"]
 __version__ = "0.1.0"
+
+_HOMES = {"Configuration": "configuration", "OptselectError": "errors", "Result": "api", "tune": "api"}
+
+
+def __getattr__(name: str) -> Any:  # loads neither TensorFlow nor MLflow, and nothing before it is asked for
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"optselect.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'optselect' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

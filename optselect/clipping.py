@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from optselect.hyper import POSITIVE, Declared, hyper, log
 from optselect.lazy import ops
@@ -15,6 +15,8 @@ Tensor = Any
 
 class Clipping(Declared):
     """What happens to the gradients before the rule sees them. A field has the name of Keras's argument."""
+
+    common: ClassVar[bool] = False
 
     def apply(self, grads: list[Tensor]) -> list[Tensor]:
         """The clipped gradients. `grads`: one tensor a variable, any shapes."""
@@ -29,6 +31,7 @@ class NoClipping(Clipping):
     """
 
     name = "none"
+    common = True
 
     def apply(self, grads: list[Tensor]) -> list[Tensor]:
         return grads
@@ -87,6 +90,8 @@ class GlobalClipNorm(Clipping):
     """
 
     name = "global_clipnorm"
+    common = True
+    from_trials = 10
 
     global_clipnorm: float = hyper(
         default=1.0, domain=POSITIVE, search=log(0.1, 10.0, from_trials=10), doc="Largest norm of the whole gradient."

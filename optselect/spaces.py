@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -19,7 +19,7 @@ from optselect.hyper import Declared, Hyper, Search
 from optselect.rules import RULES
 from optselect.schedules import SCHEDULES
 
-__all__ = ["Space", "available", "default_space", "load_space"]
+__all__ = ["Space", "available", "default_space", "load_space", "write_yaml"]
 
 Members = Mapping[str, Mapping[str, Search]]
 _FAMILIES: dict[str, Mapping[str, type[Declared]]] = {
@@ -47,18 +47,18 @@ class Space:
     batch_size: Search
 
     def only(self, optimizers: Sequence[str]) -> Space:
-        """The same space with these arms alone.
+        """The same space with these arms alone; one that it does not have is searched as its rule declares.
 
-        Raises `UnknownName` for an arm that is not there.
+        Raises `UnknownName` for a name that is no rule's.
 
         >>> list(default_space().only(["adam", "sgd"]).optimizers)
         ['adam', 'sgd']
         """
         for name in optimizers:
-            if name not in self.optimizers:
-                hint = suggestion(name, self.optimizers)
-                raise UnknownName(f"Space {self.name!r}: no optimizer {name!r}. {hint}")
-        return dataclasses.replace(self, optimizers={name: self.optimizers[name] for name in optimizers})
+            if name not in RULES:
+                raise UnknownName(f"No optimizer {name!r}. {suggestion(name, RULES)}")
+        arms = {name: self.optimizers.get(name, _declared(RULES[name])) for name in optimizers}
+        return dataclasses.replace(self, optimizers=arms)
 
     def digest(self) -> str:
         """A short hash of everything but the name."""
@@ -92,9 +92,7 @@ class Space:
             return None
         return (trial.params, trial.distributions) if found == configuration else None
 
-    def _one_of(
-        self, trial: optuna.Trial, what: str, family: Mapping[str, Any], members: Members, share: int
-    ) -> Any:
+    def _one_of(self, trial: optuna.Trial, what: str, family: Mapping[str, Any], members: Members, share: int) -> Any:
         names = [n for n in members if share >= family[n].from_trials]
         if not names:
             names = list(members)
@@ -107,21 +105,21 @@ class Space:
             "optimizers": _plain(self.optimizers),
             "schedules": _plain(self.schedules),
             "clipping": _plain(self.clipping),
-            "batch_size": list(self.batch_size.choices) or _range(self.batch_size),
+            "batch_size": _yaml(self.batch_size),
         }
 
 
 def default_space() -> Space:
     """The space that the rules themselves declare: every rule, the common schedules and clippings."""
     declared = {
-        section: {
-            name: {h.name: h.search for h in kind.hypers() if h.search is not None}
-            for name, kind in family.items()
-            if kind.common
-        }
+        section: {name: _declared(kind) for name, kind in family.items() if kind.common}
         for section, family in _FAMILIES.items()
     }
     return Space(name="default", **declared, batch_size=Search("choice", choices=_BATCH_SIZES, from_trials=5))
+
+
+def _declared(kind: type[Declared]) -> dict[str, Search]:
+    return {h.name: h.search for h in kind.hypers() if h.search is not None}
 
 
 def available() -> dict[str, Path]:
@@ -150,13 +148,9 @@ def load_space(reference: str | Path | None) -> Space:
 # -- Optuna -----------------------------------------------------------------------------------------------------
 
 
-def _member(
-    trial: optuna.Trial, kind: type[Declared], searches: Mapping[str, Search], share: int, prefix: str
-) -> Any:
+def _member(trial: optuna.Trial, kind: type[Declared], searches: Mapping[str, Search], share: int, prefix: str) -> Any:
     values = {
-        name: _draw(trial, prefix + name, search)
-        for name, search in searches.items()
-        if share >= search.from_trials
+        name: _draw(trial, prefix + name, search) for name, search in searches.items() if share >= search.from_trials
     }
     return kind(**values)
 
@@ -219,22 +213,17 @@ def _fitting(search: Search, rows: int) -> Search:
 # -- YAML -------------------------------------------------------------------------------------------------------
 
 
-def _range(search: Search) -> dict[str, Any]:
-    row: dict[str, Any] = {"low": search.low, "high": search.high, "scale": search.scale}
-    return {**row, "from_trials": search.from_trials} if search.from_trials else row
+def _yaml(search: Search) -> Any:
+    """A `Search` as `_search` reads it: a list, or a mapping where there is more to say."""
+    later = {"from_trials": search.from_trials} if search.from_trials else {}
+    if search.scale == "choice":
+        choices = list(search.choices)
+        return {"choices": choices, **later} if later else choices
+    return {"low": search.low, "high": search.high, "scale": search.scale, **later}
 
 
 def _plain(members: Members) -> dict[str, Any]:
-    def one(search: Search) -> Any:
-        if search.scale != "choice":
-            return _range(search)
-        if search.from_trials:
-            return {"choices": list(search.choices), "from_trials": search.from_trials}
-        return list(search.choices)
-
-    return {
-        name: {hyper: one(search) for hyper, search in searches.items()} for name, searches in members.items()
-    }
+    return {name: {key: _yaml(search) for key, search in searches.items()} for name, searches in members.items()}
 
 
 class _Reader:
@@ -254,9 +243,7 @@ class _Reader:
         fields: dict[str, Any] = {}
         for section, family in _FAMILIES.items():
             known = getattr(base, section)
-            fields[section] = (
-                dict(self._members(document, section, family)) if section in document else known
-            )
+            fields[section] = dict(self._members(document, section, family)) if section in document else known
         fields["batch_size"] = base.batch_size
         if "batch_size" in document:
             fields["batch_size"] = self._batch_size(document)
@@ -309,7 +296,7 @@ class _Reader:
 
     def _searches(self, parent: Any, name: str, kind: type[Declared], body: Any) -> dict[str, Search]:
         hypers = {h.name: h for h in kind.hypers()}
-        searches = {h.name: h.search for h in kind.hypers() if h.search is not None}
+        searches = _declared(kind)
         if body is None:
             return searches
         if not hasattr(body, "items"):
@@ -326,14 +313,18 @@ class _Reader:
         return searches
 
     def _batch_size(self, document: Any) -> Search:
-        sizes = document["batch_size"]
+        given = document["batch_size"]
+        given = dict(given) if hasattr(given, "items") else {"choices": given}
+        sizes, from_trials = given.pop("choices", []), given.pop("from_trials", 0)
         sizes = list(sizes) if isinstance(sizes, list) else [sizes]
         for size in sizes:
             if size != "full" and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-                self._wrong(
-                    document, "batch_size", f"batch_size: {size!r} is neither a whole number from 1 nor 'full'."
-                )
-        return Search("choice", choices=tuple(sizes))
+                text = f"batch_size: {size!r} is neither a whole number from 1 nor 'full'."
+                self._wrong(document, "batch_size", text)
+        if given or not sizes:
+            text = "batch_size: must be whole numbers from 1, or a mapping of `choices` and `from_trials`."
+            self._wrong(document, "batch_size", text)
+        return Search("choice", choices=tuple(sizes), from_trials=from_trials)
 
 
 def _search(where: str, declared: Hyper, value: Any) -> Search:
@@ -376,3 +367,13 @@ def _choices(where: str, declared: Hyper, choices: tuple[Any, ...], from_trials:
             raise InvalidSpace(f"{where}: must lie in {declared.domain}, got {one!r}.")
     plain = tuple(bool(c) if declared.domain.boolean else float(c) for c in choices)
     return Search("choice", choices=plain, from_trials=from_trials)
+
+
+def write_yaml(space: Space, stream: TextIO) -> None:
+    """A space as YAML that `load_space` reads back to the same space."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="rt")
+    yaml.default_flow_style = None  # leaves in one line, the rest in blocks
+    yaml.width = 110
+    yaml.dump(space.to_dict(), stream)

@@ -30,6 +30,7 @@ class Ftrl(Rule):
     """
 
     name = "ftrl"
+    common = False  # its first step forgets the initial weights: for linear models
     paper = "McMahan et al. 2013, KDD"
     twin = "keras.optimizers.Ftrl"
 

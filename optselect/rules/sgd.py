@@ -34,9 +34,7 @@ class SGD(Rule):
     twin = "keras.optimizers.SGD"
 
     learning_rate: float = hyper(default=1e-2, domain=POSITIVE, search=log(1e-3, 1.0), doc="Step size.")
-    momentum: float = hyper(
-        default=0.0, domain=UNIT, search=log1m(1e-3, 1.0, from_trials=10), doc="Share of the velocity that stays."
-    )
+    momentum: float = hyper(default=0.0, domain=UNIT, search=log1m(1e-3, 1.0), doc="Share of the velocity that stays.")
     nesterov: bool = hyper(
         default=False, domain=BOOLEAN, search=choice(False, True, from_trials=25), doc="Look one step ahead."
     )

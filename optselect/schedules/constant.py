@@ -17,6 +17,7 @@ class Constant(Schedule):
     """
 
     name = "constant"
+    common = True
 
     def arguments(self, learning_rate: float, total_steps: int) -> dict[str, Any]:
         return {"learning_rate": learning_rate}

@@ -21,6 +21,7 @@ class CosineDecay(Schedule):
     """
 
     name = "cosine_decay"
+    common = True
     twin = "keras.optimizers.schedules.CosineDecay"
 
     warmup: float = hyper(

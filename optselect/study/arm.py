@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import optuna
@@ -43,7 +44,8 @@ class Arm:
     def __init__(self, name: str, space: Space, *, seed: int, share: int, rows: int, direction: Direction) -> None:
         self.name = name
         self._space, self._seed, self._share, self._rows = space, seed, share, rows
-        self.study = optuna.create_study(direction=direction, study_name=name, sampler=self._sampler(0))
+        with _quiet():
+            self.study = optuna.create_study(direction=direction, study_name=name, sampler=self._sampler(0))
         self.asked = 0
         self._running: dict[int, optuna.Trial] = {}
 
@@ -98,6 +100,17 @@ class Arm:
             return optuna.samplers.TPESampler(
                 seed=derive(self._seed, "sampler", self.name, asked), n_startup_trials=startup
             )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna greets every new study; its user asked for one."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)
 
 
 def _attributes(params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]:

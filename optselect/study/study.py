@@ -21,7 +21,7 @@ from optselect.study.listener import Listener
 from optselect.tracking import Tracker
 from optselect.trainer.jobs import Job, Run
 
-__all__ = ["Budget", "Study"]
+__all__ = ["Budget", "Study", "check_conflict"]
 
 _HOPELESS = 5  # so many first trials without one result: the fault is the model's or the machine's
 
@@ -46,16 +46,16 @@ class _Planned:
 class Study:
     """All arms of one task, over a ledger.
 
-    record: what is asked; a ledger that holds another question is refused with `StudyConflict`. objective: the
-    metric, as in "val_loss". rows: of the training part. confirmations: fresh seeds a finalist.
+    restored: the trials that are in the ledger. rows: of the training part. objective: a metric, as in "val_loss".
+    confirmations: fresh seeds a finalist.
     """
 
     def __init__(
         self,
-        record: StudyRecord,
         space: Space,
         ledger: Ledger,
         *,
+        restored: Sequence[TrialRecord],
         seed: int,
         rows: int,
         epochs: int,
@@ -64,12 +64,12 @@ class Study:
         budget: Budget,
         confirmations: int,
     ) -> None:
-        self.record, self.ledger = record, ledger
+        self.ledger = ledger
         self.objective, self.direction, self.budget = objective, direction, budget
         self._seed, self._epochs, self._rows = seed, epochs, rows
         self._confirmations = confirmations
         self._started = time.monotonic()
-        self.records = _restore(record, ledger)
+        self.records = list(restored)
         self._next_number = 1 + max((r.number for r in self.records), default=-1)
         share = (budget.trials or 25 * len(space.optimizers)) // len(space.optimizers)
         self.arms = {
@@ -245,13 +245,10 @@ class Study:
             raise InvalidModel(f"The first {_HOPELESS} trials failed, the last with: {trials[-1].message}")
 
 
-def _restore(record: StudyRecord, ledger: Ledger) -> list[TrialRecord]:
-    """The trials in the ledger, after a check that it is this study's; a new ledger gets the study's record."""
+def check_conflict(record: StudyRecord, ledger: Ledger) -> None:
+    """Raise `StudyConflict`, naming what changed, if the ledger belongs to another question."""
     stored = next((e for e in ledger.entries if e["kind"] == "study"), None)
-    if stored is None:
-        ledger.append("study", record.to_dict())
-        return []
-    before = stored["fingerprint"]
+    before = stored["fingerprint"] if stored else record.fingerprint
     changed = [
         f"  {key}: {before.get(key, '(not there)')} -> {record.fingerprint.get(key, '(not there)')}"
         for key in sorted({*before, *record.fingerprint})
@@ -263,11 +260,6 @@ def _restore(record: StudyRecord, ledger: Ledger) -> list[TrialRecord]:
             f"Study {record.name!r} was started with something else:\n{lines}\n"
             f"Give the new question a name of its own (`--study NAME`), or remove {ledger.path.parent}."
         )
-    return [
-        TrialRecord.from_dict({k: v for k, v in e.items() if k not in ("kind", "crc")})
-        for e in ledger.entries
-        if e["kind"] == "trial"
-    ]
 
 
 def _why_nothing(trials: Sequence[TrialRecord], objective: str) -> str:

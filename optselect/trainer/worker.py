@@ -15,7 +15,7 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-from optselect.errors import InvalidModel, OptselectError
+from optselect.errors import InvalidModel, InvalidValue, OptselectError
 from optselect.trainer.jobs import Job, Run
 
 __all__ = ["main"]
@@ -74,7 +74,34 @@ def _take_task(spec: Any, trainers: dict[str, Any]) -> dict[str, Any]:
     trainer, note = make_trainer(task, Job(configuration=BASELINE, seed=0, epochs=1))
     trainers["search"] = trainer
     trainers["plain"] = FitTrainer(task)
-    return {**task.describe(), "trainer": note, "headline": task.headline}
+    return {**task.describe(), **_judged(task), "lines": [line for line in (_summary(task), note) if line]}
+
+
+def _judged(task: Any) -> dict[str, Any]:
+    """What the study and the report must know of loss and metrics."""
+    from optselect.tasks.source import loss_code, metrics_code
+
+    headline = task.headline
+    try:
+        maximize = task.maximize(headline)
+    except InvalidValue:  # a metric of the user's own whose direction nobody knows
+        headline, maximize = "loss", False
+    return {
+        "headline": headline,
+        "headline_maximize": maximize,
+        "objective_maximize": task.maximize(task.spec.objective),
+        "loss_code": loss_code(task.loss),
+        "metrics_code": metrics_code(task.metrics()),
+    }
+
+
+def _summary(task: Any) -> str:
+    about = task.describe()
+    prepared = " and ".join(" x ".join(map(str, shape)) for shape in about["prepared_features"])
+    return (
+        f"Model: {about['model']} on {prepared} prepared features, {about['parameters']:,} parameters; "
+        f"loss {about['loss']}, metrics {', '.join(about['metrics'])}"
+    )
 
 
 def _run(job: Job, trainers: dict[str, Any]) -> Run:

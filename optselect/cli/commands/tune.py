@@ -1,0 +1,84 @@
+"""optselect tune DATA"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+
+class Duration(click.ParamType):
+    """A time such as 90, 90s, 10m or 1.5h, in seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
+        if not match:
+            self.fail(f"{value!r} is not a time. Write 90s, 10m or 1.5h.", param, ctx)
+        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+@click.command("tune")
+@click.argument("data")
+@click.option("--target", help="The column to predict.")
+@click.option("--model", help="FILE.py:FUNCTION that returns a keras.Model, or a .keras file; a default else.")
+@click.option("--trials", type=int, help="Trials in total, over all optimizers.  [default: 60]")
+@click.option("--time", "time", type=Duration(), help="Time for the whole study: 90s, 10m, 1.5h.")
+@click.option("--epochs", type=int, default=20, show_default=True, help="Epochs of every training.")
+@click.option("--optimizers", help="Only these, with commas: adam,sgd.")
+@click.option("--space", help="A search space: a shipped name (see `optselect spaces`) or a YAML file.")
+@click.option("--objective", default="val_loss", show_default=True, help="What to optimise: val_ and a metric.")
+@click.option("--kind", type=click.Choice(["classification", "regression"]), help="Inferred from the target else.")
+@click.option("--seeds", type=int, default=5, show_default=True, help="Fresh seeds for each finalist.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the whole study.")
+@click.option("--workers", type=int, help="Training processes.  [default: one a core, at most 4]")
+@click.option("--mlflow", default="default", help="Tracking URI, or 'none'.  [default: MLFLOW_TRACKING_URI, else ./mlflow.db]")
+@click.option("--study", help="Name of the study.  [default: from the data]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the studies.  [default: optselect-studies]")
+@click.option("--encoding", help="Of a text file.  [default: UTF-8]")
+@click.option("--separator", help="Of a text file; found out else.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and no progress.")
+def command(data: str, model: str | None, optimizers: str | None, mlflow: str, as_json: bool, **options: Any) -> None:
+    """Find the best optimizer and settings for DATA.
+
+    DATA is a CSV, TSV, Parquet, Feather or .npz file, sklearn:NAME, or FILE.py:FUNCTION returning (x, y). The same
+    command goes on with a study that was stopped, and reports one that is finished.
+
+    \b
+    Examples:
+      optselect tune sklearn:digits --trials 60 --epochs 20
+      optselect tune houses.csv --target price --time 5m
+      optselect tune data.npz --model my_model.py:build --optimizers adam,adamw,sgd
+    """
+    from optselect import api
+    from optselect.cli.board import Board
+    from optselect.study.listener import Silent
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    board = None if as_json else Board()
+    try:
+        result = api.tune(
+            model,
+            data,
+            optimizers=[name.strip() for name in optimizers.split(",") if name.strip()] if optimizers else None,
+            mlflow=None if mlflow.lower() == "none" else mlflow,
+            listener=board or Silent(),
+            **options,
+        )
+    finally:
+        if board:
+            board.close()
+    if board:
+        board.report(result)
+    else:
+        click.echo(json.dumps(result.to_dict()))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,193 @@
+"""The compiled trainer beside `model.fit`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+
+from optselect.clipping import CLIPPINGS  # noqa: E402
+from optselect.configuration import BASELINE, Configuration  # noqa: E402
+from optselect.rules import RULES  # noqa: E402
+from optselect.schedules import SCHEDULES  # noqa: E402
+from optselect.tasks.task import Task  # noqa: E402
+from optselect.trainer.jobs import Job  # noqa: E402
+from optselect.trainer.program import Program, row_order  # noqa: E402
+from optselect.trainer.run import CompiledTrainer, FitTrainer, make_trainer  # noqa: E402
+
+EPOCHS = 3
+BATCH = 32  # 90 training rows: the last batch is a partial one
+
+
+@pytest.fixture(scope="module")
+def task(iris: Any) -> Task:
+    """Iris with a model that has dropout and batch norm: state beside the weights, random numbers in the step."""
+
+    def build(seed: int) -> Any:
+        keras.utils.set_random_seed(seed)
+        layers = keras.layers
+        return keras.Sequential(
+            [
+                keras.Input((4,)),
+                layers.Dense(8, activation="tanh", kernel_regularizer=keras.regularizers.L2(1e-3)),
+                layers.BatchNormalization(),
+                layers.Dropout(0.2),
+                layers.Dense(3, activation="softmax"),
+            ]
+        )
+
+    made = Task.from_spec(iris)
+    made.build = build  # type: ignore[method-assign]
+    return made
+
+
+@pytest.fixture(scope="module")
+def program(task: Task) -> Program:
+    return Program(task)
+
+
+def curves(program: Program, configuration: Configuration, seed: int = 7, epochs: int = EPOCHS) -> dict[str, Any]:
+    state = program.start(configuration, seed)
+    return program.train(state, configuration, seed=seed, epochs=epochs, total_epochs=epochs)[1]
+
+
+def by_fit(task: Task, configuration: Configuration, seed: int = 7) -> dict[str, list[float]]:
+    """The same training with the stock optimizer and `model.fit`, fed in the same order."""
+    model = task.build(seed)
+    rows = len(task.y_train)
+    steps = -(-rows // configuration.batch_size) * EPOCHS
+    model.compile(configuration.optimizer(total_steps=steps), loss=task.loss, metrics=task.metrics())
+    found: dict[str, list[float]] = {}
+    for epoch in range(EPOCHS):
+        order = row_order(seed, epoch, rows)
+        history = model.fit(
+            task.x_train[order],
+            task.y_train[order],
+            batch_size=configuration.batch_size,
+            shuffle=False,
+            verbose=0,
+            validation_data=(task.x_validation, task.y_validation),
+        ).history
+        for name, values in history.items():
+            found.setdefault(name, []).extend(values)
+    return found
+
+
+CASES = {
+    **{f"rule {name}": Configuration(rule=rule(), batch_size=BATCH) for name, rule in RULES.items()},
+    **{
+        f"schedule {name}": dataclasses.replace(BASELINE, schedule=schedule(), batch_size=BATCH)
+        for name, schedule in SCHEDULES.items()
+    },
+    **{
+        f"clipping {name}": dataclasses.replace(
+            BASELINE, clipping=clip(**{h.name: 0.1 for h in clip.hypers()}), batch_size=BATCH
+        )
+        for name, clip in CLIPPINGS.items()
+    },
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_curves_equal_those_of_model_fit(task: Task, program: Program, case: str) -> None:
+    """The same seed and order give the loss curves of `model.fit` to 1e-5, for every rule, schedule and clipping."""
+    ours, theirs = curves(program, CASES[case]), by_fit(task, CASES[case])
+    for name in ("loss", "val_loss", "val_accuracy"):
+        np.testing.assert_allclose(ours[name], theirs[name], atol=1e-5, err_msg=name)
+
+
+def test_one_trace_serves_everything(program: Program) -> None:
+    """Rules, schedules, clippings, batch sizes and lengths are data: nothing is traced twice."""
+    for size, epochs in ((1, 1), (7, 2), (10_000, 3)):
+        for case in CASES.values():
+            curves(program, dataclasses.replace(case, batch_size=size), epochs=epochs)
+    assert program._epochs.experimental_get_tracing_count() == 1
+
+
+def test_a_training_in_two_parts_equals_one_in_one(program: Program) -> None:
+    """Going on from a state gives, bit for bit, what going through gives."""
+    for configuration in CASES.values():
+        whole = curves(program, configuration)
+        state = program.start(configuration, 7)
+        state, first = program.train(state, configuration, seed=7, epochs=1, total_epochs=EPOCHS)
+        _, second = program.train(state, configuration, seed=7, epochs=2, total_epochs=EPOCHS)
+        assert {name: first[name] + second[name] for name in first} == whole
+
+
+def test_seeds_decide_everything(program: Program) -> None:
+    """A seed repeats itself to the bit, and another seed gives something else."""
+    assert curves(program, BASELINE, seed=1) == curves(program, BASELINE, seed=1)
+    assert curves(program, BASELINE, seed=1)["loss"] != curves(program, BASELINE, seed=2)["loss"]
+
+
+def test_divergence_ends_a_trial_at_the_first_bad_batch(program: Program) -> None:
+    """After a loss that is not finite no further step is taken, and the curves end there."""
+    wild = Configuration(rule=RULES[BASELINE.rule.name](learning_rate=1e38), batch_size=BATCH)
+    state = program.start(wild, 0)
+    state, found = program.train(state, wild, seed=0, epochs=EPOCHS, total_epochs=EPOCHS)
+    assert not state.finite
+    assert state.step < EPOCHS * 3
+    assert state.epoch == len(found["loss"]) == 1
+    assert not math.isfinite(found["loss"][-1] + found["val_loss"][-1])
+
+
+def test_evaluation_equals_keras(task: Task, program: Program) -> None:
+    """`evaluate` on every part gives what `model.evaluate` gives, and `load` puts the weights there."""
+    state = program.start(BASELINE, 3)
+    state, _ = program.train(state, BASELINE, seed=3, epochs=2, total_epochs=2)
+    model = task.build(0)
+    program.load(state, model)
+    model.compile(loss=task.loss, metrics=task.metrics())
+    for part in ("train", "validation", "test"):
+        x, y = getattr(task, f"x_{part}"), getattr(task, f"y_{part}")
+        theirs = model.evaluate(x, y, verbose=0, return_dict=True)
+        ours = program.evaluate(state, part)
+        assert ours == pytest.approx(theirs, abs=1e-5)
+
+
+def test_both_trainers_answer_alike(task: Task) -> None:
+    """The fallback gives the same names and lengths as the compiled trainer, so that nobody can tell them apart."""
+    job = Job(configuration=BASELINE, seed=0, epochs=2, test=True)
+    ours, theirs = CompiledTrainer(task).run(job), FitTrainer(task).run(job)
+    assert ours.metrics.keys() == theirs.metrics.keys()
+    assert {n: len(v) for n, v in ours.curves.items()} == {n: len(v) for n, v in theirs.curves.items()}
+    assert ours.curves["learning_rate"] == theirs.curves["learning_rate"]
+
+
+def test_a_model_with_its_own_train_step_falls_back_and_says_so(task: Task) -> None:
+    """What cannot run as one program trains with `model.fit`, with the reason in words."""
+
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(3, activation="softmax")
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+        def train_step(self, data: Any) -> Any:
+            return super().train_step(data)
+
+    def build(seed: int) -> Any:
+        keras.utils.set_random_seed(seed)
+        model = Own()
+        model.build((None, 4))
+        return model
+
+    other = dataclasses.replace(task) if dataclasses.is_dataclass(task) else _copy(task)
+    other.build = build
+    trainer, note = make_trainer(other, Job(configuration=BASELINE, seed=0, epochs=1))
+    assert isinstance(trainer, FitTrainer)
+    assert "train_step" in note
+    assert "model.fit" in note
+
+
+def _copy(task: Task) -> Any:
+    import copy
+
+    return copy.copy(task)

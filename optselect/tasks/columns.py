@@ -33,7 +33,7 @@ def typed_column(raw: pd.Series, name: str, separator: str = ",") -> tuple[pd.Se
     1    00501
     dtype: str, ['`zip`: leading zeros, read as text'])
     """
-    values = pd.unique(raw)  # a column has fewer values than rows, so each is looked at once
+    values = np.asarray(pd.unique(raw), dtype=object)  # a column has fewer values than rows, so each is looked at once
     stripped = [str(v).strip() for v in values]
     lowered = [v.lower() for v in stripped]
     present = [v for v, low in zip(stripped, lowered, strict=True) if low not in _MISSING_AMONG_NUMBERS]

@@ -85,7 +85,8 @@ def take_rows(x: Features, rows: np.ndarray) -> Features:
         return x.iloc[rows]
     if isinstance(x, dict):
         return {name: values[rows] for name, values in x.items()}
-    return x[rows]
+    taken: np.ndarray = x[rows]
+    return taken
 
 
 def row_hashes(x: Features) -> np.ndarray:

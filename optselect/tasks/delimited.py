@@ -68,7 +68,8 @@ def _decode(path: Path, raw: bytes, encoding: str | None) -> str:
         line, column = before.count(b"\n") + 1, problem.start - (before.rfind(b"\n") + 1) + 1
         advice = "it decodes as latin-1: pass `--encoding latin-1`" if encoding is None else "pass another `--encoding`"
         raise InvalidData(
-            f"{path}: not {encoding or 'UTF-8'}: byte 0x{raw[problem.start]:02X} at line {line}, column {column}; {advice}."
+            f"{path}: not {encoding or 'UTF-8'}: byte 0x{raw[problem.start]:02X} at line {line}, column {column}; "
+            f"{advice}."
         ) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1

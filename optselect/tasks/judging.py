@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal
@@ -41,7 +42,8 @@ class Judging:
             return y
         if self.labels == "column":
             return y.astype("float32").reshape(-1, 1)
-        return np.eye(n_classes, dtype="float32")[y]
+        one_hot: np.ndarray = np.eye(n_classes, dtype="float32")[y]
+        return one_hot
 
 
 def judging(model: Any, outputs: np.ndarray, kind: Kind, n_classes: int, who: str) -> Judging:
@@ -108,10 +110,8 @@ def _check_units(model: Any, outputs: np.ndarray, kind: Kind, n_classes: int, wh
 def _last_activation(model: Any, outputs: np.ndarray) -> str:
     """softmax, sigmoid or linear: by the last layer, or by what it answers if it does not say."""
     layer = model.layers[-1] if model.layers else None
-    try:
+    with contextlib.suppress(AttributeError, ValueError):  # a subclassed model has no graph to ask
         layer = model.output._keras_history.operation
-    except (AttributeError, ValueError):
-        pass  # a subclassed model has no graph to ask
     while isinstance(layer, keras.Model) and layer.layers:
         layer = layer.layers[-1]
     if isinstance(layer, keras.layers.Softmax):
@@ -147,12 +147,12 @@ def _user_loss(model: Any) -> Any:
             return found
         return type(found).from_config({**found.get_config(), "reduction": "sum_over_batch_size"})
     for candidate in vars(keras.losses).values():
-        if inspect_is_loss(candidate) and _snake(candidate.__name__) == found.__name__:
+        if _is_loss_class(candidate) and _snake(candidate.__name__) == found.__name__:
             return candidate()
     return _FunctionLoss(found)
 
 
-def inspect_is_loss(candidate: Any) -> bool:
+def _is_loss_class(candidate: Any) -> bool:
     """Whether this is a class of loss."""
     return isinstance(candidate, type) and issubclass(candidate, keras.losses.Loss)
 

@@ -91,6 +91,11 @@ def transform(preparation: Any, raw: Mapping[str, np.ndarray] | np.ndarray) -> n
     return np.concatenate(done)
 
 
+def _chunks(column: np.ndarray) -> list[Any]:
+    starts = range(0, len(column), _ROWS_AT_A_TIME)
+    return [ops.convert_to_tensor(column[start : start + _ROWS_AT_A_TIME]) for start in starts]
+
+
 def _moments(values: np.ndarray, axis: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation without missing values, float32; a deviation of 0 becomes infinite."""
     present = np.isfinite(values)
@@ -160,9 +165,11 @@ def _text_features(inputs: Sequence[Any], training: Sequence[np.ndarray]) -> lis
     for x, column in zip(inputs, training, strict=True):
         learner = keras.layers.TextVectorization(max_tokens=_MOST_TOKENS, output_mode="multi_hot")
         learner.adapt(ops.convert_to_tensor(column), batch_size=1024)
-        words = [str(word) for word in learner.get_vocabulary(include_special_tokens=False)]
-        if words:  # handed over, so that the file holds them in its configuration
-            layer = keras.layers.TextVectorization(output_mode="multi_hot", vocabulary=words)
+        words = np.array([str(word) for word in learner.get_vocabulary(include_special_tokens=False)], dtype=object)
+        rows_with = sum(ops.convert_to_numpy(learner(c)).sum(axis=0)[1:] for c in _chunks(column))
+        words = words[rows_with > 1] if (rows_with > 1).any() else words  # one row's word is that row's name
+        if len(words):  # handed over, so that the file holds them in its configuration
+            layer = keras.layers.TextVectorization(output_mode="multi_hot", vocabulary=words.tolist())
             parts.append(ops.cast(layer(ops.reshape(x, (-1,))), "float32"))
     return parts
 

@@ -93,9 +93,10 @@ def _column(values: pd.Series, name: str) -> Column | Dropped:
 def _dtype_kind(present: pd.Series) -> ColumnKind | None:
     """The kind that the type alone gives; "text" stands for every column of strings."""
     dtype = present.dtype
+    is_object = pd.api.types.is_object_dtype(dtype)
     if isinstance(dtype, pd.CategoricalDtype):
         return "category"
-    if pd.api.types.is_bool_dtype(dtype) or (dtype == object and present.map(lambda v: isinstance(v, bool)).all()):
+    if pd.api.types.is_bool_dtype(dtype) or (is_object and present.map(lambda v: isinstance(v, bool)).all()):
         return "boolean"
     if pd.api.types.is_datetime64_any_dtype(dtype):
         return "date"
@@ -103,11 +104,11 @@ def _dtype_kind(present: pd.Series) -> ColumnKind | None:
         return None
     if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
         return "number"
-    if dtype == object and pd.api.types.infer_dtype(present) in ("date", "datetime"):
+    if is_object and pd.api.types.infer_dtype(present) in ("date", "datetime"):
         return "date"
-    if dtype == object and pd.api.types.infer_dtype(present) == "decimal":
+    if is_object and pd.api.types.infer_dtype(present) == "decimal":
         return "number"
-    scalars = dtype != object or present.map(np.isscalar).all()
+    scalars = not is_object or present.map(np.isscalar).all()
     return "text" if scalars else None
 
 
@@ -132,9 +133,9 @@ def _text_column(present: pd.Series, distinct: int, name: str) -> Column | Dropp
 def _date_format(present: pd.Series) -> str:
     """The first format in which every value is a date, "" if none is."""
     for pattern, date_format in _DATE_FORMATS:
-        if present.str.fullmatch(pattern.pattern).all():
-            if pd.to_datetime(present, format=date_format, errors="coerce", utc=True).notna().all():
-                return date_format
+        matches = present.str.fullmatch(pattern.pattern).all()
+        if matches and pd.to_datetime(present, format=date_format, errors="coerce", utc=True).notna().all():
+            return date_format
     return ""
 
 
@@ -146,10 +147,11 @@ def _shown(value: Any) -> str:
 def raw_inputs(table: pd.DataFrame, schema: Schema) -> dict[str, np.ndarray]:
     """A table as the model takes it: one array a used column, by name.
 
-    Numbers and booleans: float32, missing or infinite as NaN. Categories, dates (ISO 8601) and text: str objects, missing as "".
-    Every array has the shape (rows,). Raises InvalidData if a column is not there.
+    Numbers and booleans: float32, missing or infinite as NaN. Categories, dates (ISO 8601) and text: str objects,
+    missing as "". Every array has the shape (rows,). Raises InvalidData if a column is not there.
 
-    >>> schema = Schema(columns=(Column(name="size", kind="number"), Column(name="colour", kind="category")), dropped=())
+    >>> columns = (Column(name="size", kind="number"), Column(name="colour", kind="category"))
+    >>> schema = Schema(columns=columns, dropped=())
     >>> raw_inputs(pd.DataFrame({"size": [1, None], "colour": [None, "red"]}), schema)
     {'size': array([ 1., nan], dtype=float32), 'colour': array(['', 'red'], dtype=object)}
     """

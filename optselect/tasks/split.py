@@ -67,7 +67,7 @@ def _shares(counts: np.ndarray, size: int) -> np.ndarray:
         room = np.where(shares < counts - 1, quota - shares, -np.inf)
         most = np.argsort(-room, kind="stable")[:missing]
         shares[most] += 1
-    return shares
+    return np.asarray(shares)
 
 
 def repeated_rows(x: Features, parts: Split) -> int:

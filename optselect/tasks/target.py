@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,7 @@ def choose_target(columns: Sequence[str], asked: str | None, source: str) -> tup
     Raises UnknownName if the asked column is not there, InvalidData if none was asked and none suggests itself.
 
     >>> choose_target(["label", "width"], None, "leaves.csv")
-    ('label', ("target: `label`, the column named like one; another: `--target NAME`",))
+    ('label', ('target: `label`, the column named like one; another: `--target NAME`',))
     """
     if asked is not None:
         if asked in columns:
@@ -74,8 +74,9 @@ def infer_kind(y: pd.Series, name: str, asked: str | None = None) -> tuple[Kind,
     ('regression', '`price` holds numbers with fractions: regression')
     """
     if asked is not None:
-        if asked == "classification" or asked == "regression":
-            return asked, f"`{name}`: {asked}, as asked"
+        for kind in get_args(Kind):
+            if asked == kind:
+                return kind, f"`{name}`: {kind}, as asked"
         raise InvalidValue(f"Task: `kind` must be 'classification' or 'regression', got {asked!r}.")
     distinct = y.nunique()
     if not pd.api.types.is_numeric_dtype(y) or pd.api.types.is_bool_dtype(y):
@@ -131,7 +132,7 @@ def _numbers(y: pd.Series, name: str, source: str) -> np.ndarray:
     except (TypeError, ValueError):
         example = next(v for v in y if not isinstance(v, int | float))
         raise InvalidData(
-            f"{source}: regression needs numbers in target `{name}`, got {example!r}. Otherwise `--kind classification`."
+            f"{source}: regression needs numbers in target `{name}`, got {example!r}; or pass `--kind classification`."
         ) from None
     if len(np.unique(values)) < 2:
         raise InvalidData(f"{source}: target `{name}` is {values[0]:g} in every row: nothing to learn.")

@@ -287,8 +287,8 @@ class Task:
                 judge(y, outputs)
             except Exception as problem:  # the user's functions may raise anything
                 raise InvalidModel(
-                    f"{self._who}: `{judge.name}` cannot compare targets of shape {tuple(y.shape)} with outputs of shape "
-                    f"{tuple(outputs.shape)}: {where_it_failed(self._path, problem)}"
+                    f"{self._who}: `{judge.name}` cannot compare targets of shape {tuple(y.shape)} with outputs of "
+                    f"shape {tuple(outputs.shape)}: {where_it_failed(self._path, problem)}"
                 ) from problem
         self.maximize(self.spec.objective)
 

@@ -100,19 +100,19 @@ def run(names: Iterable[str] | None = None) -> Iterator[Comparison]:
         yield compare(case)
 
 
-def compare(case: Case, *, eager: bool = False) -> Comparison:
-    """Step the case's rule and its twin `STEPS` times. `eager`: without a graph, several times slower."""
+def compare(case: Case, *, steps: int = STEPS, eager: bool = False) -> Comparison:
+    """Step the case's rule and its twin `steps` times. `eager`: without a graph, several times slower."""
     began = time.perf_counter()
     with _unoptimised_graphs():
-        twins, ours = _walk(case.configuration, eager=eager)
+        twins, ours = _walk(case.configuration, steps, eager=eager)
     with np.errstate(invalid="ignore"):  # two infinities apart: NaN, which is what to report
         apart = np.stack([_largest(a - b) for a, b in zip(ours, twins, strict=True)])
     size = np.maximum([_largest(b) for b in twins], np.finfo("float32").tiny)
-    same = np.stack([_rows(a == b).all(axis=1) for a, b in zip(ours, twins, strict=True)]).all(axis=0)
+    same = np.stack([(a == b).reshape(steps, -1).all(axis=1) for a, b in zip(ours, twins, strict=True)]).all(axis=0)
     finite = bool(np.isfinite(apart).all())
     return Comparison(
         case=case,
-        steps=STEPS,
+        steps=steps,
         absolute=float(apart.max()),
         relative=float((apart / size).max()) if finite else math.nan,
         departs=None if same.all() else int(np.argmin(same)) + 1,
@@ -149,29 +149,29 @@ def _moved(declared: Hyper) -> Any:
 
 
 @functools.cache
-def _data() -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _data(steps: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The start, and the gradients of all steps: entries from far below any epsilon to far above, some zero."""
     rng = np.random.default_rng(0)
     start, grads = [], []
     for shape in _SHAPES:
         start.append(rng.normal(size=shape).astype("float32"))
         entry = 10.0 ** rng.uniform(-10, 2, size=shape)
-        moment = 10.0 ** rng.uniform(-2, 1, size=(STEPS,) + (1,) * len(shape))
-        some = rng.random((STEPS, *shape)) < 0.9
-        grads.append((rng.normal(size=(STEPS, *shape)) * entry * moment * some).astype("float32"))
+        moment = 10.0 ** rng.uniform(-2, 1, size=(steps,) + (1,) * len(shape))
+        some = rng.random((steps, *shape)) < 0.9
+        grads.append((rng.normal(size=(steps, *shape)) * entry * moment * some).astype("float32"))
     return start, grads
 
 
-def _walk(configuration: Configuration, *, eager: bool) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _walk(configuration: Configuration, steps: int, *, eager: bool) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The variables after each step, (steps, *shape) each: Keras's and ours."""
     import keras
 
-    start, grads = ([tf.constant(x) for x in part] for part in _data())
-    optimizer = configuration.optimizer(total_steps=STEPS)
+    start, grads = ([tf.constant(x) for x in part] for part in _data(steps))
+    optimizer = configuration.optimizer(total_steps=steps)
     variables = [keras.Variable(x) for x in start]
     optimizer.build(variables)
     rule, schedule, clipping = configuration.rule, configuration.schedule, configuration.clipping
-    arguments = schedule.arguments(rule.values()["learning_rate"], STEPS)
+    arguments = schedule.arguments(rule.values()["learning_rate"], steps)
 
     def ours(step: Any, params: Any, states: Any) -> tuple[Any, Any]:
         rate = type(schedule).rate(step, **arguments)
@@ -189,9 +189,9 @@ def _walk(configuration: Configuration, *, eager: bool) -> tuple[list[np.ndarray
         return step + 1, params, states, twins, own
 
     def loop() -> Any:
-        kept = [[tf.TensorArray("float32", STEPS, element_shape=s) for s in _SHAPES] for _ in range(2)]
+        kept = [[tf.TensorArray("float32", steps, element_shape=s) for s in _SHAPES] for _ in range(2)]
         first = (tf.constant(0, "int64"), start, [rule.init(p) for p in start], *kept)
-        *_, twins, own = tf.while_loop(lambda step, *_: step < STEPS, body, first)
+        *_, twins, own = tf.while_loop(lambda step, *_: step < steps, body, first)
         return [k.stack() for k in twins], [k.stack() for k in own]
 
     twins, own = loop() if eager else tf.function(loop, autograph=False)()
@@ -209,10 +209,7 @@ def _unoptimised_graphs() -> Iterator[None]:
         tf.config.optimizer.set_experimental_options({key: before})
 
 
-def _rows(values: np.ndarray) -> np.ndarray:
-    return values.reshape(STEPS, -1)
-
-
 def _largest(values: np.ndarray) -> np.ndarray:
-    largest: np.ndarray = np.abs(_rows(values)).max(axis=1)
+    """The largest absolute entry of each step. `values`: (steps, *shape)."""
+    largest: np.ndarray = np.abs(values).reshape(len(values), -1).max(axis=1)
     return largest

@@ -103,15 +103,15 @@ class MlflowTracker:
         self._experiment = experiment
         self._directory = directory
         self._sign = 1.0 if direction == "minimize" else -1.0
-        self._thread = threading.Thread(target=self._work, name="optselect-mlflow", daemon=True)
+        self._thread: threading.Thread | None = None
         self._news: queue.SimpleQueue[bool] = queue.SimpleQueue()  # True: the last
         self._abandoned = threading.Event()
         self._own_settings: list[str] = []
-        self._study: StudyRecord | None = None
         self._trials: dict[int, TrialRecord] = {}
         self._final: tuple[Mapping[str, Any], Mapping[str, Path]] | None = None
         self._delivery: Delivery | None = None
         self._delivered: set[int] = set()
+        self._noted = 0  # how many of `_improved` are there
         self._failures: Counter[int] = Counter()
         self._refused: dict[int, str] = {}
         self._ended = False
@@ -126,8 +126,8 @@ class MlflowTracker:
             if name not in os.environ:
                 os.environ[name] = value
                 self._own_settings.append(name)
-        self._study = study
         self._trials = {record.number: record for record in resumed}
+        self._thread = threading.Thread(target=self._work, args=(study,), name="optselect-mlflow", daemon=True)
         self._thread.start()
 
     def trial(self, record: TrialRecord) -> None:
@@ -142,7 +142,7 @@ class MlflowTracker:
 
     def close(self, timeout: float) -> list[str]:
         """Deliver the rest, with one more attempt at a server that did not answer, for at most `timeout` seconds."""
-        if self._study is None:
+        if self._thread is None:
             return []
         self._news.put(True)
         self._thread.join(timeout)
@@ -176,19 +176,19 @@ class MlflowTracker:
 
     # -- the thread's side --------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
+    def _work(self, study: StudyRecord) -> None:
         pause, last = _FIRST_PAUSE, False
         while not last:
-            well = self._attempt(last=False)
+            well = self._attempt(study, last=False)
             pause = _FIRST_PAUSE if well else min(2 * pause, _LONGEST_PAUSE)
             last = self._await(pause)
         for _ in range(2):  # a trial that fails twice is passed over
-            if self._attempt(last=True):
+            if self._attempt(study, last=True):
                 return
 
-    def _attempt(self, *, last: bool) -> bool:
+    def _attempt(self, study: StudyRecord, *, last: bool) -> bool:
         try:
-            self._deliver(last)
+            self._deliver(study, last)
         except Exception as error:  # whatever it is, it must not reach the study
             self._delivery = None
             self._trouble = self._why(error)
@@ -207,33 +207,42 @@ class MlflowTracker:
             if last or not (self._trouble or not self._news.empty()):
                 return last
 
-    def _deliver(self, last: bool) -> None:
+    def _deliver(self, study: StudyRecord, last: bool) -> None:
         """Deliver all that is known and not there; `last`: nothing will follow."""
-        assert self._study is not None  # noqa: S101  the thread starts after it is set
         self._go_on()
         if self._delivery is None:
             delivery = Delivery(self._store, self._experiment, self._key(), self._go_on)
-            self._delivered = delivery.connect(self._study)
+            self._delivered = delivery.connect(study)
             self._experiment_id = delivery.experiment_id
-            self._delivery = delivery
-        best = math.inf
+            self._delivery, self._noted = delivery, 0
         for number, record in list(self._trials.items()):
-            value = math.inf if record.value is None or record.stage != "search" else self._sign * record.value
-            better, best = value < best, min(value, best)
             if number not in self._delivered and number not in self._refused:
                 try:
-                    self._delivery.deliver(record, best=better)
+                    self._delivery.deliver(record)
                     self._delivered.add(number)
                 except Exception as error:
                     self._failures[number] += 1
                     if self._failures[number] < 2:
                         raise
                     self._refused[number] = self._store.scrub(str(error))
+        improved = self._improved()
+        self._delivery.improve(improved[self._noted :])
+        self._noted = len(improved)
         if self._final is not None and not self._ended:
             self._delivery.finish(*self._final)
             self._ended = True
         elif last and not self._ended:
             self._delivery.end("KILLED")
+
+    def _improved(self) -> list[TrialRecord]:
+        """The delivered trials of the search that were the best when they came."""
+        best, found = math.inf, []
+        for number, record in list(self._trials.items()):
+            value = math.inf if record.value is None or record.stage != "search" else self._sign * record.value
+            if value < best and number in self._delivered:
+                best = value
+                found.append(record)
+        return found
 
     def _go_on(self) -> None:
         if self._abandoned.is_set():

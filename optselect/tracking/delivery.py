@@ -7,7 +7,7 @@ import logging
 import os
 import posixpath
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -59,17 +59,23 @@ class Delivery:
         self._parent = self._find_parent(study)
         return self._sweep()
 
-    def deliver(self, trial: TrialRecord, *, best: bool) -> None:
-        """One trial as a child run that has ended. `best`: it is the best so far."""
+    def deliver(self, trial: TrialRecord) -> None:
+        """One trial as a child run that has ended."""
         tags = {**layout.trial_tags(trial), **self._marks, _PARENT: self._parent}
         start = layout.milliseconds(trial.started)
         end = layout.milliseconds(trial.started + trial.seconds)
         name = f"{trial.configuration.rule.name} {trial.number}"
         run = self._call("create_run", self._experiment, start_time=start, tags=tags, run_name=name).info.run_id
         self._log(run, layout.trial_params(trial), layout.trial_points(trial))
-        if best and trial.value is not None:
-            self._log(self._parent, {}, [layout.Point("best_objective", trial.value, end, trial.number)])
         self._call("set_terminated", run, status=layout.status(trial), end_time=end)
+
+    def improve(self, trials: Sequence[TrialRecord]) -> None:
+        """`best_objective` of the study's run gets the value of each, by its number; a repeated one changes nothing."""
+        points = []
+        for trial in trials:
+            end = layout.milliseconds(trial.started + trial.seconds)
+            points.append(layout.Point("best_objective", float(trial.value or 0.0), end, trial.number))
+        self._log(self._parent, {}, points)
 
     def finish(self, summary: Mapping[str, Any], artifacts: Mapping[str, Path]) -> None:
         """Text of `summary` becomes tags (`note` the description in Markdown), its numbers metrics.

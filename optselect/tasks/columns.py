@@ -33,61 +33,63 @@ def typed_column(raw: pd.Series, name: str, separator: str = ",") -> tuple[pd.Se
     1    00501
     dtype: str, ['`zip`: leading zeros, read as text'])
     """
-    values = np.asarray(pd.unique(raw), dtype=object)  # a column has fewer values than rows, so each is looked at once
-    stripped = [str(v).strip() for v in values]
+    codes, distinct = pd.factorize(raw)  # a column has fewer values than rows, so each is looked at once
+    values = [str(v) for v in distinct]
+    stripped = [v.strip() for v in values]
     lowered = [v.lower() for v in stripped]
-    present = [v for v, low in zip(stripped, lowered, strict=True) if low not in _MISSING_AMONG_NUMBERS]
+    is_present = np.array([low not in _MISSING_AMONG_NUMBERS for low in lowered], dtype=bool)
+    present = [v for v, there in zip(stripped, is_present, strict=True) if there]
     if present and {v.lower() for v in present} <= _TRUE_OR_FALSE.keys():
-        return _booleans(raw, values, lowered), []
-    numbers, notes = _numbers(stripped, present, name, separator)
+        return _booleans(codes, lowered), []
+    rows = np.bincount(codes, minlength=len(values))[is_present]
+    numbers, notes = _numbers(stripped, present, rows, name, separator)
     if numbers is not None:
-        return _spread(raw, values, numbers), notes
-    return _text(raw, values, lowered, name), notes
+        return _spread(codes, numbers), notes
+    return _text(raw, values, lowered), notes
 
 
-def _booleans(raw: pd.Series, values: np.ndarray, lowered: list[str]) -> pd.Series:
-    table = {v: _TRUE_OR_FALSE.get(low) for v, low in zip(values, lowered, strict=True)}
-    mapped = [table[v] for v in raw]
-    return pd.Series(mapped, dtype="bool" if None not in mapped else "boolean")
+def _booleans(codes: np.ndarray, lowered: list[str]) -> pd.Series:
+    found = np.array([_TRUE_OR_FALSE.get(low) for low in lowered], dtype=object)[codes]
+    return pd.Series(found, dtype="boolean" if pd.isna(found).any() else "bool")
 
 
-def _numbers(stripped: list[str], present: list[str], name: str, separator: str) -> tuple[np.ndarray | None, list[str]]:
-    """A number for each distinct value, or None if the column is text."""
+def _numbers(
+    stripped: list[str], present: list[str], rows: np.ndarray, name: str, separator: str
+) -> tuple[np.ndarray | None, list[str]]:
+    """A number for each distinct value, or None if the column is text; rows: how often each present value occurs."""
     if not present:
         return np.full(len(stripped), np.nan), []
-    if any(_LEADING_ZERO.fullmatch(v) for v in present):
-        return None, [f"`{name}`: leading zeros, read as text"] if _all_numbers(present) else []
-    if any(_LONG_INTEGER.fullmatch(v) for v in present) and _all_numbers(present):
-        return None, [f"`{name}`: more digits than a number can hold exactly, read as text"]
-    if _all_numbers(present):
+    odd = np.isnan(_parse(present))
+    if not odd.any():
+        if any(_LEADING_ZERO.fullmatch(v) for v in present):
+            return None, [f"`{name}`: leading zeros, read as text"]
+        if any(_LONG_INTEGER.fullmatch(v) for v in present):
+            return None, [f"`{name}`: more digits than a number can hold exactly, read as text"]
         return _parse(stripped), []
     if any("," in v for v in present):
         if separator == "," and all(_THOUSANDS.fullmatch(v) for v in present):
             return _parse([v.replace(",", "") for v in stripped]), [f"`{name}`: commas taken for thousands"]
         if all(_DECIMAL_COMMA.fullmatch(v) for v in present):
             return _parse([v.replace(".", "").replace(",", ".") for v in stripped]), [f"`{name}`: decimal comma"]
-    odd = [v for v in present if not _all_numbers([v])]
-    if len(odd) <= 0.1 * len(present):
-        return None, [f"`{name}`: numbers but for {len(odd)} values such as {odd[0]!r}, read as text"]
+    if rows[odd].sum() <= 0.1 * rows.sum():
+        example = present[int(np.flatnonzero(odd)[0])]
+        return None, [
+            f"`{name}`: numbers but for {rows[odd].sum():,} of {rows.sum():,} rows, such as {example!r}: read as text"
+        ]
     return None, []
 
 
-def _all_numbers(values: list[str]) -> bool:
-    return bool(pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").notna().all())
-
-
 def _parse(values: list[str]) -> np.ndarray:
-    return pd.to_numeric(pd.Series(values, dtype=object), errors="coerce").to_numpy(dtype="float64")
+    return np.asarray(pd.to_numeric(pd.Series(values, dtype=object), errors="coerce"), dtype="float64")
 
 
-def _spread(raw: pd.Series, values: np.ndarray, numbers: np.ndarray) -> pd.Series:
+def _spread(codes: np.ndarray, numbers: np.ndarray) -> pd.Series:
     """The numbers of the distinct values, row by row; int64 if all are whole."""
-    codes = pd.Index(values).get_indexer(pd.Index(raw))
     spread = numbers[codes]
     whole = np.isfinite(spread).all() and (spread == np.round(spread)).all() and np.abs(spread).max() < 2**53
     return pd.Series(spread.astype("int64") if whole else spread)
 
 
-def _text(raw: pd.Series, values: np.ndarray, lowered: list[str], name: str) -> pd.Series:
+def _text(raw: pd.Series, values: list[str], lowered: list[str]) -> pd.Series:
     gone = [v for v, low in zip(values, lowered, strict=True) if low in _MISSING]
     return raw.mask(raw.isin(gone)) if gone else raw

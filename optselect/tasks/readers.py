@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -120,8 +121,10 @@ def _columnar(source: Source, load: Callable[[Path], pd.DataFrame], what: str) -
 @_reads(".npz")
 def _npz(source: Source) -> Data:
     path = source.path
+    if not zipfile.is_zipfile(path):
+        raise InvalidData(f"{path}: not a readable .npz file: no zip archive, or a damaged one.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except ValueError as problem:
         if "pickle" in str(problem):

@@ -41,15 +41,15 @@ def split(y: np.ndarray, kind: Kind, seed: int, *, validation: float = 0.2, test
     strata = y if kind == "classification" else np.zeros(len(y), dtype="int64")
     random = np.random.default_rng(derive(seed, "split"))
     rows = random.permutation(len(y))
-    rest, test_rows = _draw(rows, strata, math.ceil(test * len(rows)))
-    train, validation_rows = _draw(rest, strata, math.ceil(validation * len(rest)))
+    rest, test_rows = _draw(rows, strata, math.ceil(test * len(rows)), leave=2)
+    train, validation_rows = _draw(rest, strata, math.ceil(validation * len(rest)), leave=1)
     return Split(train=np.sort(train), validation=np.sort(validation_rows), test=np.sort(test_rows))
 
 
-def _draw(rows: np.ndarray, strata: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of shuffled rows, those kept and those drawn."""
+def _draw(rows: np.ndarray, strata: np.ndarray, size: int, leave: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of shuffled rows, those kept, `leave` at least of each stratum, and those drawn."""
     stratum = strata[rows]
-    wanted = _shares(np.bincount(stratum), size)
+    wanted = _shares(np.bincount(stratum), size, leave)
     order = np.argsort(stratum, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(stratum))[:-1]])
     place = np.empty(len(rows), dtype="int64")
@@ -58,15 +58,15 @@ def _draw(rows: np.ndarray, strata: np.ndarray, size: int) -> tuple[np.ndarray, 
     return rows[~drawn], rows[drawn]
 
 
-def _shares(counts: np.ndarray, size: int) -> np.ndarray:
-    """How many rows of each stratum: in proportion, the largest remainders first, at least one of each."""
+def _shares(counts: np.ndarray, size: int, leave: int) -> np.ndarray:
+    """How many rows of each stratum: in proportion, the largest remainders first; one at least, some left."""
     quota = counts * size / counts.sum()
-    shares = np.maximum(np.floor(quota).astype("int64"), (counts > 0).astype("int64"))
-    missing = size - shares.sum()
-    if missing > 0:
-        room = np.where(shares < counts - 1, quota - shares, -np.inf)
-        most = np.argsort(-room, kind="stable")[:missing]
-        shares[most] += 1
+    most = np.maximum(counts - leave, 0)
+    shares = np.clip(np.floor(quota).astype("int64"), np.minimum(1, most), most)
+    while (missing := size - int(shares.sum())) > 0 and (shares < most).any():
+        wish = np.where(shares < most, quota - shares, -np.inf)
+        order = np.argsort(-wish, kind="stable")[: min(missing, int((shares < most).sum()))]
+        shares[order] += 1
     return np.asarray(shares)
 
 

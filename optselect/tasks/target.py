@@ -17,6 +17,7 @@ Kind = Literal["classification", "regression"]
 
 _USUAL_NAMES = ("target", "label", "class", "y")
 _MOST_INTEGER_CLASSES = 20
+_MISSING_WORDS = ("NA", "?", "")  # a feature may say so; but nobody predicts that a value is unknown
 _FEWEST_ROWS_A_CLASS = 3  # one for each of train, validation and test
 
 
@@ -115,7 +116,9 @@ def encode_target(y: pd.Series, name: str, source: str, kind: str | None = None)
 
 def _refuse_missing(y: pd.Series, name: str, source: str) -> None:
     bad = y.isna().to_numpy(dtype=bool)
-    if pd.api.types.is_float_dtype(y):
+    if not pd.api.types.is_numeric_dtype(y):
+        bad = bad | y.isin(_MISSING_WORDS).to_numpy(dtype=bool)
+    elif pd.api.types.is_float_dtype(y):
         bad = bad | ~np.isfinite(y.to_numpy(dtype="float64", na_value=np.nan))
     if bad.any():
         rows = [str(row + 1) for row in np.flatnonzero(bad)[:5]]

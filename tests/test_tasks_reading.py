@@ -1,0 +1,325 @@
+"""Reading data sets: what is wrong with a file is said in one message, what is right is read without damage."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from optselect.errors import InvalidData, OptselectError, UnknownName
+from optselect.tasks import make_spec, read
+
+GOOD = "a,b,y\n" + "".join(f"{i % 7},{i % 5}.5,{'yes' if i % 3 else 'no'}\n" for i in range(30))
+
+BROKEN: dict[str, tuple[str, bytes, dict[str, str], type[OptselectError], list[str]]] = {
+    "empty": ("t.csv", b"", {}, InvalidData, ["t.csv: the file is empty"]),
+    "blank": ("t.csv", b"\xef\xbb\xbf \n\n", {}, InvalidData, ["empty"]),
+    "header only": ("t.csv", b"a,b,y\n", {}, InvalidData, ["header of 3 columns and no rows"]),
+    "latin-1": (
+        "t.csv",
+        "a,ville,y\n1,Orléans,0\n".encode("latin-1"),
+        {},
+        InvalidData,
+        ["byte 0xE9", "line 2", "column 6", "--encoding latin-1"],
+    ),
+    "utf-16": ("t.csv", GOOD.encode("utf-16"), {}, InvalidData, ["--encoding utf-16"]),
+    "unknown encoding": ("t.csv", GOOD.encode(), {"encoding": "klingon"}, InvalidData, ["'klingon'", "latin-1"]),
+    "wrong encoding": ("t.csv", "a,y\né,1\n".encode(), {"encoding": "ascii"}, InvalidData, ["not ascii", "line 2"]),
+    "NUL": ("t.csv", b"a,b,y\n1,2,3\n1,\0,3\n", {}, InvalidData, ["line 3", "NUL"]),
+    "ragged, long": ("t.csv", b"a,b,y\n1,2,3\n1,2,3,4\n", {}, InvalidData, ["line 3 has 4 fields", "the header has 3"]),
+    "ragged, short": ("t.csv", b"a,b,y\n1,2,3\n\n1,2\n", {}, InvalidData, ["line 4 has 2 fields"]),
+    "every row longer": ("t.csv", b"a,b\n1,2,3\n4,5,6\n", {}, InvalidData, ["line 2 has 3 fields"]),
+    "ragged after a two-line field": (
+        "t.csv",
+        b'a,b,y\n"x\ny",2,3\n1,2\n',
+        {},
+        InvalidData,
+        ["line 4 has 2 fields"],
+    ),
+    "open quote": ("t.csv", b'a,b,y\n1,2,3\n1,"2,3\n4,5,6\n', {}, InvalidData, ["line 3", "quoted field"]),
+    "duplicate names": ("t.csv", b"a,b,a\n1,2,3\n", {}, InvalidData, ["'a' in columns 1, 3"]),
+    "one column": ("t.csv", b"a:b:y\n1:2:3\n", {}, InvalidData, ["one column only", "--separator"]),
+    "long separator": ("t.csv", GOOD.encode(), {"separator": "::"}, InvalidData, ["one character", "'::'"]),
+    "excel": ("t.csv", b"PK\x03\x04" + bytes(50), {}, InvalidData, ["zip archive", "Excel"]),
+    "gzip": ("t.csv", b"\x1f\x8b" + bytes(50), {}, InvalidData, ["gzip"]),
+    "parquet named csv": ("t.csv", b"PAR1" + bytes(50), {}, InvalidData, ["Parquet"]),
+    "misspelt target": ("t.csv", GOOD.encode(), {"target": "yy"}, UnknownName, ["no column `yy`", "'y'"]),
+    "spaces in target": (
+        "t.csv",
+        b"a, species \n1,x\n2,y\n",
+        {"target": "species"},
+        UnknownName,
+        ["Did you mean ' species '?", "spaces"],
+    ),
+    "no target": ("t.csv", b"a,b,c\n1,2,3\n", {}, InvalidData, ["--target", "a, b, c"]),
+    "two candidates": ("t.csv", b"label,class,c\n1,2,3\n", {}, InvalidData, ["which column is the target"]),
+    "broken parquet": ("t.parquet", b"PAR1 nonsense", {}, InvalidData, ["t.parquet", "not a readable Parquet"]),
+    "broken feather": ("t.feather", b"nonsense", {}, InvalidData, ["not a readable Feather"]),
+    "broken npz": ("t.npz", b"nonsense", {}, InvalidData, ["t.npz", "not a readable .npz"]),
+    "truncated npz": ("t.npz", b"PK\x03\x04" + bytes(40), {}, InvalidData, ["not a readable .npz"]),
+    "unknown ending": ("t.xyz", b"1", {}, InvalidData, ["cannot read .xyz", ".csv", "sklearn:NAME"]),
+    "syntax error": ("t.py:load", b"def load(:\n", {}, InvalidData, ["t.py:1", "not valid Python"]),
+    "no function": ("t.py:lode", b"def load(): pass\n", {}, InvalidData, ["no function `lode`", "'load'"]),
+    "function left out": ("t.py", b"def load(): pass\n", {}, InvalidData, ["t.py:load"]),
+    "function raises": (
+        "t.py:load",
+        b"def load():\n    print('noise')\n    return 1 / 0\n",
+        {},
+        InvalidData,
+        ["t.py:3 in load", "ZeroDivisionError"],
+    ),
+    "import fails": ("t.py:load", b"import no_such_module\ndef load(): pass\n", {}, InvalidData, ["t.py:1", "no_such"]),
+    "function exits": ("t.py:load", b"import os\ndef load(): os._exit(3)\n", {}, InvalidData, ["exit code 3"]),
+    "function returns one": ("t.py:load", b"def load(): return 5\n", {}, InvalidData, ["(x, y)", "got int"]),
+    "lengths differ": (
+        "t.py:load",
+        b"import numpy as np\ndef load(): return np.ones((4, 2)), np.ones(3)\n",
+        {},
+        InvalidData,
+        ["x has 4 rows, y has 3"],
+    ),
+}
+
+
+def write(folder: Path, name: str, contents: bytes | str) -> str:
+    path = folder / name.split(":")[0]
+    path.write_bytes(contents.encode() if isinstance(contents, str) else contents)
+    return f"{folder / name}"
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_is_refused_in_one_line(case: str, tmp_path: Path) -> None:
+    """Every broken file gives one message that names the file, the place and the way out."""
+    name, contents, options, error, said = BROKEN[case]
+    with pytest.raises(error) as caught:
+        read(write(tmp_path, name, contents), **options)
+    message = str(caught.value)
+    assert all(part in message for part in said), message
+    assert name.split(":")[0] in message
+    assert "\n" not in message
+
+
+def targets(*values: object) -> pd.DataFrame:
+    return pd.DataFrame({"a": range(len(values)), "y": list(values)})
+
+
+@pytest.mark.parametrize(
+    ("frame", "kind", "said"),
+    [
+        (targets(*[0.5, None, 1.5, 2.5] * 5), None, ["5 missing", "20 values", "rows 2, 6, 10, 14, 18"]),
+        (targets(*[0.5, float("inf")] * 10), None, ["10 missing or infinite"]),
+        (targets(*["a", None] * 6), None, ["6 missing"]),
+        (targets(*["a"] * 9), None, ["'a' in every row"]),
+        (targets(*[1.5] * 12), None, ["1.5 in every row", "nothing to learn"]),
+        (targets(*["a"] * 9, "b", "c", "c"), None, ["'b' has 1", "'c' has 2", "12 rows"]),
+        (targets(*["a", "b"] * 6), "regression", ["needs numbers", "'a'"]),
+        (targets(0.5, 1.5, 2.5), None, ["3 rows are too few"]),
+        (targets(*[1e300, 1.5] * 6), None, ["1e+300", "logarithm"]),
+        (pd.DataFrame({"a": [1] * 20, "b": [None] * 20, "y": [0, 1] * 10}), None, ["no column left", "`a` constant"]),
+    ],
+)
+def test_a_target_that_cannot_be_learnt_is_refused(frame: pd.DataFrame, kind: str | None, said: list[str]) -> None:
+    """A target with gaps, without variety or with classes too small to split is refused, with the numbers."""
+    with pytest.raises(InvalidData) as caught:
+        make_spec(read(frame, target="y"), epochs=1, seed=0, kind=kind)
+    assert all(part in str(caught.value) for part in said), str(caught.value)
+
+
+def test_a_missing_target_value_in_a_file_is_missing_whatever_its_marker(tmp_path: Path) -> None:
+    """`NA` in a target of words counts as missing, because nobody predicts it."""
+    path = write(tmp_path, "t.csv", "a,y\n" + "1,yes\n2,no\n3,NA\n" * 5)
+    with pytest.raises(InvalidData, match="5 missing"):
+        make_spec(read(path), epochs=1, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "values", "note"),
+    [
+        ("a;y\n1,5;0\n2,25;1\n", "a", [1.5, 2.25], "decimal comma"),
+        ("a\ty\n1\t0\n2\t1\n", "a", [1, 2], "separated by a tab"),
+        ("a|y\n1|0\n2|1\n", "a", [1, 2], "vertical bar"),
+        ("a,y\n01234,0\n00501,1\n", "a", ["01234", "00501"], "leading zeros"),
+        ("a,y\n0,0\n0.5,1\n", "a", [0, 0.5], None),
+        ("a,y\nDE,0\nNA,1\n", "a", ["DE", "NA"], None),
+        ("a,y\n1,0\nNA,1\n", "a", [1, None], None),
+        ("a,y\n12345678901234567890,0\n1,1\n", "a", ["12345678901234567890", "1"], "more digits"),
+        ('a,y\n"1,234",0\n"12,345",1\n', "a", [1234, 12345], "thousands"),
+        ("a,y\nTrue,0\nfalse,1\n", "a", [True, False], None),
+        ('a,y\n"x, ""y""",0\n"two\nlines",1\n', "a", ['x, "y"', "two\nlines"], None),
+        ("\ufeffa,y\n1,0\n2,1\n", "a", [1, 2], None),
+        ("a,y\r\n1,0\r\n\r\n2,1\r\n", "a", [1, 2], None),
+        (",y\n1,0\n2,1\n", "column 1", [1, 2], "without a name"),
+        ("a,y\n" + "1,0\n" * 30 + "oops,1\n", "a", None, "numbers but for 1 of 31 rows, such as 'oops'"),
+    ],
+)
+def test_a_column_keeps_its_meaning(
+    text: str, column: str, values: list[object] | None, note: str | None, tmp_path: Path
+) -> None:
+    """Separators, decimal commas, ids, codes and markers of missing values are read for what they are, and said."""
+    data = read(write(tmp_path, "t.csv", text))
+    assert isinstance(data.x, pd.DataFrame)
+    if values:
+        assert [None if pd.isna(v) else v for v in data.x[column]] == values
+    assert note is None or any(note in said for said in data.notes), data.notes
+
+
+def test_every_format_gives_the_same_table(tmp_path: Path) -> None:
+    """One table read from CSV, TSV, Parquet and Feather is the same table."""
+    frame = pd.DataFrame(
+        {"n": [1.5, np.nan, 3.0], "s": ["a b", None, "ü,'\""], "b": [True, False, True], "y": [0, 1, 2]}
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_csv(tmp_path / "t.tsv", index=False, sep="\t")
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_feather(tmp_path / "t.feather")
+    for ending in ("csv", "tsv", "parquet", "feather"):
+        data = read(tmp_path / f"t.{ending}")
+        assert isinstance(data.x, pd.DataFrame)
+        pd.testing.assert_frame_equal(data.x, frame.drop(columns="y"), check_dtype=False)
+        assert data.y.tolist() == [0, 1, 2]
+
+
+def test_npz_needs_x_and_y_and_refuses_objects(tmp_path: Path) -> None:
+    """An archive gives its x and y, names what it leaves out, and never unpickles."""
+    np.savez(tmp_path / "good.npz", x_train=np.ones((3, 2)), y_train=np.arange(3), x_test=np.ones((1, 2)))
+    data = read(tmp_path / "good.npz")
+    assert data.rows == 3
+    assert "x_test" in " ".join(data.notes)
+    np.savez(tmp_path / "other.npz", a=np.ones(3))
+    with pytest.raises(InvalidData, match=r"holds a \(3,\)"):
+        read(tmp_path / "other.npz")
+    np.savez(tmp_path / "objects.npz", x=np.array([{}, {}], dtype=object), y=np.ones(2))
+    with pytest.raises(InvalidData, match="could run code"):
+        read(tmp_path / "objects.npz")
+
+
+def test_scikit_learn_data_sets_are_known_by_name() -> None:
+    """sklearn:iris is iris, and a misspelt name is told the right one."""
+    assert (
+        make_spec(read("sklearn:iris"), epochs=1, seed=0).describe()[0].startswith("150 rows x 4 features, 3 classes")
+    )
+    with pytest.raises(UnknownName, match="Did you mean 'iris'"):
+        read("sklearn:irys")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import numpy as np\ndef load(): return np.ones((6, 2)), [0, 1, 0, 1, 0, 1]",
+        "import pandas as pd\ndef load(): return pd.DataFrame({'a': [1, 2], 'b': list('xy')}), pd.Series([0, 1])",
+        "import numpy as np\nfrom helper import n\ndef load(): return {'p': np.ones((n, 2)), 'q': np.ones(n)}, np.eye(n)",
+    ],
+)
+def test_a_users_function_gives_data(body: str, tmp_path: Path) -> None:
+    """A function's arrays, frames, dicts and one-hot targets arrive, and it may import its neighbours."""
+    (tmp_path / "helper.py").write_text("n = 4\n")
+    data = read(write(tmp_path, "mine.py:load", body))
+    assert data.rows in (2, 4, 6)
+    assert set(data.y) <= {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ((np.ones((3, 2)), np.ones((3, 2))), "one value a row"),
+        ((np.ones((3, 2)), np.ones(4)), "x has 3 rows, y has 4"),
+        ((np.ones((0, 2)), np.ones(0)), "no rows"),
+        ((np.ones((3, 0)), np.ones(3)), "no features"),
+        ((np.ones((3, 2), dtype=complex), np.ones(3)), "must hold numbers"),
+        ((5, np.ones(3)), "first axis counts rows"),
+        (7, "got int"),
+    ],
+)
+def test_odd_objects_are_refused(pair: object, said: str) -> None:
+    """Objects that are no data set are refused with what they are."""
+    with pytest.raises(InvalidData, match=said):
+        read(pair)
+
+
+@pytest.mark.parametrize(
+    ("y", "kind"),
+    [
+        ([True, False] * 5, "classification"),
+        (["a", "b"] * 5, "classification"),
+        ([0, 1, 2] * 5, "classification"),
+        ([1.0, 2.0] * 5, "classification"),
+        ([0.5, 1.5] * 5, "regression"),
+        (list(range(30)), "regression"),
+        ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], "regression"),
+    ],
+)
+def test_the_kind_of_question_follows_from_the_target(y: list[object], kind: str) -> None:
+    """Words, booleans and few whole numbers are classes; other numbers are quantities; the note says which."""
+    spec = make_spec(read((np.arange(len(y)), y)), epochs=1, seed=0)
+    assert spec.kind == kind
+    assert any(kind in note for note in spec.notes)
+
+
+def test_classes_are_sorted_and_numbered_by_place() -> None:
+    """The number of a label is its place among the sorted labels."""
+    spec = make_spec(read((np.arange(9.0), list("cabcabcab"))), epochs=1, seed=0)
+    assert spec.classes == ("a", "b", "c")
+    assert spec.y.tolist() == [2, 0, 1] * 3
+    assert spec.y.dtype == np.int64
+
+
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "n": [1.0, np.nan, 3.0] * 5,
+            "s": ["a", None, "b"] * 5,
+            "t": pd.date_range("2024-01-01", periods=15),
+            "b": [True, False, True] * 5,
+            "y": [0, 1, 2] * 5,
+        }
+    )
+
+
+@pytest.mark.parametrize("column", ["n", "s", "t", "b", "y"])
+@pytest.mark.parametrize("row", [0, 1, 14])
+def test_the_digest_sees_every_cell(column: str, row: int) -> None:
+    """Changing any one cell changes the digest; changing none does not."""
+    before, frame = table(), table()
+    frame.loc[row, column] = {"n": 9.0, "s": "z", "t": pd.Timestamp("1999-01-01"), "b": bool(row % 2), "y": 7}[column]
+    digest = read(before, target="y").digest()
+    assert digest == read(table(), target="y").digest()
+    assert digest != read(frame, target="y").digest()
+    assert digest != read(before.rename(columns={"n": "m"}), target="y").digest()
+
+
+def test_the_digest_sees_every_number_of_an_array() -> None:
+    """One number in a million, and the type, change an array's digest."""
+    x, y = np.zeros((1000, 1000)), np.zeros(1000)
+    other = x.copy()
+    other[999, 999] = 1e-300
+    digests = {read((v, y)).digest() for v in (x, other, x.astype("float32"), x.reshape(1000, 500, 2))}
+    assert len(digests) == 4
+
+
+def test_the_parent_loads_no_tensorflow_and_refuses_fast(tmp_path: Path) -> None:
+    """Reading, checking and refusing load neither TensorFlow nor Keras, and a refusal takes under 3 seconds."""
+    path = write(tmp_path, "t.csv", GOOD + "1,2\n")
+    good = write(tmp_path, "good.csv", GOOD)
+    code = f"""
+        import sys
+        import optselect.tasks
+        spec = optselect.tasks.make_spec(optselect.tasks.read({good!r}), epochs=2, seed=0)
+        spec.describe(), spec.fingerprint()
+        try:
+            optselect.tasks.read({path!r})
+        except ValueError as problem:
+            print(problem)
+        heavy = {{"tensorflow", "keras", "sklearn", "mlflow", "optuna"}} & set(sys.modules)
+        print("heavy:", *heavy)
+    """
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert "line 32 has 2 fields" in done.stdout
+    assert done.stdout.strip().endswith("heavy:")
+    assert time.monotonic() - started < 15  # 3 s on a free machine; a loaded one is given more

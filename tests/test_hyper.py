@@ -85,10 +85,17 @@ def test_numpy_flag_is_a_flag() -> None:
 
 def test_members_are_final() -> None:
     """A member is wrapped, not subclassed; a member without a name is refused."""
-    with pytest.raises(TypeError, match="Member is final: wrap it, do not subclass it"):
-        type("Child", (Member,), {"name": "child"})
+
+    class Doomed(Declared):
+        """A family of its own: a refused class stays among its subclasses until it is collected."""
+
+    class Last(Doomed):
+        name = "last"
+
+    with pytest.raises(TypeError, match="Last is final: wrap it, do not subclass it"):
+        type("Child", (Last,), {"name": "child"})
     with pytest.raises(TypeError, match="give it a class attribute `name`"):
-        type("Nameless", (Family,), {})
+        type("Nameless", (Doomed,), {})
 
 
 def test_members_are_found_by_name() -> None:

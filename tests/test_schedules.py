@@ -54,7 +54,6 @@ def test_rates_of_all_steps_are_the_rates_of_each(schedule: type[Schedule], form
     arguments = made.arguments(0.03, 50)
     each = [float(schedule.rate(tf.constant(s, "int64"), **arguments)) for s in range(50)]
     np.testing.assert_allclose(made.rates(0.03, 50), each, rtol=1e-6, atol=1e-6 * max(each))
-    np.testing.assert_array_equal(made.rates(0.03, 50, start=16, stop=32), made.rates(0.03, 50)[16:32])
 
 
 @every_schedule
@@ -82,6 +81,15 @@ def test_schedule_does_not_depend_on_the_length_of_training(schedule: type[Sched
     jumps = np.abs(np.diff(short)) > 0.05  # where a stair or a restart stands, a step too early or late is no fault
     smooth = ~np.convolve(jumps, np.ones(12), "same").astype(bool)
     np.testing.assert_allclose(short[:-1][smooth], long[:-1][smooth], atol=0.02)
+
+
+@pytest.mark.parametrize("schedule", [s for s in SCHEDULES.values() if "warmup" in {h.name for h in s.hypers()}])
+@pytest.mark.parametrize("rising", [1, 2, 10, 49])
+def test_warmup_rises_to_the_learning_rate(schedule: type[Schedule], rising: int) -> None:
+    """A warm-up of so many steps rises at each of them, in equal steps from zero, and then stands at the rate."""
+    rates = schedule(warmup=rising / 50).rates(0.03, 50).numpy()
+    np.testing.assert_allclose(rates[: rising + 1], np.linspace(0, 0.03, rising + 1), rtol=1e-6)
+    assert (rates[rising:] <= np.float32(0.03)).all()
 
 
 @settings(deadline=None, max_examples=150)

@@ -34,7 +34,7 @@ class CosineDecay(Schedule):
     )
 
     def arguments(self, learning_rate: float, total_steps: int) -> dict[str, Any]:
-        warmup = round(self.warmup * total_steps)
+        warmup = min(round(self.warmup * total_steps), total_steps - 1)
         fall = {"decay_steps": steps(self.decay_steps, total_steps - warmup), "alpha": self.alpha}
         if not warmup:
             return {"initial_learning_rate": learning_rate, **fall}

@@ -213,20 +213,22 @@ class _Session:
         if study.searched() and study.confirmed() and self._entry("check"):
             self.listener.ready(description)
             self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
-            return self._result(study, description, NullTracker(), resumed=len(resumed), fresh=False)
+            return self._result(study, description, len(resumed))
         if resumed:
             self.listener.say(f"Going on with study {self.record.name!r}: {len(resumed)} trials are there already.")
-        tracker = self._tracker()
+        tracker = self._tracker(study)
         try:
             tracker.start(dataclasses.replace(self.record, description=description), resumed=resumed)
             executor = self._workers()
             self.listener.ready(description)
             study.search(executor, tracker, self.listener)
             study.confirm(executor, tracker, self.listener)
-            return self._result(study, description, tracker, resumed=len(resumed), fresh=True)
+            result = self._result(study, description, len(resumed))
+            self._write(result, study, tracker)
         finally:
             for warning in tracker.close(timeout=30.0):
                 self.listener.say(f"Warning: {warning}")
+        return dataclasses.replace(result, dashboard=tracker.where() or "")
 
     def _describe(self) -> dict[str, Any]:
         """Start the workers, hear what they say of the task, and only then begin the ledger."""
@@ -262,15 +264,18 @@ class _Session:
             confirmations=self.seeds,
         )
 
-    def _tracker(self) -> Tracker:
+    def _tracker(self, study: Study) -> Tracker:
         if self.mlflow is None:
             return NullTracker()
         uri = default_uri() if self.mlflow == "default" else self.mlflow
-        return MlflowTracker(uri, experiment=f"optselect/{self.record.name}", directory=self.directory)
+        return MlflowTracker(
+            uri,
+            experiment=f"optselect/{self.record.name}",
+            directory=self.directory,
+            direction=study.direction,
+        )
 
-    def _result(
-        self, study: Study, description: Mapping[str, Any], tracker: Tracker, *, resumed: int, fresh: bool
-    ) -> Result:
+    def _result(self, study: Study, description: Mapping[str, Any], resumed: int) -> Result:
         headline = description["headline"]
         verdict = judge(
             study.finalists(),
@@ -284,7 +289,7 @@ class _Session:
         best = verdict.recommended.configuration
         verdict = dataclasses.replace(verdict, check=self._check(best, headline))
         steps = -(-len(self.spec.split.train) // best.batch_size) * self.spec.epochs
-        result = Result(
+        return Result(
             name=self.record.name,
             verdict=verdict,
             total_steps=steps,
@@ -292,12 +297,8 @@ class _Session:
             directory=self.directory,
             description=description,
             records=tuple(study.records),
-            dashboard=tracker.where() or "",
             resumed=resumed,
         )
-        if fresh:
-            self._write(result, study, tracker)
-        return result
 
     def _check(self, best: Configuration, headline: str) -> float:
         """The recommended configuration trained once with `model.fit`, on a seed of its own; the model is kept."""
@@ -329,7 +330,13 @@ class _Session:
             self.directory / "study.db",
             {f"{self.record.name}/{arm.name}": arm.study for arm in study.arms.values()},
         )
-        tracker.finish(result.to_dict(), {p.name: p for p in (recommendation, code)})
+        text = result.verdict.text()
+        summary = {
+            "note": f"{text}\n\n```python\n{result.snippet}```\n",
+            "recommended": str(result.best),
+            f"held_out_{result.verdict.headline}": result.verdict.recommended.held_out.mean,
+        }
+        tracker.finish(summary, {p.name: p for p in (recommendation, code)})
 
     def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
         for entry in self.ledger.entries:

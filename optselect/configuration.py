@@ -140,7 +140,7 @@ class Configuration:
             if clip.hypers() and all(config.get(h.name) for h in clip.hypers())
         ]
         return cls(
-            rule=member(**{k: config[k] for k in own if k != "learning_rate"}, learning_rate=learning_rate),
+            rule=member.from_values(member.name, {**{k: config[k] for k in own}, "learning_rate": learning_rate}),
             schedule=fitted,
             clipping=clips[0] if clips else NoClipping(),
             batch_size=batch_size,

@@ -52,8 +52,9 @@ class Domain:
             return isinstance(value, bool)
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
             return False
-        above = value > self.low if self.low_open else value >= self.low
-        below = value < self.high if self.high_open else value <= self.high
+        number = float(value)
+        above = number > self.low if self.low_open else number >= self.low
+        below = number < self.high if self.high_open else number <= self.high
         return above and below
 
     def __str__(self) -> str:
@@ -175,7 +176,7 @@ class Declared:
     @classmethod
     def hypers(cls) -> tuple[Hyper, ...]:
         """The declared hyperparameters in the order of the class body."""
-        fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+        fields: tuple[Any, ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
         return tuple(Hyper(name=f.name, default=f.default, **f.metadata) for f in fields)
 
     @classmethod

@@ -47,10 +47,9 @@ class Schedule(Declared):
         """The inverse of `arguments`: the learning rate and the schedule."""
         raise NotImplementedError
 
-    def rates(self, learning_rate: float, total_steps: int, *, start: int = 0, stop: int | None = None) -> Tensor:
-        """The rates of the steps `start` to `stop` of a training of `total_steps`: float32, shape (stop - start,)."""
-        steps = ops.arange(start, total_steps if stop is None else stop, dtype="int64")
-        return type(self).rate(steps, **self.arguments(learning_rate, total_steps))
+    def rates(self, learning_rate: float, total_steps: int) -> Tensor:
+        """The rates of all steps of a training: float32, shape (total_steps,)."""
+        return type(self).rate(ops.arange(total_steps, dtype="int64"), **self.arguments(learning_rate, total_steps))
 
 
 def float32(value: Any) -> Tensor:

@@ -114,7 +114,9 @@ class Verdict:
         if near:
             sentences.append(f"These seeds do not separate it from: {', '.join(dict.fromkeys(near))}.")
         sentences += [f"{arm}: {reason}." for arm, reason in self.lost.items()]
-        sentences.append(f"{self.trials} trials and {self.confirmations} confirmations, {_seconds(self.seconds)} of training.")
+        sentences.append(
+            f"{self.trials} trials and {self.confirmations} confirmations, {_seconds(self.seconds)} of training."
+        )
         if self.check is not None:
             sentences.append(f"Trained once more with plain `model.fit`: {name} {_number(self.check)}.")
         return " ".join(sentences)
@@ -184,7 +186,9 @@ def judge(
     finalist came through all its seeds.
     """
     confirmations = [r for r in records if r.stage == "confirm"]
-    runs = {configuration: [r for r in confirmations if r.configuration == configuration] for _, configuration in finalists}
+    runs = {
+        configuration: [r for r in confirmations if r.configuration == configuration] for _, configuration in finalists
+    }
     reference = {r.seed: r.metrics[f"test_{headline}"] for r in runs.get(baseline, []) if r.outcome == "complete"}
     standings = []
     lost = _why_lost([r for r in records if r.stage == "search"])

@@ -9,13 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from optselect.configuration import BASELINE
 from optselect.executors import LocalExecutor
-from optselect.trainer.jobs import Job
+from optselect.trainer.jobs import Job, Run
 
 JOB = Job(configuration=BASELINE, seed=0, epochs=1)
 
@@ -32,18 +31,20 @@ def test_jobs_come_back_under_their_tickets(executor: LocalExecutor) -> None:
 
 def test_a_killed_worker_is_replaced_and_its_job_done_again(executor: LocalExecutor) -> None:
     """SIGKILL in the middle of a trial loses nothing: a new process runs it again."""
-    executor.submit(1, dataclasses.replace(JOB, epochs=200_000))
-    time.sleep(0.5)
     [child] = [p for p in psutil.Process().children() if "optselect.trainer.worker" in " ".join(p.cmdline())]
-    executor._waiting.append((1, JOB))  # what will be run instead of the endless job
-    executor._crew[0].job = (1, JOB)
-    executor._waiting.clear()
+    executor.submit(1, dataclasses.replace(JOB, epochs=5_000))
+    time.sleep(0.3)
     child.send_signal(signal.SIGKILL)
-    found: dict[int, Any] = {}
-    while not found:
-        found.update(executor.results(timeout=5.0))
-    assert found[1].epochs == 1
-    assert not found[1].error
+    run = dict(_until_one(executor))[1]
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert run.epochs == 5_000
+    assert not run.error
+
+
+def _until_one(executor: LocalExecutor) -> list[tuple[int, Run]]:
+    while True:
+        if found := list(executor.results(timeout=5.0)):
+            return found
 
 
 def test_a_worker_leaves_with_its_parent(tmp_path: Path) -> None:

@@ -73,8 +73,7 @@ class Study:
         self._next_number = 1 + max((r.number for r in self.records), default=-1)
         share = (budget.trials or 25 * len(space.optimizers)) // len(space.optimizers)
         self.arms = {
-            name: Arm(name, space, seed=seed, share=share, rows=rows, direction=direction)
-            for name in space.optimizers
+            name: Arm(name, space, seed=seed, share=share, rows=rows, direction=direction) for name in space.optimizers
         }
         for name, arm in self.arms.items():
             arm.restore(r for r in self.records if r.stage == "search" and r.arm == name)

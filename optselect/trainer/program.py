@@ -44,7 +44,10 @@ class TrialState:
 
 
 def row_order(seed: int, epoch: int, rows: int) -> np.ndarray:
-    """The order of the training rows in an epoch (counts from 0): int32, shape (rows,); the same for all trials of a seed."""
+    """The order of the training rows in an epoch (counts from 0), the same for all trials of a seed.
+
+    int32, shape (rows,).
+    """
     return np.random.default_rng((seed, epoch)).permutation(rows).astype(np.int32)
 
 
@@ -93,12 +96,9 @@ class Program:
         size = min(configuration.batch_size, self.rows)
         steps = -(-self.rows // size)
         first = state.epoch
-        rates = configuration.schedule.rates(
-            configuration.rule.values()["learning_rate"],
-            total_epochs * steps,
-            start=first * steps,
-            stop=(first + epochs) * steps,
-        )
+        # Of the whole training, then cut: a part computed by itself can differ in the last bit.
+        rates = configuration.schedule.rates(configuration.rule.values()["learning_rate"], total_epochs * steps)
+        rates = np.asarray(rates)[first * steps : (first + epochs) * steps]
         orders = np.stack([row_order(seed, first + e, self.rows) for e in range(epochs)])
         parameters, others, slots, scalars, done, finite, losses, results = self._epochs(
             state.parameters,
@@ -113,13 +113,11 @@ class Program:
         )
         finite = bool(finite)
         epochs_done = int(done) // steps if finite else min(epochs, int(done - 1) // steps + 1)
-        after = TrialState(
-            parameters, others, slots, scalars, state.step + int(done), first + epochs_done, finite
-        )
+        after = TrialState(parameters, others, slots, scalars, state.step + int(done), first + epochs_done, finite)
         names = ["loss", *(f"val_{name}" for name in self.result_names)]
         table = np.concatenate([losses.numpy()[:, None], results.numpy()], axis=1)[:epochs_done]
         curves = {name: [float(v) for v in table[:, i]] for i, name in enumerate(names)}
-        curves["learning_rate"] = [float(r) for r in np.asarray(rates)[steps - 1 :: steps][:epochs_done]]
+        curves["learning_rate"] = [float(r) for r in rates[steps - 1 :: steps][:epochs_done]]
         return after, curves
 
     def evaluate(self, state: TrialState, part: str) -> dict[str, float]:

@@ -87,9 +87,7 @@ class FitTrainer:
         names = ["loss", "val_loss", *(f"val_{metric.name}" for metric in task.metrics())]
         curves = {name: [float(v) for v in history[name]] for name in names if name in history}
         epochs = len(curves["loss"])
-        rates = job.configuration.schedule.rates(
-            job.configuration.rule.values()["learning_rate"], steps * job.epochs
-        )
+        rates = job.configuration.schedule.rates(job.configuration.rule.values()["learning_rate"], steps * job.epochs)
         curves["learning_rate"] = [float(r) for r in np.asarray(rates)[steps - 1 :: steps][:epochs]]
         metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_")}
         finite = all(math.isfinite(curves[name][-1]) for name in ("loss", "val_loss"))

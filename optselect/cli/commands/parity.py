@@ -31,9 +31,9 @@ def command(names: tuple[str, ...], show_all: bool, as_json: bool) -> None:
     """
     from optselect import parity
 
-    _load_tensorflow_quietly()
     todo = parity.cases(names or None)
-    found = []
+    _load_tensorflow_quietly()
+    found: list[Any] = []
     with click.progressbar(todo, label="Comparing", file=sys.stderr, hidden=as_json) as bar:
         found.extend(parity.compare(case) for case in bar)
     if as_json:

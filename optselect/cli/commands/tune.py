@@ -38,7 +38,9 @@ class Duration(click.ParamType):
 @click.option("--seeds", type=int, default=5, show_default=True, help="Fresh seeds for each finalist.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the whole study.")
 @click.option("--workers", type=int, help="Training processes.  [default: one a core, at most 4]")
-@click.option("--mlflow", default="default", help="Tracking URI, or 'none'.  [default: MLFLOW_TRACKING_URI, else ./mlflow.db]")
+@click.option(
+    "--mlflow", default="default", help="Tracking URI, or 'none'.  [default: MLFLOW_TRACKING_URI, else ./mlflow.db]"
+)
 @click.option("--study", help="Name of the study.  [default: from the data]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the studies.  [default: optselect-studies]")
 @click.option("--encoding", help="Of a text file.  [default: UTF-8]")

@@ -213,7 +213,7 @@ def test_scikit_learn_data_sets_are_known_by_name() -> None:
     [
         "import numpy as np\ndef load(): return np.ones((6, 2)), [0, 1, 0, 1, 0, 1]",
         "import pandas as pd\ndef load(): return pd.DataFrame({'a': [1, 2], 'b': list('xy')}), pd.Series([0, 1])",
-        "import numpy as np\nfrom helper import n\ndef load(): return {'p': np.ones((n, 2)), 'q': np.ones(n)}, np.eye(n)",
+        "import numpy as np\nfrom helper import n\ndef load(): return {'p': np.ones((n, 2)), 'q': [1] * n}, np.eye(n)",
     ],
 )
 def test_a_users_function_gives_data(body: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,9 @@ def _load(reference: SavedModel) -> Any:
         path = Path(folder) / "model.keras"
         path.write_bytes(reference.contents)
         try:
-            return keras.saving.load_model(path, safe_mode=True)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")  # it is not used
+                return keras.saving.load_model(path, safe_mode=True)
         except Exception as problem:  # a file from anywhere fails in any way
             said = " ".join(str(problem).split())[:300]
             raise InvalidModel(

@@ -149,7 +149,7 @@ def _category_features(inputs: Sequence[Any], training: Sequence[np.ndarray]) ->
     if not len(capped):
         return [hot]
     members = (column[:, None] == capped[None, :]).astype("float32")
-    return [hot, np.ones(1, "float32") - ops.matmul(hot, members)]
+    return [hot, 1.0 - ops.matmul(hot, members)]
 
 
 def _frequent(column: np.ndarray) -> tuple[list[str], bool]:

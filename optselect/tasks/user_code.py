@@ -17,6 +17,7 @@ from optselect.errors import OptselectError, suggestion
 __all__ = ["check_function", "is_reference", "load_function", "split_reference", "where_it_failed"]
 
 _REFERENCE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>.*))?", re.DOTALL)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # Keras writes messages for a terminal, and lists its arguments after them
 
 
 def is_reference(text: str) -> bool:
@@ -105,7 +106,7 @@ def where_it_failed(path: Path, problem: BaseException) -> str:
     ...     where_it_failed(Path("nowhere.py"), problem)
     'nowhere.py: ZeroDivisionError: division by zero'
     """
-    said = " ".join(str(problem).split()) or "no message"
+    said = " ".join(_COLOUR.sub("", str(problem)).partition("Arguments received by")[0].split()) or "no message"
     if len(said) > 500:
         said = said[:500] + " ..."
     frames = [f for f in traceback.extract_tb(problem.__traceback__) if Path(f.filename) == path]

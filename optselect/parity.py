@@ -194,7 +194,7 @@ def _walk(configuration: Configuration, steps: int, *, eager: bool) -> tuple[lis
         *_, twins, own = tf.while_loop(lambda step, *_: step < steps, body, first)
         return [k.stack() for k in twins], [k.stack() for k in own]
 
-    twins, own = loop() if eager else tf.function(loop, autograph=False)()
+    twins, own = loop() if eager else tf.function(loop, autograph=False).get_concrete_function()()
     return [x.numpy() for x in twins], [x.numpy() for x in own]
 
 

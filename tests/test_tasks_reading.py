@@ -144,6 +144,7 @@ def test_a_missing_target_value_in_a_file_is_missing_whatever_its_marker(tmp_pat
         ("a;y\n1,5;0\n2,25;1\n", "a", [1.5, 2.25], "decimal comma"),
         ("a\ty\n1\t0\n2\t1\n", "a", [1, 2], "separated by a tab"),
         ("a|y\n1|0\n2|1\n", "a", [1, 2], "vertical bar"),
+        ("a,b,y\n;,1,0\n;,2,1\n", "b", [1, 2], None),
         ("a,y\n01234,0\n00501,1\n", "a", ["01234", "00501"], "leading zeros"),
         ("a,y\n0,0\n0.5,1\n", "a", [0, 0.5], None),
         ("a,y\nDE,0\nNA,1\n", "a", ["DE", "NA"], None),

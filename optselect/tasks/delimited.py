@@ -80,21 +80,20 @@ def _decode(path: Path, raw: bytes, encoding: str | None) -> str:
 
 
 def _sniff(text: str) -> str:
-    """The separator that cuts the first lines into the same number of fields, the more the better.
+    """The separator that cuts most of the first lines into as many fields as the header, the more fields the better.
 
     >>> _sniff("a;b\\n1,5;2\\n3;4,5\\n")
     ';'
     """
-    lines = [line for line in text[:200_000].splitlines() if line.strip()][:50]
+    lines = [line + "\n" for line in text[:200_000].split("\n") if line.strip()][:50]
     best, best_score = ",", (0.0, 0)
     for separator in _SEPARATORS:
         try:
-            widths = Counter(len(row) for row in csv.reader(lines, delimiter=separator))
+            widths = [len(row) for row in csv.reader(lines, delimiter=separator)]
         except csv.Error:
             continue
-        width, times = max(((w, n) for w, n in widths.items() if w > 1), key=lambda item: item[1], default=(1, 0))
-        score = (times / len(lines), width)
-        if score > best_score:
+        score = (widths.count(widths[0]) / len(lines), widths[0])
+        if widths[0] > 1 and score > best_score:
             best, best_score = separator, score
     return best
 

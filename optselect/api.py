@@ -208,19 +208,18 @@ class _Session:
     def _run(self) -> Result:
         known = self._entry("task")
         description = known["description"] if known else self._describe()
+        self.listener.ready(description)
         study = self._study(description)
         resumed = list(study.records)
         if study.searched() and study.confirmed() and self._entry("check"):
-            self.listener.ready(description)
             self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
             return self._result(study, description, len(resumed))
         if resumed:
-            self.listener.say(f"Going on with study {self.record.name!r}: {len(resumed)} trials are there already.")
+            self.listener.restored(resumed)
         tracker = self._tracker(study)
         try:
             tracker.start(dataclasses.replace(self.record, description=description), resumed=resumed)
             executor = self._workers()
-            self.listener.ready(description)
             study.search(executor, tracker, self.listener)
             study.confirm(executor, tracker, self.listener)
             result = self._result(study, description, len(resumed))

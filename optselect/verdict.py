@@ -152,12 +152,12 @@ class Verdict:
         gain = self.recommended.gain
         if gain is None:
             return "That is Keras's default Adam: nothing that was searched did better on these seeds. Keep it."
-        unit, scale = (" points", 100.0) if self.headline == "accuracy" else ("", 1.0)
+        unit, scale, digits = (" points", 100.0, 2) if self.headline == "accuracy" else ("", 1.0, None)
         sign = 1.0 if self.maximize else -1.0  # say it in the metric's own direction
         low, high = sorted((sign * scale * gain.low, sign * scale * gain.high))
         difference = (
-            f"Against Keras's default Adam: {_signed(sign * scale * gain.mean)}{unit} "
-            f"(interval {_signed(low)} to {_signed(high)})"
+            f"Against Keras's default Adam: {_signed(sign * scale * gain.mean, digits)}{unit} "
+            f"(interval {_signed(low, digits)} to {_signed(high, digits)})"
         )
         if self.decided:
             return f"{difference}{'' if gain.mean > 0 else ', worse on held-out data, though better on validation'}."
@@ -254,8 +254,15 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
-def _signed(value: float) -> str:
-    return ("+" if value >= 0 else "−") + f"{abs(value):.2g}" if abs(value) < 100 else f"{value:+,.0f}"
+def _signed(value: float, digits: int | None = None) -> str:
+    """With its sign; `digits` after the point, else two significant ones.
+
+    >>> _signed(0.44, 2), _signed(-1e-6, 2), _signed(-0.0312), _signed(1234.5)
+    ('+0.44', '+0.00', '-0.031', '+1,234')
+    """
+    if digits is not None:
+        return f"{round(value, digits) + 0.0:+.{digits}f}"
+    return f"{value:+.2g}" if abs(value) < 100 else f"{value:+,.0f}"
 
 
 def _seconds(value: float) -> str:

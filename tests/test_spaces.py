@@ -103,7 +103,9 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str) -> None:
 def test_all_mistakes_of_a_file_at_once_with_their_lines(tmp_path: Path) -> None:
     """Nobody mends a file one message at a time."""
     path = tmp_path / "mine.yaml"
-    path.write_text("optimizers:\n  adamn: {}\n  sgd:\n    momentun: 0.9\n    learning_rate: {low: 1, high: 0.1}\nbatchsize: 3\n")
+    path.write_text(
+        "optimizers:\n  adamn: {}\n  sgd:\n    momentun: 0.9\n    learning_rate: {low: 1, high: 0.1}\nbatchsize: 3\n"
+    )
     with pytest.raises(InvalidSpace) as caught:
         load_space(path)
     assert [line.split(":")[1] for line in str(caught.value).splitlines()[1:]] == ["2", "4", "5", "6"]

@@ -109,9 +109,7 @@ def test_keep_the_default_is_said() -> None:
 
 def test_a_finalist_that_breaks_down_is_out_and_named() -> None:
     """One diverged seed of a finalist takes it out of the ranking, with the reason."""
-    found = verdict(
-        runs(OTHER, [0.1, math.nan], [0.9, 0.9]) + runs(BASELINE, [0.2, 0.2], [0.8, 0.8]), OTHER, BASELINE
-    )
+    found = verdict(runs(OTHER, [0.1, math.nan], [0.9, 0.9]) + runs(BASELINE, [0.2, 0.2], [0.8, 0.8]), OTHER, BASELINE)
     assert [s.configuration for s in found.ranking] == [BASELINE]
     assert "1 of 2 fresh seeds" in found.lost[OTHER.rule.name]
 
@@ -125,7 +123,9 @@ def test_nothing_left_is_an_error() -> None:
 def test_two_configurations_of_one_arm_are_kept_apart() -> None:
     """The default Adam stands beside the best Adam, each with its own runs."""
     found = verdict(
-        runs(OTHER, [0.1, 0.1], [0.9, 0.9]) + runs(THIRD, [0.3, 0.3], [0.7, 0.7]) + runs(BASELINE, [0.2, 0.2], [0.8, 0.8]),
+        runs(OTHER, [0.1, 0.1], [0.9, 0.9])
+        + runs(THIRD, [0.3, 0.3], [0.7, 0.7])
+        + runs(BASELINE, [0.2, 0.2], [0.8, 0.8]),
         OTHER,
         THIRD,
         BASELINE,

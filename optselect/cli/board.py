@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -47,13 +48,14 @@ class Board:
         self._stage, self._done, self._total = "", 0, 0
         self._arms: dict[str, list[TrialRecord]] = {}
         self._said = 0.0
-        self._headline = "loss"
+        self._headline, self._sign = "loss", 1.0
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
 
     def ready(self, description: Mapping[str, Any]) -> None:
         self._headline = description["headline"]
+        self._sign = -1.0 if description["objective_maximize"] else 1.0
         for line in description["lines"]:
             self.say(line)
 
@@ -70,16 +72,24 @@ class Board:
             self.say(f"{_STAGES[name]} ..." if not total else f"{_STAGES[name]}: {done} of {total} ...")
         self._said = time.monotonic()
 
-    def trial(self, record: TrialRecord) -> None:
-        self._done += 1
+    def restored(self, records: Sequence[TrialRecord]) -> None:
+        self.say(f"Going on with this study: {len(records)} trials are there already.")
+        for record in records:
+            self._keep(record)
+
+    def _keep(self, record: TrialRecord) -> None:
         if record.stage == "search":
             self._arms.setdefault(record.arm, []).append(record)
+
+    def trial(self, record: TrialRecord) -> None:
+        self._done += 1
+        self._keep(record)
         self._progress.advance(self._task)
         if self._live is not None:
             self._live.update(self._draw())
         elif time.monotonic() - self._said > _QUIET_SECONDS:
             self._said = time.monotonic()
-            best = min((b for b in map(_best, self._arms.values()) if b), key=lambda r: r.value or 0.0, default=None)
+            best = self._best([record for records in self._arms.values() for record in records])
             so_far = f"; best so far {best.arm} {best.value:.4g}" if best else ""
             self.say(f"  {self._done}{f' of {self._total}' if self._total else ''}{so_far}")
 
@@ -107,25 +117,25 @@ class Board:
             out.print(f"MLflow: {result.dashboard}", markup=False, soft_wrap=True)
 
     def _draw(self) -> Group:
-        table = Table(box=None, padding=(0, 2), header_style="bold")
-        for column in ("optimizer", "trials", "diverged", "best", f"{self._headline}", "with"):
-            table.add_column(column, justify="left" if column in ("optimizer", "with") else "right", no_wrap=True)
-        for arm, records in sorted(self._arms.items(), key=lambda item: _rank(item[1])):
-            best = _best(records)
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", expand=True)
+        table.add_column("optimizer", no_wrap=True)
+        for column in ("trials", "diverged", "best", self._headline):
+            table.add_column(column, justify="right", min_width=len(column), no_wrap=True)
+        table.add_column("with", ratio=1, no_wrap=True, overflow="ellipsis")
+        for arm, records in sorted(self._arms.items(), key=lambda item: self._rank(item[1])):
+            best = self._best(records)
             bad = sum(r.outcome == "diverged" for r in records)
             shown = (f"{best.value:.4g}", f"{best.metrics.get(f'val_{self._headline}', 0.0):.4g}") if best else ("", "")
             settings = str(best.configuration).split("(", 1)[1].rstrip(")") if best else ""
             table.add_row(arm, str(len(records)), str(bad) if bad else "", *shown, settings)
         return Group(table, self._progress)
 
+    def _best(self, records: list[TrialRecord]) -> TrialRecord | None:
+        return min((r for r in records if r.value is not None), key=lambda r: self._rank([r]), default=None)
 
-def _best(records: list[TrialRecord]) -> TrialRecord | None:
-    return min((r for r in records if r.value is not None), key=lambda r: r.value or 0.0, default=None)
-
-
-def _rank(records: list[TrialRecord]) -> float:
-    best = _best(records)
-    return best.value if best and best.value is not None else float("inf")
+    def _rank(self, records: list[TrialRecord]) -> float:
+        """The best objective among records, smaller is better whatever its direction."""
+        return min((self._sign * r.value for r in records if r.value is not None), default=math.inf)
 
 
 def _ranking(result: Result) -> Table:

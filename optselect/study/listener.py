@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from optselect.records import TrialRecord
@@ -22,6 +22,9 @@ class Listener(Protocol):
     def stage(self, name: str, done: int, total: int | None) -> None:
         """A stage begins with `done` of `total` trials there already; None where time is the budget."""
 
+    def restored(self, records: Sequence[TrialRecord]) -> None:
+        """The study goes on; these trials are there already."""
+
     def trial(self, record: TrialRecord) -> None:
         """A trial has ended."""
 
@@ -36,6 +39,9 @@ class Silent:
         pass
 
     def stage(self, name: str, done: int, total: int | None) -> None:
+        pass
+
+    def restored(self, records: Sequence[TrialRecord]) -> None:
         pass
 
     def trial(self, record: TrialRecord) -> None:

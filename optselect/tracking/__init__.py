@@ -79,7 +79,7 @@ class NullTracker:
         return None
 
 
-class _Abandoned(Exception):  # noqa: N818  not an error: the owner has left
+class _Abandoned(Exception):
     """`close` ran out of time; no further request may be made."""
 
 

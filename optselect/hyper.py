@@ -177,14 +177,14 @@ class Declared:
     def hypers(cls) -> tuple[Hyper, ...]:
         """The declared hyperparameters in the order of the class body."""
         fields: tuple[Any, ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
-        return tuple(Hyper(name=f.name, default=f.default, **f.metadata) for f in fields)
+        return tuple(Hyper(name=f.name, default=f.default, **f.metadata) for f in fields if "domain" in f.metadata)
 
     @classmethod
     def unchecked(cls, **values: Any) -> Self:
         """An instance whose fields hold tensors or weak scalars: what a traced program computes with."""
         made = object.__new__(cls)
-        for declared in cls.hypers():
-            object.__setattr__(made, declared.name, values.get(declared.name, declared.default))
+        for name, value in {**{h.name: h.default for h in cls.hypers()}, **values}.items():
+            object.__setattr__(made, name, value)
         return made
 
     def values(self) -> dict[str, Any]:

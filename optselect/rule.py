@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import numbers
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Literal
 
 from optselect.hyper import Declared
 from optselect.lazy import ops
 
-__all__ = ["Rule", "Scalar", "cast", "choose", "exact"]
+__all__ = ["Rule", "Scalar", "Scope", "State", "Variable", "cast", "choose", "exact", "wrapped"]
 
 Tensor = Any
 State = dict[str, Tensor]
+
+
+Scope = Literal["entry", "variable", "model"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Variable:
+    """What a rule may know of a variable beside its value.
+
+    path: as Keras has it, "dense/kernel". shape: static. head: it belongs to the model's last layer. embedding:
+    it is an embedding's table.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    head: bool = False
+    embedding: bool = False
 
 
 class Rule(Declared):
@@ -20,19 +40,77 @@ class Rule(Declared):
     A rule is written for one variable. `init(param)` gives its slots, zero-step state by name; `update`
     gives the new variable and slots. Inside `update` the hyperparameters are Python numbers or, in a traced
     program, weak scalars (`Scalar`); write arithmetic, `choose` for flags and `cast` where Keras casts.
+
+    scope says how far an entry's step looks: "entry" (at itself: variables may be joined or split at will),
+    "variable" (at its variable: norms, shapes), "model" (at everything: `update` gets all variables joined in one
+    vector). A rule that wraps another has a field `rule: Rule = wrapped(...)` and no learning rate of its own.
     """
 
     paper: ClassVar[str] = ""
-    twin: ClassVar[str] = ""  # the Keras class that it equals, "keras.optimizers.Adam"
-    elementwise: ClassVar[bool] = True  # each entry of the variable moves by itself: a flat vector will do
+    twin: ClassVar[str] = ""  # the Keras class that it equals, "keras.optimizers.Adam"; "" if Keras has none
+    scope: ClassVar[Scope] = "entry"
 
     def init(self, param: Tensor) -> State:
-        """Slots at step 0. `param`: any shape. A slot has the shape of `param` or is a scalar."""
+        """Slots at step 0. `param`: any shape. An "entry" rule's slots have the shape of `param` or are scalars."""
         raise NotImplementedError
 
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
         """One step. `grad`, `param`: any one shape and dtype; `step`: integer scalar, counts from 1."""
         raise NotImplementedError
+
+    def evaluated(self, param: Tensor, state: State) -> Tensor:
+        """Where the model is to be judged and saved, if not at the point where gradients are taken."""
+        return param
+
+    def for_variable(self, variable: Variable) -> Rule:
+        """The rule that steps this variable: itself, or another where it does not fit the variable."""
+        return self
+
+    @property
+    def parts(self) -> tuple[Rule, ...]:
+        """The rule and those that it wraps, outermost first."""
+        inner: Rule | None = getattr(self, "rule", None)
+        return (self, *inner.parts) if inner is not None else (self,)
+
+    @property
+    def base(self) -> Rule:
+        """The innermost rule: the one with the learning rate."""
+        return self.parts[-1]
+
+    @property
+    def reach(self) -> Scope:
+        """The widest scope among the rule and those that it wraps."""
+        order: list[Scope] = ["entry", "variable", "model"]
+        return max((part.scope for part in self.parts), key=order.index)
+
+    @property
+    def key(self) -> str:
+        """The rule and what it wraps in one word: "adam", "lookahead(adam)"."""
+        return functools.reduce(lambda inner, part: f"{part.name}({inner})", self.parts[-2::-1], self.base.name)
+
+    def numbers(self) -> tuple[Any, ...]:
+        """All hyperparameters, of the outermost rule first."""
+        return tuple(value for part in self.parts for value in part.values().values())
+
+    def with_numbers(self, values: Iterable[Any], learning_rate: Any = None) -> Rule:
+        """The same rules with other hyperparameters, in the order of `numbers`, unchecked: tensors or weak scalars.
+
+        learning_rate: replaces the one among `values`.
+        """
+        rest = iter(values)
+        parts = [(type(part), {h.name: next(rest) for h in part.hypers()}) for part in self.parts]
+        if learning_rate is not None:
+            parts[-1][1]["learning_rate"] = learning_rate
+        return functools.reduce(
+            lambda inner, part: part[0].unchecked(**part[1], rule=inner),
+            parts[-2::-1],
+            parts[-1][0].unchecked(**parts[-1][1]),
+        )
+
+
+def wrapped(default: Callable[[], Rule]) -> Any:
+    """Declare the field that holds the rule which a wrapper wraps. `default`: makes one."""
+    return dataclasses.field(default_factory=default)
 
 
 class Scalar:

@@ -1,0 +1,60 @@
+"""A rule over all variables of a model, whatever its scope."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from optselect.lazy import ops
+from optselect.rule import Rule, State, Variable
+
+__all__ = ["evaluated", "init", "join", "split", "update"]
+
+Tensor = Any
+
+
+def init(rule: Rule, params: Sequence[Tensor], variables: Sequence[Variable]) -> list[State]:
+    """Slots at step 0: one state a variable, or one in all for a rule that reaches over the model."""
+    if rule.reach == "model":
+        return [rule.init(join(params))]
+    return [rule.for_variable(v).init(p) for v, p in zip(variables, params, strict=True)]
+
+
+def update(
+    rule: Rule,
+    grads: Sequence[Tensor],
+    params: Sequence[Tensor],
+    states: Sequence[State],
+    step: Tensor,
+    variables: Sequence[Variable],
+) -> tuple[list[Tensor], list[State]]:
+    """One step of all variables; `step` counts from 1."""
+    if rule.reach == "model":
+        joined, state = rule.update(join(grads), join(params), states[0], step)
+        return split(joined, variables), [state]
+    moved = [
+        rule.for_variable(v).update(g, p, s, step) for v, g, p, s in zip(variables, grads, params, states, strict=True)
+    ]
+    return [param for param, _ in moved], [state for _, state in moved]
+
+
+def evaluated(
+    rule: Rule, params: Sequence[Tensor], states: Sequence[State], variables: Sequence[Variable]
+) -> list[Tensor]:
+    """Where the model is to be judged: `Rule.evaluated` of all variables."""
+    if rule.reach == "model":
+        return split(rule.evaluated(join(params), states[0]), variables)
+    return [rule.for_variable(v).evaluated(p, s) for v, p, s in zip(variables, params, states, strict=True)]
+
+
+def join(params: Sequence[Tensor]) -> Tensor:
+    """All entries in one vector."""
+    return ops.concatenate([ops.reshape(p, (-1,)) for p in params], axis=0)
+
+
+def split(vector: Tensor, variables: Sequence[Variable]) -> list[Tensor]:
+    """The inverse of `join`."""
+    sizes = [math.prod(v.shape) for v in variables]
+    ends = [sum(sizes[: k + 1]) for k in range(len(sizes))]
+    return [ops.reshape(vector[end - size : end], v.shape) for v, size, end in zip(variables, sizes, ends, strict=True)]

@@ -49,6 +49,8 @@ class Rule(Declared):
     paper: ClassVar[str] = ""
     twin: ClassVar[str] = ""  # the Keras class that it equals, "keras.optimizers.Adam"; "" if Keras has none
     scope: ClassVar[Scope] = "entry"
+    good_for: ClassVar[str] = ""  # one honest sentence: where it is worth a try
+    weakness: ClassVar[str] = ""  # and one: where it disappoints
 
     def init(self, param: Tensor) -> State:
         """Slots at step 0. `param`: any shape. An "entry" rule's slots have the shape of `param` or are scalars."""

@@ -12,7 +12,7 @@ from optselect.clipping import CLIPPINGS, Clipping, NoClipping
 from optselect.errors import InvalidValue, UnknownName, suggestion
 from optselect.rule import Rule
 from optselect.rules import RULES
-from optselect.schedules import SCHEDULES, Constant, Schedule
+from optselect.schedules import Constant, Schedule
 
 __all__ = ["BASELINE", "Configuration"]
 
@@ -50,7 +50,7 @@ class Configuration:
         """JSON types only; every hyperparameter in full, so that a later change of a default changes nothing."""
         return {
             "optimizer": {"name": self.rule.name, **self.rule.values()},
-            "schedule": {"name": self.schedule.name, **self.schedule.values()},
+            "schedule": self.schedule.to_dict(),
             "clipping": {"name": self.clipping.name, **self.clipping.values()},
             "batch_size": self.batch_size,
         }
@@ -72,7 +72,7 @@ class Configuration:
 
         return cls(
             rule=member(Rule, data.get("optimizer", {})),
-            schedule=member(Schedule, data.get("schedule", "constant")),
+            schedule=Schedule.from_dict(data.get("schedule", "constant")),
             clipping=member(Clipping, data.get("clipping", "none")),
             batch_size=data.get("batch_size", 32),
         )
@@ -91,14 +91,15 @@ class Configuration:
     def optimizer(self, *, total_steps: int) -> Any:
         """A fresh Keras optimizer. `total_steps`: all steps of the training, for the schedule's length."""
         arguments = self._keras_arguments()
-        schedule = self.schedule.arguments(self._learning_rate, total_steps)
-        rate = _keras_class(self.schedule.twin)(**schedule) if self.schedule.twin else schedule["learning_rate"]
+        rate = self.schedule.timed(self._learning_rate, total_steps).built()
         return _keras_class(self.rule.twin)(learning_rate=rate, **arguments)
 
     def code(self, *, total_steps: int) -> str:
-        """The Python expression that makes the same Keras optimizer; needs `import keras` only."""
-        schedule = self.schedule.arguments(self._learning_rate, total_steps)
-        rate = _call(self.schedule.twin, schedule) if self.schedule.twin else repr(schedule["learning_rate"])
+        """The Python expression that makes the same Keras optimizer.
+
+        It needs `import keras`; what Keras has not is in `optselect.schedule_classes`.
+        """
+        rate = self.schedule.timed(self._learning_rate, total_steps).code()
         defaults = {h.name: h.default for h in self.rule.hypers()}
         shown = {k: v for k, v in self._keras_arguments().items() if v != defaults.get(k)}
         return _call(self.rule.twin, {"learning_rate": _Raw(rate), **shown})
@@ -122,25 +123,19 @@ class Configuration:
             if key not in ignored and value not in unset and key != "ema_momentum":
                 raise InvalidValue(f"`optimizer`: {path} has {key}={value!r}, which a configuration cannot hold.")
         rate = config["learning_rate"]
-        if isinstance(rate, dict):
-            path = f"keras.optimizers.schedules.{rate['class_name']}"
-            schedule = next((s for s in SCHEDULES.values() if s.twin == path), None)
-            if schedule is None:
-                raise InvalidValue(f"`optimizer`: no schedule stands for {path}.")
-            arguments = {k: v for k, v in rate["config"].items() if k != "name"}
-            learning_rate, fitted = schedule.recover(arguments, total_steps)
-        else:
+        if not isinstance(rate, dict):
             # Keras keeps a plain rate as a float32 variable: take the shortest number that rounds to it.
             import numpy as np
 
-            learning_rate, fitted = Constant.recover({"learning_rate": float(str(np.float32(rate)))}, total_steps)
+            rate = float(str(np.float32(rate)))
+        learning_rate, fitted = Schedule.from_keras(rate, total_steps)
         clips: list[Clipping] = [
             clip(**{h.name: config[h.name] for h in clip.hypers()})
             for clip in CLIPPINGS.values()
             if clip.hypers() and all(config.get(h.name) for h in clip.hypers())
         ]
         return cls(
-            rule=member.from_values(member.name, {**{k: config[k] for k in own}, "learning_rate": learning_rate}),
+            rule=member(**{**{k: config[k] for k in own}, "learning_rate": learning_rate}),
             schedule=fitted,
             clipping=clips[0] if clips else NoClipping(),
             batch_size=batch_size,
@@ -159,7 +154,8 @@ class Configuration:
     def changed(self) -> dict[str, Any]:
         """What differs from the defaults, the learning rate always, by flat name: for tables and MLflow."""
         flat: dict[str, Any] = {}
-        for part, prefix in ((self.rule, ""), (self.schedule, "schedule_"), (self.clipping, "")):
+        schedules = ((part, "schedule_" * depth) for depth, part in enumerate(self.schedule.parts, start=1))
+        for part, prefix in ((self.rule, ""), *schedules, (self.clipping, "")):
             for h in part.hypers():
                 value = getattr(part, h.name)
                 if h.name == "learning_rate" or part is self.clipping or value != h.default:
@@ -169,7 +165,7 @@ class Configuration:
     def __str__(self) -> str:
         parts = [f"{k.removeprefix('schedule_')} {_short(v)}" for k, v in self.changed().items()]
         if not isinstance(self.schedule, Constant):
-            parts.insert(1, self.schedule.name)
+            parts.insert(1, self.schedule.key)
         return f"{type(self.rule).__name__} ({', '.join([*parts, f'batch {self.batch_size}'])})"
 
 

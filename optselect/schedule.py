@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from optselect.errors import InvalidValue
 from optselect.hyper import Declared
 from optselect.lazy import ops
 
 __all__ = [
     "Schedule",
+    "Timed",
     "decay_arguments",
     "decay_recover",
     "float32",
@@ -18,6 +22,7 @@ __all__ = [
     "solve",
     "steps",
     "tidy",
+    "wrapped",
 ]
 
 Tensor = Any
@@ -27,11 +32,69 @@ class Schedule(Declared):
     """How the learning rate moves over training.
 
     Fields are fractions of all steps, so one schedule serves every length of training; `arguments` turns them
-    into the arguments of the Keras class for a length, and `rate` computes with those.
+    into the arguments of the Keras class for a length, and `rate` computes with those. A schedule that wraps
+    another has a field `schedule: Schedule = wrapped(...)`.
     """
 
     common: ClassVar[bool] = False
-    twin: ClassVar[str] = ""  # the Keras class that it equals; "" where Keras takes a plain number
+    twin: ClassVar[str] = ""  # the Keras class that it equals; "" if Keras has none
+    paper: ClassVar[str] = ""  # where it comes from; "" for Keras's own
+    plain: ClassVar[bool] = False  # one number for the whole training, which Keras takes as it is
+
+    @classmethod
+    def class_path(cls) -> str:
+        """The class that a Keras optimizer takes: Keras's own, or ours where Keras has none; "" if plain."""
+        return "" if cls.plain else cls.twin or f"optselect.schedule_classes.{cls.__name__}"
+
+    @property
+    def parts(self) -> tuple[Schedule, ...]:
+        """The schedule and those that it wraps, outermost first."""
+        inner: Schedule | None = getattr(self, "schedule", None)
+        return (self, *inner.parts) if inner is not None else (self,)
+
+    @property
+    def key(self) -> str:
+        """The schedule and what it wraps in one word: "constant", "linear_warmup(cosine_decay)"."""
+        names = [part.name for part in self.parts]
+        return "(".join(names) + ")" * (len(names) - 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only, every hyperparameter in full; what is wrapped under "schedule"."""
+        own = {"name": self.name, **self.values()}
+        return own if len(self.parts) == 1 else {**own, "schedule": self.parts[1].to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: str | Mapping[str, Any]) -> Schedule:
+        """The inverse of `to_dict`; a name alone is enough, and what is left out takes its default.
+
+        Raises `UnknownName` or `InvalidValue`.
+        """
+        values = {"name": data} if isinstance(data, str) else dict(data)
+        name = values.pop("name", "")
+        inner = {}
+        if "schedule" in values and any(f.name == "schedule" for f in _fields(cls.named(name))):
+            inner["schedule"] = cls.from_dict(values.pop("schedule"))
+        return dataclasses.replace(cls.from_values(name, values), **inner)
+
+    @classmethod
+    def from_keras(cls, rate: Any, total_steps: int) -> tuple[float, Schedule]:
+        """Learning rate and schedule from what a Keras optimizer's config holds: a number or a serialised schedule.
+
+        Raises `InvalidValue` if no schedule here stands for it.
+        """
+        if not isinstance(rate, Mapping):
+            constant = next(member for member in cls.members().values() if member.plain)
+            return constant.recover({"learning_rate": float(rate)}, total_steps)
+        path = f"{rate['module']}.{rate['class_name']}"
+        member = next((member for member in cls.members().values() if member.class_path() == path), None)
+        if member is None:
+            raise InvalidValue(f"`optimizer`: no schedule stands for {path}.")
+        arguments = {name: value for name, value in rate["config"].items() if name != "name"}
+        return member.recover(arguments, total_steps)
+
+    def timed(self, learning_rate: float, total_steps: int) -> Timed:
+        """The schedule of a training of `total_steps`."""
+        return Timed(type(self), self.arguments(learning_rate, total_steps))
 
     def arguments(self, learning_rate: float, total_steps: int) -> dict[str, Any]:
         """The arguments of the Keras twin. `total_steps`: all steps of the training."""
@@ -49,7 +112,42 @@ class Schedule(Declared):
 
     def rates(self, learning_rate: float, total_steps: int) -> Tensor:
         """The rates of all steps of a training: float32, shape (total_steps,)."""
-        return type(self).rate(ops.arange(total_steps, dtype="int64"), **self.arguments(learning_rate, total_steps))
+        return self.timed(learning_rate, total_steps)(ops.arange(total_steps, dtype="int64"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Timed:
+    """A schedule whose fractions have become steps: a function of the step. `arguments`: as `kind.rate` takes them."""
+
+    kind: type[Schedule]
+    arguments: Mapping[str, Any]
+
+    def __call__(self, step: Tensor) -> Tensor:
+        return self.kind.rate(step, **self.arguments)
+
+    def built(self) -> Any:
+        """What a Keras optimizer takes as its learning rate: a number or a `LearningRateSchedule`."""
+        if self.kind.plain:
+            return self.arguments["learning_rate"]
+        module, _, name = self.kind.class_path().rpartition(".")
+        arguments = {k: v.built() if isinstance(v, Timed) else v for k, v in self.arguments.items()}
+        return getattr(importlib.import_module(module), name)(**arguments)
+
+    def code(self) -> str:
+        """The Python expression of `built`."""
+        if self.kind.plain:
+            return repr(self.arguments["learning_rate"])
+        shown = (f"{k}={v.code() if isinstance(v, Timed) else repr(v)}" for k, v in self.arguments.items())
+        return f"{self.kind.class_path()}({', '.join(shown)})"
+
+
+def wrapped(default: Callable[[], Schedule]) -> Any:
+    """Declare the field that holds the schedule which a wrapper wraps. `default`: makes one."""
+    return dataclasses.field(default_factory=default)
+
+
+def _fields(member: type[Schedule]) -> tuple[Any, ...]:
+    return dataclasses.fields(member) if dataclasses.is_dataclass(member) else ()
 
 
 def float32(value: Any) -> Tensor:

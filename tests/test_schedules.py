@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from optselect.errors import InvalidValue
 from optselect.parity import altered
+from optselect.schedule import Timed
 from optselect.schedules import SCHEDULES, Schedule
 
 from .strategies import members, values
@@ -24,12 +24,9 @@ every_form = pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
 
 
 def _twin(schedule: Schedule, learning_rate: float, total_steps: int) -> Any:
-    """The Keras schedule; a plain number as a function of the step where Keras has no class."""
-    arguments = schedule.arguments(learning_rate, total_steps)
-    if not schedule.twin:
-        return lambda step: tf.constant(arguments["learning_rate"])
-    module, _, name = schedule.twin.rpartition(".")
-    return getattr(importlib.import_module(module), name)(**arguments)
+    """The schedule as a Keras class; a plain number as a function of the step where Keras takes a number."""
+    built = schedule.timed(learning_rate, total_steps).built()
+    return built if callable(built) else lambda step: tf.constant(built)
 
 
 @every_schedule
@@ -97,12 +94,10 @@ def test_warmup_rises_to_the_learning_rate(schedule: type[Schedule], rising: int
 def test_recover_is_the_inverse_of_arguments(schedule: Schedule, learning_rate: float, total_steps: int) -> None:
     """What is recovered from a twin's arguments gives the same arguments again, whole numbers and Python floats."""
     arguments = schedule.arguments(learning_rate, total_steps)
-    assert all(type(v) in (int, float, bool, list) for v in arguments.values())
+    assert all(type(v) in (int, float, bool, list, Timed) for v in arguments.values())
     assert all(type(v) is int and v >= 1 for k, v in arguments.items() if k.endswith("_steps"))
     assert all(type(v) is float for k, v in arguments.items() if k.endswith("_rate") or k == "warmup_target")
-    config = arguments if not schedule.twin else _twin(schedule, learning_rate, total_steps).get_config()
-    config = {k: v for k, v in config.items() if k != "name"}
-    rate, recovered = type(schedule).recover(config, total_steps)
+    rate, recovered = type(schedule).recover(_full(schedule, learning_rate, total_steps), total_steps)
     assert recovered.arguments(rate, total_steps) == arguments
 
 
@@ -115,7 +110,7 @@ def test_nice_numbers_come_back(schedule: type[Schedule], form: Any) -> None:
 
 
 def _full(schedule: Schedule, learning_rate: float, total_steps: int) -> dict[str, Any]:
-    if not schedule.twin:
+    if schedule.plain:
         return schedule.arguments(learning_rate, total_steps)
     config = _twin(schedule, learning_rate, total_steps).get_config()
     return {k: v for k, v in config.items() if k != "name"}

@@ -18,6 +18,7 @@ class Constant(Schedule):
 
     name = "constant"
     common = True
+    plain = True
 
     def arguments(self, learning_rate: float, total_steps: int) -> dict[str, Any]:
         return {"learning_rate": learning_rate}

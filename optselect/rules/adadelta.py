@@ -30,6 +30,8 @@ class Adadelta(Rule):
     name = "adadelta"
     paper = "Zeiler 2012, arXiv:1212.5701"
     twin = "keras.optimizers.Adadelta"
+    good_for = "Gradients of unknown scale: its steps have the unit of the weights, and a rate of 1 is a fair start."
+    weakness = "Keras's default rate of 0.001 makes it a thousand times slower than the paper's rate of 1."
 
     learning_rate: float = hyper(default=1e-3, domain=POSITIVE, search=log(0.05, 5.0), doc="Step size.")
     rho: float = hyper(

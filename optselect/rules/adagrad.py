@@ -28,6 +28,8 @@ class Adagrad(Rule):
     name = "adagrad"
     paper = "Duchi et al. 2011, JMLR 12"
     twin = "keras.optimizers.Adagrad"
+    good_for = "Sparse features of unequal frequency: a rare one keeps a large rate until it has been seen."
+    weakness = "Its rates only ever fall, so a long training of a deep network comes to a halt too early."
 
     learning_rate: float = hyper(default=1e-3, domain=POSITIVE, search=log(1e-3, 1.0), doc="Step size.")
     initial_accumulator_value: float = hyper(

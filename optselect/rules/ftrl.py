@@ -33,6 +33,8 @@ class Ftrl(Rule):
     common = False  # its first step forgets the initial weights: for linear models
     paper = "McMahan et al. 2013, KDD"
     twin = "keras.optimizers.Ftrl"
+    good_for = "Linear models of many sparse features, in which l1 makes most weights exactly zero."
+    weakness = "The first step forgets the initial weights, so a deep network starts from all zeros and learns little."
 
     learning_rate: float = hyper(default=1e-3, domain=POSITIVE, search=log(1e-3, 1.0), doc="Step size.")
     learning_rate_power: float = hyper(

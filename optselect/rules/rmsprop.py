@@ -31,6 +31,8 @@ class RMSprop(Rule):
     name = "rmsprop"
     paper = "Tieleman & Hinton 2012, Coursera lecture 6.5; centered: Graves 2013, arXiv:1308.0850"
     twin = "keras.optimizers.RMSprop"
+    good_for = "Recurrent networks and losses that move while training, as in reinforcement learning."
+    weakness = "No bias correction: its first steps are several times too long, so the rate must stay small or warm up."
 
     learning_rate: float = hyper(default=1e-3, domain=POSITIVE, search=log(1e-5, 1e-2), doc="Step size.")
     rho: float = hyper(

@@ -36,6 +36,10 @@ parity:
 spaces:
     uv run python -c "import sys; from optselect import spaces as s; s.write_yaml(s.default_space(), sys.stdout)" > search_spaces/default.yaml
 
+# write docs/optimizers anew from the rules
+docs-optimizers:
+    uv run python -c "from pathlib import Path; from optselect import pages; pages.write(Path('docs/optimizers'))"
+
 # the compiled trainer beside model.fit, in one run
 bench:
     uv run python -m benchmarks.trainer

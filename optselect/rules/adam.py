@@ -34,8 +34,7 @@ class Adam(Rule):
     twin = "keras.optimizers.Adam"
     good_for = "A first choice: with the rate alone tuned, the most reliable in a study of budgets up to 100 trials."
     weakness = (
-        "It has no decay of the weights, and unless ε is searched over many decades it looks worse than "
-        "SGD on ResNets."
+        "It has no decay of the weights, and unless ε is searched over many decades it looks worse than SGD on ResNets."
     )
 
     learning_rate: float = hyper(default=1e-3, domain=POSITIVE, search=log(1e-5, 1e-1), doc="Step size.")

@@ -35,8 +35,7 @@ class Nadam(Rule):
     twin = "keras.optimizers.Nadam"
     good_for = "Adam's cases, where a look ahead may help: with ε tuned, it never lost to SGD or momentum in one study."
     weakness = (
-        "Its momentum schedule is another in every library, and without a decay its cousin NAdamW is "
-        "the better choice."
+        "Its momentum schedule is another in every library, and without a decay its cousin NAdamW is the better choice."
     )
 
     learning_rate: float = hyper(default=1e-3, domain=POSITIVE, search=log(1e-5, 1e-1), doc="Step size.")

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from optselect import tasks
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue
@@ -40,7 +42,7 @@ class Result:
     verdict: the ranking with its evidence. total_steps: of one training with the best configuration, which
     `best.optimizer(total_steps=...)` takes. snippet: code to paste after `model = ...`. directory: the ledger,
     `recommendation.json`, `snippet.py`, `best.keras` (trained; takes raw columns), `study.db`, `worker.log`.
-    dashboard: how to see the runs in MLflow, "" without it. resumed: trials that were there already.
+    spec: the task. dashboard: how to see the runs in MLflow, "" without it. resumed: trials that were there already.
     """
 
     name: str
@@ -50,9 +52,9 @@ class Result:
     directory: Path
     description: Mapping[str, Any]
     records: Sequence[TrialRecord]
+    spec: tasks.TaskSpec = dataclasses.field(repr=False)
     dashboard: str = ""
     resumed: int = 0
-    warnings: Sequence[str] = ()
 
     @property
     def best(self) -> Configuration:
@@ -88,6 +90,22 @@ class Result:
         import keras
 
         return keras.saving.load_model(self.directory / "best.keras")
+
+    def predict(self, rows: Any) -> dict[str, Any]:
+        """What `best.keras` says of raw rows, as they were given for training without the target.
+
+        A dict of arrays of shape (rows,): "prediction" (a label, or a number in units of the target) and, in
+        classification, its "probability".
+        """
+        inputs = rows if self.spec.schema is None else tasks.raw_inputs(rows, self.spec.schema)
+        answer = self.model().predict(inputs, verbose=0)
+        if self.spec.kind == "regression":
+            return {"prediction": answer[:, 0]}
+        if answer.shape[1] == 1:  # a single unit is the probability of the second of two classes
+            answer = np.concatenate([1 - answer, answer], axis=1)
+        best = answer.argmax(axis=1)
+        labels = np.asarray(self.spec.classes, dtype=object)[best]
+        return {"prediction": labels, "probability": answer[np.arange(len(best)), best]}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only: what `recommendation.json` holds."""
@@ -296,6 +314,7 @@ class _Session:
             directory=self.directory,
             description=description,
             records=tuple(study.records),
+            spec=self.spec,
             resumed=resumed,
         )
 

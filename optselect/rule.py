@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from optselect.hyper import Declared
@@ -48,6 +48,8 @@ class Rule(Declared):
 
     paper: ClassVar[str] = ""
     twin: ClassVar[str] = ""  # the Keras class that it equals, "keras.optimizers.Adam"; "" if Keras has none
+    # Where it equals its twin: values of its own fields, and of arguments of the twin that it has no field for.
+    twin_at: ClassVar[Mapping[str, Any]] = {}
     scope: ClassVar[Scope] = "entry"
     good_for: ClassVar[str] = ""  # one honest sentence: where it is worth a try
     weakness: ClassVar[str] = ""  # and one: where it disappoints
@@ -67,6 +69,12 @@ class Rule(Declared):
     def for_variable(self, variable: Variable) -> Rule:
         """The rule that steps this variable: itself, or another where it does not fit the variable."""
         return self
+
+    def twin_arguments(self) -> dict[str, Any] | None:
+        """The arguments with which the twin does what this rule does; None if the twin cannot."""
+        own = self.values()
+        equal = all(own[name] == value for name, value in self.twin_at.items() if name in own)
+        return {k: v for k, v in own.items() if k not in self.twin_at} if self.twin and equal else None
 
     @property
     def parts(self) -> tuple[Rule, ...]:

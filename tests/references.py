@@ -134,3 +134,366 @@ def ftrl(
         strength = (beta + n**-learning_rate_power) / learning_rate + l2
         w = np.where(np.abs(z) <= l1, 0.0, -(z - np.sign(z) * l1) / strength)
     return w
+
+
+def schedule_free_sgd(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    momentum: float,
+    weight_decay: float,
+    warmup_steps: float,
+    r: float,
+    weight_lr_power: float,
+) -> Array:
+    """Defazio et al. 2024, equations 3 to 5: x, y and z kept apart, the average taken over all z at once."""
+    points, weights, y, top = [], [], w, 0.0
+    z = w
+    for t, g in enumerate(grads, start=1):
+        rate = learning_rate * (t / warmup_steps if t < warmup_steps else 1.0)
+        top = max(top, rate)
+        z = z - rate * (g + weight_decay * y)
+        points.append(z)
+        weights.append(t**r * top**weight_lr_power)
+        y = (1 - momentum) * z + momentum * np.average(points, axis=0, weights=weights)
+    return y
+
+
+def nadamw(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> Array:
+    """Dozat 2016, algorithm 2 with all its mu equal to beta_1: the products are then powers."""
+    n, v = np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(grads, start=1):
+        n = beta_1 * n + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        ahead = (1 - beta_1) * g / (1 - beta_1**t) + beta_1 * n / (1 - beta_1 ** (t + 1))
+        w = (1 - learning_rate * weight_decay) * w - learning_rate * ahead / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+    return w
+
+
+def radam(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> Array:
+    """Liu et al. 2020, algorithm 2, which calls for rectification from rho = 5 as the authors' code does."""
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    longest = 2 / (1 - beta_2) - 1
+    for t, g in enumerate(grads, start=1):
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        length = longest - 2 * t * beta_2**t / (1 - beta_2**t)
+        step = m / (1 - beta_1**t)
+        if length >= 5:
+            share = (length - 4) / (longest - 4) * (length - 2) / (longest - 2) * longest / length
+            step = np.sqrt(share) * step / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+        w = (1 - learning_rate * weight_decay) * w - learning_rate * step
+    return w
+
+
+def adabelief(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> Array:
+    """Zhuang et al. 2020, algorithm 2, with epsilon beside the root too as in the authors' code."""
+    m, s = np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(grads, start=1):
+        m = beta_1 * m + (1 - beta_1) * g
+        s = beta_2 * s + (1 - beta_2) * (g - m) ** 2 + epsilon
+        step = m / (1 - beta_1**t) / (np.sqrt(s / (1 - beta_2**t)) + epsilon)
+        w = (1 - learning_rate * weight_decay) * w - learning_rate * step
+    return w
+
+
+def yogi(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    initial_accumulator_value: float,
+) -> Array:
+    """Zaheer et al. 2018, algorithm 2, bias-corrected and started as in TensorFlow Addons and optax."""
+    m, v = np.full_like(w, initial_accumulator_value), np.full_like(w, initial_accumulator_value)
+    for t, g in enumerate(grads, start=1):
+        m = beta_1 * m + (1 - beta_1) * g
+        v = np.where(v > g**2, v - (1 - beta_2) * g**2, v + (1 - beta_2) * g**2)
+        w = w - learning_rate * (m / (1 - beta_1**t)) / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+    return w
+
+
+def ademamix(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    beta_3: float,
+    alpha: float,
+    epsilon: float,
+    alpha_warmup_steps: float,
+    beta_3_warmup_steps: float,
+) -> Array:
+    """Pagliardini et al. 2025, algorithm 1, with the schedules of its section 3 from half-lives."""
+    fast, slow, v = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
+    short, long = (np.log(0.5) / np.log(beta) for beta in (beta_1, beta_3))
+    for t, g in enumerate(grads, start=1):
+        mixed = alpha * t / alpha_warmup_steps if t < alpha_warmup_steps else alpha
+        part = t / beta_3_warmup_steps if t < beta_3_warmup_steps else 1.0
+        kept = 0.5 ** (1 / (short + part * (long - short)))
+        fast = beta_1 * fast + (1 - beta_1) * g
+        slow = kept * slow + (1 - kept) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        step = (fast / (1 - beta_1**t) + mixed * slow) / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+        w = w - learning_rate * (step + weight_decay * w)
+    return w
+
+
+def adan(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    beta_3: float,
+    epsilon: float,
+) -> Array:
+    """Xie et al. 2022, algorithm 1, its beta one minus these, bias-corrected as in the authors' code."""
+    taken_1, taken_2, taken_3 = 1 - beta_1, 1 - beta_2, 1 - beta_3
+    m, v, n = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
+    for t, (last, g) in enumerate(zip(np.concatenate([grads[:1], grads]), grads, strict=False), start=1):
+        m = (1 - taken_1) * m + taken_1 * g
+        v = (1 - taken_2) * v + taken_2 * (g - last)
+        n = (1 - taken_3) * n + taken_3 * (g + (1 - taken_2) * (g - last)) ** 2
+        rate = learning_rate / (np.sqrt(n / (1 - beta_3**t)) + epsilon)
+        w = (w - rate * (m / (1 - beta_1**t) + beta_2 * v / (1 - beta_2**t))) / (1 + learning_rate * weight_decay)
+    return w
+
+
+def adopt(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> Array:
+    """Taniguchi et al. 2024, algorithm 2: v_0 is the first square, the first move has the clip 1."""
+    m, v = np.zeros_like(w), grads[0] ** 2
+    for t, g in enumerate(grads[1:], start=1):
+        normal = g / np.where(np.sqrt(v) > epsilon, np.sqrt(v), epsilon)
+        m = beta_1 * m + (1 - beta_1) * np.sign(normal) * np.minimum(np.abs(normal), t**0.25)
+        w = (1 - learning_rate * weight_decay) * w - learning_rate * m
+        v = beta_2 * v + (1 - beta_2) * g**2
+    return w
+
+
+def signum(w: Array, grads: Array, *, learning_rate: float, weight_decay: float, momentum: float) -> Array:
+    """Bernstein et al. 2018, algorithm 2, with decoupled decay."""
+    m = np.zeros_like(w)
+    for g in grads:
+        m = momentum * m + (1 - momentum) * g
+        w = (1 - learning_rate * weight_decay) * w - learning_rate * np.sign(m)
+    return w
+
+
+def novograd(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> Array:
+    """Ginsburg et al. 2019, algorithm 1 of one layer; its first step with m = 0 needs no case of its own."""
+    m, v = np.zeros_like(w), np.linalg.norm(grads[0]) ** 2
+    for g in grads:
+        v = beta_2 * v + (1 - beta_2) * np.linalg.norm(g) ** 2
+        m = beta_1 * m + (g / (np.sqrt(v) + epsilon) + weight_decay * w)
+        w = w - learning_rate * m
+    return w
+
+
+def lars(
+    w: Array, grads: Array, *, learning_rate: float, weight_decay: float, momentum: float, trust_coefficient: float
+) -> Array:
+    """You et al. 2017, algorithm 1 of one layer."""
+    v = np.zeros_like(w)
+    for g in grads:
+        size, slope = np.linalg.norm(w), np.linalg.norm(g)
+        local = trust_coefficient * size / (slope + weight_decay * size) if size and slope else 1.0
+        v = momentum * v + learning_rate * local * (g + weight_decay * w)
+        w = w - v
+    return w
+
+
+def madgrad(
+    w: Array, grads: Array, *, learning_rate: float, weight_decay: float, momentum: float, epsilon: float
+) -> Array:
+    """Defazio & Jelassi 2021, algorithm 1, with epsilon in the rate too and L2 decay as in the authors' code."""
+    start, s, v = w, np.zeros_like(w), np.zeros_like(w)
+    for k, g in enumerate(grads):
+        g = g + weight_decay * w
+        weight = (learning_rate + epsilon) * (k + 1) ** 0.5
+        s, v = s + weight * g, v + weight * g * g
+        w = momentum * w + (1 - momentum) * (start - s / (v ** (1 / 3) + epsilon))
+    return w
+
+
+def adamax(w: Array, grads: Array, *, learning_rate: float, beta_1: float, beta_2: float, epsilon: float) -> Array:
+    """Kingma & Ba 2015, algorithm 2, with epsilon beside the size; both moments from their sums."""
+    for t in range(1, len(grads) + 1):
+        ages = np.arange(t)[::-1].reshape(-1, *(1,) * w.ndim)
+        mean = (1 - beta_1) * np.sum(beta_1**ages * grads[:t], axis=0)
+        size = np.max(beta_2**ages * np.abs(grads[:t]), axis=0)
+        w = w - learning_rate / (1 - beta_1**t) * mean / (size + epsilon)
+    return w
+
+
+def lion(w: Array, grads: Array, *, learning_rate: float, weight_decay: float, beta_1: float, beta_2: float) -> Array:
+    """Chen et al. 2023, algorithm 2: decay and sign in one step."""
+    m = np.zeros_like(w)
+    for g in grads:
+        w = w - learning_rate * (np.sign(beta_1 * m + (1 - beta_1) * g) + weight_decay * w)
+        m = beta_2 * m + (1 - beta_2) * g
+    return w
+
+
+def lamb(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+) -> Array:
+    """You et al. 2020, algorithm 2 with the identity for phi."""
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(grads, start=1):
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        step = (m / (1 - beta_1**t)) / (np.sqrt(v / (1 - beta_2**t)) + epsilon) + weight_decay * w
+        size, length = np.sqrt((w**2).sum()), np.sqrt((step**2).sum())
+        w = w - learning_rate * step * (size / length if size * length > 0 else 1.0)
+    return w
+
+
+def adafactor(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    beta_2_decay: float,
+    epsilon_1: float,
+    epsilon_2: float,
+    clip_threshold: float,
+    relative_step: bool,
+) -> Array:
+    """Shazeer & Stern 2018, algorithms 4 and 5, with sums for means: R C / 1'R is the same."""
+    rows, columns, squares = 0.0, 0.0, 0.0
+    for t, g in enumerate(grads, start=1):
+        beta = 1 - t**beta_2_decay
+        square = g**2 + epsilon_1
+        if w.ndim < 2:
+            squares = beta * squares + (1 - beta) * square
+        else:
+            rows = beta * rows + (1 - beta) * square.sum(axis=-1, keepdims=True)
+            columns = beta * columns + (1 - beta) * square.sum(axis=-2, keepdims=True)
+            squares = rows @ columns / rows.sum(axis=-2, keepdims=True)
+        u = g / np.sqrt(squares)
+        u = u / max(1.0, np.sqrt((u**2).mean()) / clip_threshold)
+        rate = min(learning_rate, t**-0.5) if relative_step else learning_rate
+        w = w - max(epsilon_2, np.sqrt((w**2).mean())) * rate * u
+    return w
+
+
+def muon(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    momentum: float,
+    nesterov: bool,
+    rms_rate: float,
+    adam_lr_ratio: float,
+    adam_weight_decay: float,
+    adam_beta_1: float,
+    adam_beta_2: float,
+    epsilon: float,
+    **_: bool,
+) -> Array:
+    """Jordan et al. 2024 on the singular values, which the iteration moves each by itself; AdamW for vectors."""
+    if w.ndim < 2:
+        # The decay has the rate without the ratio, as in Keras.
+        own = {"learning_rate": learning_rate * adam_lr_ratio, "weight_decay": adam_weight_decay / adam_lr_ratio}
+        return adam(w, grads, **own, beta_1=adam_beta_1, beta_2=adam_beta_2, epsilon=epsilon, amsgrad=False)
+    buffer = np.zeros_like(w)
+    for g in grads:
+        buffer = momentum * buffer + g
+        flat = (g + momentum * buffer if nesterov else buffer).reshape(-1, w.shape[-1])
+        left, values, right = np.linalg.svd(flat, full_matrices=False)
+        values = values / (np.sqrt((values**2).sum()) + 1e-7)
+        for _ in range(5):
+            values = 3.4445 * values - 4.775 * values**3 + 2.0315 * values**5
+        step = rms_rate * np.sqrt(max(flat.shape)) * (left * values) @ right
+        w = w * (1 - learning_rate * weight_decay) - learning_rate * step.reshape(w.shape)
+    return w
+
+
+def schedule_free_adamw(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    warmup_steps: float,
+    r: float,
+    weight_lr_power: float,
+) -> Array:
+    """Defazio et al. 2024, algorithm 1: x, y and z kept apart, the average taken over all z at once."""
+    points, weights, y, z, v, top = [], [], w, w, np.zeros_like(w), 0.0
+    for t, g in enumerate(grads, start=1):
+        rate = learning_rate * (t / warmup_steps if t < warmup_steps else 1.0)
+        top = max(top, rate)
+        v = beta_2 * v + (1 - beta_2) * g**2
+        z = z - rate * (g / (np.sqrt(v / (1 - beta_2**t)) + epsilon) + weight_decay * y)
+        points.append(z)
+        weights.append(t**r * top**weight_lr_power)
+        y = (1 - beta_1) * z + beta_1 * np.average(points, axis=0, weights=weights)
+    return y

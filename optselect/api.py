@@ -19,6 +19,7 @@ from optselect.executors import LocalExecutor
 from optselect.export import export
 from optselect.ledger import Ledger, read
 from optselect.records import StudyRecord, TrialRecord
+from optselect.rules import RULES
 from optselect.seeds import derive
 from optselect.spaces import Space, load_space
 from optselect.study.listener import Listener, Silent
@@ -263,7 +264,11 @@ class _Session:
     def _workers_started(self) -> dict[str, Any]:
         self.listener.stage("start", 0, None)
         self._executor = LocalExecutor(
-            self.spec, workers=self.workers, threads=self.threads, log=self.directory / "worker.log"
+            self.spec,
+            [RULES[name]() for name in self.space.optimizers],
+            workers=self.workers,
+            threads=self.threads,
+            log=self.directory / "worker.log",
         )
         return self._executor.start()
 

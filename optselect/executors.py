@@ -10,12 +10,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from optselect.errors import OptselectError, WorkerFailed
+from optselect.rule import Rule
 from optselect.trainer.jobs import Job, Run
 
 __all__ = ["LocalExecutor"]
@@ -26,17 +27,18 @@ _TRIES = 3  # a job that kills its process this often is given up
 class LocalExecutor:
     """Worker processes that each hold the task and its traced program.
 
-    spec: a picklable `TaskSpec`. workers: how many processes. threads: of one operation in each, 0 for as many
-    as TensorFlow likes. log: the file that gets whatever the workers print.
+    spec: a picklable `TaskSpec`. rules: one of each kind that will be trained. workers: how many processes.
+    threads: of one operation in each, 0 for as many as TensorFlow likes. log: the file that gets whatever the
+    workers print.
 
     Raises what is wrong with data or model, from `start`; `WorkerFailed` when processes do not come up.
     """
 
-    def __init__(self, spec: Any, *, workers: int, threads: int, log: Path) -> None:
-        self._spec, self._threads, self._log = spec, threads, log
+    def __init__(self, spec: Any, rules: Sequence[Rule], *, workers: int, threads: int, log: Path) -> None:
+        self._task, self._threads, self._log = (spec, list(rules)), threads, log
         self._waiting: collections.deque[tuple[int, Job]] = collections.deque()
         self._tries: collections.Counter[int] = collections.Counter()
-        self._crew = [_Worker(spec, threads, log) for _ in range(workers)]
+        self._crew = [_Worker(self._task, threads, log) for _ in range(workers)]
 
     def start(self) -> dict[str, Any]:
         """Wait until one worker is ready (the others join as they are); what it says of the task."""
@@ -121,7 +123,7 @@ class LocalExecutor:
         worker.stop()
         if job is None and worker.born > time.monotonic() - 120:
             raise WorkerFailed(f"A training process ended before its first job ({fate}):\n{_tail(self._log)}")
-        self._crew[self._crew.index(worker)] = _Worker(self._spec, self._threads, self._log)
+        self._crew[self._crew.index(worker)] = _Worker(self._task, self._threads, self._log)
         if job is None:
             return
         ticket, _ = job
@@ -136,7 +138,7 @@ class LocalExecutor:
 class _Worker:
     """One process and the socket to it."""
 
-    def __init__(self, spec: Any, threads: int, log: Path) -> None:
+    def __init__(self, task: Any, threads: int, log: Path) -> None:
         ours, theirs = socket.socketpair()
         # The child sees exactly our import path: not the folder it starts in, where a user's numpy.py may lie.
         code = (
@@ -160,7 +162,7 @@ class _Worker:
         self.idle = False
         self.born = time.monotonic()
         with contextlib.suppress(OSError):
-            self.pipe.send(("task", spec))
+            self.pipe.send(("task", task))
 
     def fate(self) -> str:
         """How the process ended, in words."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from optselect.rule import Rule
 from optselect.tasks.task import Task
 from optselect.trainer.jobs import Job, Run
 from optselect.trainer.program import Program
@@ -28,14 +30,17 @@ class Trainer(Protocol):
 
 
 class CompiledTrainer:
-    """All trials of a task through one traced program."""
+    """All trials of a task through one traced program. rules: one of each kind that will be asked for."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, rules: Sequence[Rule]) -> None:
         self.task = task
-        self.program = Program(task)
+        self.program = Program(task, rules)
 
     def run(self, job: Job) -> Run:
         started = time.perf_counter()
+        if job.configuration.rule.key not in self.program.layouts:  # a kind that nobody announced: trace anew
+            known = [layout.rule for layout in self.program.layouts.values()]
+            self.program = Program(self.task, [*known, job.configuration.rule])
         state = self.program.start(job.configuration, job.seed)
         curves: dict[str, list[float]] = {}
         at_once = max(1, _ORDER_ENTRIES // self.program.rows)
@@ -51,7 +56,7 @@ class CompiledTrainer:
                 curves.setdefault(name, []).extend(values)
         metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_")}
         if job.test and state.finite:
-            metrics |= {f"test_{k}": v for k, v in self.program.evaluate(state, "test").items()}
+            metrics |= {f"test_{k}": v for k, v in self.program.evaluate(state, job.configuration, "test").items()}
         return Run(
             curves=_in_units(self.task, curves),
             metrics=_in_units(self.task, metrics),
@@ -87,7 +92,9 @@ class FitTrainer:
         names = ["loss", "val_loss", *(f"val_{metric.name}" for metric in task.metrics())]
         curves = {name: [float(v) for v in history[name]] for name in names if name in history}
         epochs = len(curves["loss"])
-        rates = job.configuration.schedule.rates(job.configuration.rule.values()["learning_rate"], steps * job.epochs)
+        rates = job.configuration.schedule.rates(
+            job.configuration.rule.base.values()["learning_rate"], steps * job.epochs
+        )
         curves["learning_rate"] = [float(r) for r in np.asarray(rates)[steps - 1 :: steps][:epochs]]
         metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_")}
         finite = all(math.isfinite(curves[name][-1]) for name in ("loss", "val_loss"))
@@ -105,15 +112,16 @@ class FitTrainer:
         )
 
 
-def make_trainer(task: Task, probe: Job) -> tuple[Trainer, str]:
+def make_trainer(task: Task, rules: Sequence[Rule], probe: Job) -> tuple[Trainer, str]:
     """The fastest trainer that can train this task, and, where that is `model.fit`, the reason; else "".
 
-    probe: a short job; it is run once, so that a model which does not trace is found here.
+    rules: one of each kind that will be trained. probe: a short job; it is run once, so that a model which does
+    not trace is found here.
     """
     reason = _cannot_compile(task)
     if not reason:
         try:
-            trainer = CompiledTrainer(task)
+            trainer = CompiledTrainer(task, rules)
             trainer.run(probe)
         except Exception as error:  # whatever a user's layers raise while they are traced
             reason = f"it does not run as one traced program ({type(error).__name__}: {_first_line(error)})"

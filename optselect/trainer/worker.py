@@ -64,14 +64,16 @@ def _prepare_tensorflow(threads: int) -> None:
         tf.config.experimental.set_memory_growth(device, True)
 
 
-def _take_task(spec: Any, trainers: dict[str, Any]) -> dict[str, Any]:
+def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
     """Build the task and trace its program; a description for the user."""
     from optselect.configuration import BASELINE
     from optselect.tasks.task import Task
     from optselect.trainer.run import FitTrainer, make_trainer
 
+    spec, rules = payload
     task = Task.from_spec(spec)
-    trainer, note = make_trainer(task, Job(configuration=BASELINE, seed=0, epochs=1))
+    kinds = {rule.key: rule for rule in (*rules, BASELINE.rule)}
+    trainer, note = make_trainer(task, list(kinds.values()), Job(configuration=BASELINE, seed=0, epochs=1))
     trainers["search"] = trainer
     trainers["plain"] = FitTrainer(task)
     return {**task.describe(), **_judged(task), "lines": [line for line in (_summary(task), note) if line]}

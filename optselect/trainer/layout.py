@@ -1,0 +1,90 @@
+"""How a rule's state lies in the few tensors that the traced loop carries for all rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from optselect import stepping
+from optselect.rule import Rule, Scalar, Variable
+
+__all__ = ["Layout"]
+
+Tensor = Any
+
+
+class Layout:
+    """One kind of rule over one model.
+
+    A rule whose reach is "entry" or "model" steps the flat vector itself; one that looks at its variable gets views
+    of it. Slots that have the shape of the flat vector are carried as they are, all other state joined in one vector.
+    """
+
+    def __init__(self, rule: Rule, flat: Tensor, variables: Sequence[Variable]) -> None:
+        self.rule = rule
+        self.variables = variables
+        self.flags = [h.domain.boolean for part in rule.parts for h in part.hypers()]
+        self._apart = rule.reach == "variable"
+        example = self.init(rule, flat)
+        self._structure = example
+        leaves = tf.nest.flatten(example)
+        self._whole = [tuple(leaf.shape) == tuple(flat.shape) and not self._apart for leaf in leaves]
+        self._rest = [
+            (tuple(leaf.shape), leaf.dtype) for leaf, whole in zip(leaves, self._whole, strict=True) if not whole
+        ]
+        self._dtype = flat.dtype
+        self.slots = sum(self._whole)
+
+    def traced(self, numbers: Tensor, rate: Tensor) -> Rule:
+        """The rule with hyperparameters from a float64 vector and the learning rate of the step."""
+        values = [Scalar(numbers[i] > 0.5 if flag else numbers[i]) for i, flag in enumerate(self.flags)]
+        return self.rule.with_numbers(values, learning_rate=rate)
+
+    def init(self, rule: Rule, flat: Tensor) -> Any:
+        """The rule's state at step 0."""
+        if self._apart:
+            return stepping.init(rule, stepping.split(flat, self.variables), self.variables)
+        return rule.init(flat)
+
+    def update(self, rule: Rule, grad: Tensor, flat: Tensor, states: Any, step: Tensor) -> tuple[Tensor, Any]:
+        """One step of the flat vector; `step` counts from 1."""
+        if not self._apart:
+            return rule.update(grad, flat, states, step)
+        grads, params = (stepping.split(whole, self.variables) for whole in (grad, flat))
+        moved, states = stepping.update(rule, grads, params, states, step, self.variables)
+        return stepping.join(moved), states
+
+    def evaluated(self, rule: Rule, flat: Tensor, states: Any) -> Tensor:
+        """Where the model is judged, as a flat vector."""
+        if not self._apart:
+            return rule.evaluated(flat, states)
+        params = stepping.split(flat, self.variables)
+        return stepping.join(stepping.evaluated(rule, params, states, self.variables))
+
+    def pack(self, states: Any) -> tuple[tuple[Tensor, ...], Tensor]:
+        """State as the loop carries it: the slots like the flat vector, and the rest in one vector."""
+        leaves = tf.nest.flatten(states)
+        slots = tuple(leaf for leaf, whole in zip(leaves, self._whole, strict=True) if whole)
+        rest = [
+            tf.reshape(tf.cast(leaf, self._dtype), [-1])
+            for leaf, whole in zip(leaves, self._whole, strict=True)
+            if not whole
+        ]
+        return slots, tf.concat(rest, 0) if rest else tf.zeros((0,), self._dtype)
+
+    def unpack(self, slots: Sequence[Tensor], rest: Tensor) -> Any:
+        """The inverse of `pack`; `slots` may be longer."""
+        vectors, leaves, start = iter(slots), [], 0
+        shapes = iter(self._rest)
+        for whole in self._whole:
+            if whole:
+                leaves.append(next(vectors))
+                continue
+            shape, dtype = next(shapes)
+            stop = start + math.prod(shape)
+            leaves.append(tf.cast(tf.reshape(rest[start:stop], shape), dtype))
+            start = stop
+        return tf.nest.pack_sequence_as(self._structure, leaves)

@@ -497,3 +497,192 @@ def schedule_free_adamw(
         weights.append(t**r * top**weight_lr_power)
         y = (1 - beta_1) * z + beta_1 * np.average(points, axis=0, weights=weights)
     return y
+
+
+def prodigy(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    initial_distance: float,
+    coefficient: float,
+) -> Array:
+    """Mishchenko & Defazio 2023, algorithm 4 with bias correction: the sums from all steps, each with its weight."""
+    start, d, beta_3 = w.copy(), initial_distance, beta_2**0.5
+    ds, deltas, ways = [], [], []
+    for t, g in enumerate(grads, start=1):
+        ds.append(d)
+        deltas.append(learning_rate * d * (1 - beta_2**t) ** 0.5 / (1 - beta_1**t))
+        ways.append(np.sum(g * (start - w)))
+        age = np.arange(t)[::-1]
+        scaled, weight = np.array(ds), np.array(ds) * deltas * beta_3**age
+        m = np.tensordot((1 - beta_1) * beta_1**age * scaled, grads[:t], 1)
+        v = np.tensordot((1 - beta_2) * beta_2**age * scaled**2, grads[:t] ** 2, 1)
+        d = max(d, coefficient * np.sum(weight * ways) / np.abs(np.tensordot(weight, grads[:t], 1)).sum())
+        w = w - deltas[-1] * (m / (np.sqrt(v) + d * epsilon) + weight_decay * w)
+    return w
+
+
+def dadapt_adamw(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    initial_distance: float,
+) -> Array:
+    """Defazio & Mishchenko 2023, algorithm 5 with bias correction, the common factor 1 - beta_3 left out of s and r."""
+    d, r, beta_3 = initial_distance, 0.0, beta_2**0.5
+    m, v, s = np.zeros_like(w), np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(grads, start=1):
+        delta = learning_rate * d * (1 - beta_2**t) ** 0.5 / (1 - beta_1**t)
+        r = beta_3 * r + delta * (1 - beta_3) * np.sum(g * s / (np.sqrt(v) + epsilon))
+        m = beta_1 * m + (1 - beta_1) * delta * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        s = beta_3 * s + delta * g
+        d = max(d, r / (1 - beta_3) / np.abs(s).sum())
+        w = (1 - delta * weight_decay) * w - m / (np.sqrt(v) + epsilon)
+    return w
+
+
+def dog(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    initial_distance: float,
+    epsilon: float,
+    averaging: bool,
+    gamma: float,
+) -> Array:
+    """Ivgi et al. 2023, equation 2: all distances so far. The mean is no part of where it walks."""
+    path = [w]
+    for t, g in enumerate(grads, start=1):
+        far = max(initial_distance * (1 + np.linalg.norm(path[0])), *(np.linalg.norm(x - path[0]) for x in path), 0.0)
+        path.append(path[-1] - learning_rate * far / np.sqrt((grads[:t] ** 2).sum() + epsilon) * g)
+    return path[-1]
+
+
+def soap(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    precondition_frequency: float,
+) -> Array:
+    """Vyas et al. 2024, algorithm 3 for a matrix, the mean of the gradient kept in the turning basis."""
+    left, right = ((1 - beta_2) * x for x in (grads[0] @ grads[0].T, grads[0].T @ grads[0]))
+    ql, qr = (np.linalg.eigh(x)[1][:, ::-1] for x in (left, right))
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    for t, g in enumerate(grads[1:], start=1):
+        m = beta_1 * m + (1 - beta_1) * ql.T @ g @ qr
+        v = beta_2 * v + (1 - beta_2) * (ql.T @ g @ qr) ** 2
+        step = (m / (1 - beta_1**t)) / (np.sqrt(v / (1 - beta_2**t)) + epsilon / np.sqrt(1 - beta_2**t))
+        w = (1 - learning_rate * weight_decay) * (w - learning_rate * ql @ step @ qr.T)
+        left = beta_2 * left + (1 - beta_2) * g @ g.T
+        right = beta_2 * right + (1 - beta_2) * g.T @ g
+        if t % precondition_frequency < 1:
+            mean = ql @ m @ qr.T
+            rows, columns = (np.argsort(-np.diag(q.T @ p @ q)) for p, q in ((left, ql), (right, qr)))
+            ql, qr = np.linalg.qr(left @ ql[:, rows])[0], np.linalg.qr(right @ qr[:, columns])[0]
+            m, v = ql.T @ mean @ qr, v[rows][:, columns]
+    return w
+
+
+def mars_adamw(
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    gamma: float,
+    rate_1d: float,
+    weight_decay_1d: float,
+    beta_1_1d: float,
+    beta_2_1d: float,
+) -> Array:
+    """Yuan et al. 2024, algorithm 2 for a matrix: corrected gradients first, then AdamW with the paper's epsilon."""
+    before = np.concatenate([np.zeros_like(grads[:1]), grads[:-1]])
+    corrected = grads + gamma * beta_1 / (1 - beta_1) * (grads - before)
+    norms = np.sqrt((corrected**2).sum(axis=tuple(range(1, grads.ndim)), keepdims=True))
+    corrected = np.where(norms > 1, corrected / norms, corrected)
+    m, v = np.zeros_like(w), np.zeros_like(w)
+    for t, c in enumerate(corrected, start=1):
+        m = beta_1 * m + (1 - beta_1) * c
+        v = beta_2 * v + (1 - beta_2) * c**2
+        step = m / (1 - beta_1**t) / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+        w = w - learning_rate * (step + weight_decay * w)
+    return w
+
+
+def lazy_adam(w: Array, grads: Array, *, learning_rate: float, beta_1: float, beta_2: float, epsilon: float) -> Array:
+    """Row by row, over the steps that use the row; epsilon as in Keras's Adam."""
+    rows = []
+    for row, row_grads in zip(w, np.swapaxes(grads, 0, 1), strict=True):
+        m, v = np.zeros_like(row), np.zeros_like(row)
+        for t in 1 + np.flatnonzero(row_grads.any(axis=-1)):
+            m = beta_1 * m + (1 - beta_1) * row_grads[t - 1]
+            v = beta_2 * v + (1 - beta_2) * row_grads[t - 1] ** 2
+            row = row - learning_rate * (1 - beta_2**t) ** 0.5 / (1 - beta_1**t) * m / (np.sqrt(v) + epsilon)
+        rows.append(row)
+    return np.stack(rows)
+
+
+# -- wrappers: around SGD with these numbers, which is what they wrap where nothing else is said -------------------
+
+_RATE, _MOMENTUM = float(np.float32(0.01)), float(np.float32(0.9))
+
+
+def cautious(w: Array, grads: Array, *, counted: bool) -> Array:
+    """Liang et al. 2024, algorithm 1; `counted` is the form of the authors' Lion."""
+    buffer = np.zeros_like(w)
+    for g in grads:
+        buffer = _MOMENTUM * buffer + g
+        agree = buffer * g > 0
+        factor = agree.size / (agree.sum() + 1) if counted else 1 / max(agree.mean(), 1e-3)
+        w = w - _RATE * np.where(agree, factor * buffer, 0)
+    return w
+
+
+def lookahead(w: Array, grads: Array, *, k: float, alpha: float) -> Array:
+    """Zhang et al. 2019, algorithm 1."""
+    slow, buffer = w, np.zeros_like(w)
+    for t, g in enumerate(grads, start=1):
+        buffer = _MOMENTUM * buffer + g
+        w = w - _RATE * buffer
+        if t % k == 0:
+            slow = w = (1 - alpha) * slow + alpha * w
+    return w
+
+
+def grokfast(w: Array, grads: Array, *, alpha: float, strength: float) -> Array:
+    """Lee et al. 2024, algorithm 2, the mean begun at the first gradient as in the authors' code."""
+    mean, seen = grads[0], []
+    for g in grads:
+        mean = alpha * mean + (1 - alpha) * g
+        seen.append(g + strength * mean)
+    return sgd(w, np.stack(seen), learning_rate=_RATE, momentum=_MOMENTUM, nesterov=False)
+
+
+def swa(w: Array, grads: Array, *, start: float, period: float) -> Array:
+    """The mean is no part of where it walks."""
+    return sgd(w, grads, learning_rate=_RATE, momentum=_MOMENTUM, nesterov=False)
+
+
+def ema(w: Array, grads: Array, *, momentum: float) -> Array:
+    """The mean is no part of where it walks."""
+    return sgd(w, grads, learning_rate=_RATE, momentum=_MOMENTUM, nesterov=False)

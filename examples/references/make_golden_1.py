@@ -4,13 +4,12 @@ pip install torch optax schedulefree madgrad adabelief-pytorch torch_optimizer p
 python examples/references/make_golden_1.py tests/golden_beyond_keras_1.json
 
 The file was made with torch 2.13.0 (CPU), optax 0.2.8, jax 0.10.2, schedulefree 1.4.1, madgrad 1.3, adabelief-pytorch
-0.2.1, torch_optimizer 0.3.0 and pytorch_optimizer 4.1.0. A second argument asks for other than 8 steps.
+0.2.1, torch_optimizer 0.3.0 and pytorch_optimizer 4.1.0. A second argument asks for other than 7 steps.
 
 Left out because they do something else: optax.adan (one minus beta_2), ADOPT of pytorch_optimizer with its own clip
 (one step ahead), RAdam of pytorch_optimizer without `degenerated_to_sgd` (skips the first steps), the warm-up of
 optax's schedule_free_sgd (begins at zero), torch's RAdam with an epsilon that matters (beside the uncorrected root),
-NovoGrad of torch_optimizer (the first moment is kept otherwise), madgrad of optax
-(the root of the step in float32).
+madgrad of optax (takes the root of the step in float32).
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from typing import Any
 import numpy as np
 
 Points = dict[str, list[Any]]
-Walk = Callable[[np.ndarray, np.ndarray], Points]
+Walk = Callable[[np.ndarray, np.ndarray, list[float]], Points]
 Found = tuple[str, str, Walk]  # package, class and how to step it
 Values = dict[str, float]
 
@@ -34,14 +33,15 @@ Values = dict[str, float]
 def by_torch(package: str, name: str, build: Callable[[list[Any]], Any]) -> Found:
     """Step a PyTorch optimizer. `build`: makes it from the parameters."""
 
-    def walk(start: np.ndarray, grads: np.ndarray) -> Points:
+    def walk(start: np.ndarray, grads: np.ndarray, rates: list[float]) -> Points:
         import torch
 
-        torch.set_default_dtype(torch.float64)  # NAdam keeps a product of its own in it
+        torch.set_default_dtype(torch.float64)  # NAdam and NovoGrad keep a number in it
         param = torch.nn.Parameter(torch.tensor(start))
         optimizer = build([param])
         points: Points = {"points": []}
-        for grad in grads:
+        for rate, grad in zip(rates, grads, strict=True):
+            optimizer.param_groups[0]["lr"] = rate
             param.grad = torch.tensor(grad)
             if hasattr(optimizer, "train"):
                 optimizer.train()
@@ -55,16 +55,17 @@ def by_torch(package: str, name: str, build: Callable[[list[Any]], Any]) -> Foun
     return package, name, walk
 
 
-def by_optax(name: str, build: Callable[[Any], Any]) -> Found:
-    """Step an optax optimizer in float64. `build`: makes it from optax."""
+def by_optax(name: str, build: Callable[[Any, Any], Any]) -> Found:
+    """Step an optax optimizer in float64. `build`: makes it from optax and the rates."""
 
-    def walk(start: np.ndarray, grads: np.ndarray) -> Points:
+    def walk(start: np.ndarray, grads: np.ndarray, rates: list[float]) -> Points:
         import jax
 
         jax.config.update("jax_enable_x64", True)
         import optax
 
-        optimizer, param = build(optax), jax.numpy.asarray(start)
+        schedule = rates[0] if len(set(rates)) == 1 else lambda count: jax.numpy.asarray(rates)[count]
+        optimizer, param = build(optax, schedule), jax.numpy.asarray(start)
         state = optimizer.init(param)
         points: Points = {"points": []}
         for grad in grads:
@@ -104,7 +105,7 @@ def schedule_free_sgd(
     yield by_torch("schedulefree", "SGDScheduleFree", lambda p: schedulefree.SGDScheduleFree(p, **full))
     if not warmup_steps and not r:
         name = "contrib.schedule_free_sgd"
-        yield by_optax(name, lambda o: o.contrib.schedule_free_sgd(learning_rate, b1=momentum, **both))
+        yield by_optax(name, lambda o, rate: o.contrib.schedule_free_sgd(rate, b1=momentum, **both))
 
 
 def nadamw(
@@ -117,7 +118,7 @@ def nadamw(
     build = functools.partial(torch.optim.NAdam, **full, decoupled_weight_decay=True)
     yield by_torch("torch", "optim.NAdam(momentum_decay=1e9)", build)
     rest = {"b1": beta_1, "b2": beta_2, "eps": epsilon, "weight_decay": weight_decay}
-    yield by_optax("nadamw", lambda o: o.nadamw(learning_rate, **rest))
+    yield by_optax("nadamw", lambda o, rate: o.nadamw(rate, **rest))
 
 
 def radam(
@@ -133,7 +134,7 @@ def radam(
         yield by_torch("pytorch_optimizer", "RAdam(degenerated_to_sgd=True)", build)
         yield by_torch("torch", "optim.RAdam", lambda p: torch.optim.RAdam(p, **full, decoupled_weight_decay=True))
     if not weight_decay:
-        yield by_optax("radam", lambda o: o.radam(learning_rate, b1=beta_1, b2=beta_2, eps=epsilon))
+        yield by_optax("radam", lambda o, rate: o.radam(rate, b1=beta_1, b2=beta_2, eps=epsilon))
 
 
 def adabelief(
@@ -149,7 +150,7 @@ def adabelief(
     yield by_torch("pytorch_optimizer", "AdaBelief", lambda p: pytorch_optimizer.AdaBelief(p, **full))
     if not weight_decay:
         rest = {"b1": beta_1, "b2": beta_2, "eps": epsilon, "eps_root": epsilon}
-        yield by_optax("adabelief", lambda o: o.adabelief(learning_rate, **rest))
+        yield by_optax("adabelief", lambda o, rate: o.adabelief(rate, **rest))
 
 
 def yogi(
@@ -163,7 +164,7 @@ def yogi(
     yield by_torch("torch_optimizer", "Yogi", lambda p: torch_optimizer.Yogi(p, **full))
     yield by_torch("pytorch_optimizer", "Yogi", lambda p: pytorch_optimizer.Yogi(p, **full))
     if initial_accumulator_value == 1e-6:
-        yield by_optax("yogi", lambda o: o.yogi(learning_rate, b1=beta_1, b2=beta_2, eps=epsilon))
+        yield by_optax("yogi", lambda o, rate: o.yogi(rate, b1=beta_1, b2=beta_2, eps=epsilon))
 
 
 def ademamix(
@@ -186,7 +187,7 @@ def ademamix(
     yield by_torch("pytorch_optimizer", "AdEMAMix", lambda p: pytorch_optimizer.AdEMAMix(p, **full, **warm))
     if not alpha_warmup_steps and not beta_3_warmup_steps:
         rest = {"b1": beta_1, "b2": beta_2, "b3": beta_3, "alpha": alpha, "eps": epsilon, "weight_decay": weight_decay}
-        yield by_optax("contrib.ademamix", lambda o: o.contrib.ademamix(learning_rate, **rest))
+        yield by_optax("contrib.ademamix", lambda o, rate: o.contrib.ademamix(rate, **rest))
 
 
 def adan(
@@ -206,7 +207,7 @@ def adopt(*, learning_rate: float, beta_1: float, beta_2: float, epsilon: float)
     full = {**adam(learning_rate, beta_1, beta_2, epsilon), "clip_lambda": lambda step: (step - 1) ** 0.25}
     yield by_torch("pytorch_optimizer", "ADOPT(clip of t - 1)", lambda p: pytorch_optimizer.ADOPT(p, **full))
     rest = {"b1": beta_1, "b2": beta_2, "eps": epsilon}
-    yield by_optax("contrib.adopt", lambda o: o.contrib.adopt(learning_rate, **rest))
+    yield by_optax("contrib.adopt", lambda o, rate: o.contrib.adopt(rate, **rest))
 
 
 def signum(*, learning_rate: float, weight_decay: float, momentum: float) -> Iterator[Found]:
@@ -216,33 +217,35 @@ def signum(*, learning_rate: float, weight_decay: float, momentum: float) -> Ite
     full = {"lr": learning_rate, "momentum": momentum, "weight_decay": weight_decay}
     yield by_torch("pytorch_optimizer", "SignSGD", lambda p: pytorch_optimizer.SignSGD(p, **full))
     if not weight_decay:
-        yield by_optax("signum", lambda o: o.signum(learning_rate, beta=momentum))
+        yield by_optax("signum", lambda o, rate: o.signum(rate, beta=momentum))
 
 
 def novograd(
     *, learning_rate: float, weight_decay: float, beta_1: float, beta_2: float, epsilon: float
 ) -> Iterator[Found]:
-    """pytorch_optimizer and optax."""
+    """torch_optimizer, pytorch_optimizer and optax."""
     import pytorch_optimizer
+    import torch_optimizer
 
     full = {**adam(learning_rate, beta_1, beta_2, epsilon), "weight_decay": weight_decay}
+    yield by_torch("torch_optimizer", "NovoGrad", lambda p: torch_optimizer.NovoGrad(p, **full))
     yield by_torch("pytorch_optimizer", "NovoGrad", lambda p: pytorch_optimizer.NovoGrad(p, **full))
     rest = {"b1": beta_1, "b2": beta_2, "eps": epsilon, "weight_decay": weight_decay}
-    yield by_optax("novograd", lambda o: o.novograd(learning_rate, **rest))
+    yield by_optax("novograd", lambda o, rate: o.novograd(rate, **rest))
 
 
 def lars(*, learning_rate: float, weight_decay: float, momentum: float, trust_coefficient: float) -> Iterator[Found]:
-    """pytorch_optimizer; torch_optimizer, which trusts only where it decays; optax, the same where nothing decays."""
+    """optax where nothing decays; pytorch_optimizer; torch_optimizer, which trusts only where it decays."""
     import pytorch_optimizer
     import torch_optimizer
 
     both = {"momentum": momentum, "trust_coefficient": trust_coefficient}
     full = {"lr": learning_rate, "weight_decay": weight_decay, **both}
+    if not weight_decay:
+        yield by_optax("lars", lambda o, rate: o.lars(rate, **both))
     yield by_torch("pytorch_optimizer", "LARS", lambda p: pytorch_optimizer.LARS(p, **full))
     if weight_decay:
         yield by_torch("torch_optimizer", "LARS(eps=0)", lambda p: torch_optimizer.LARS(p, **full, eps=0.0))
-    else:
-        yield by_optax("lars", lambda o: o.lars(learning_rate, **both))
 
 
 def madgrad(*, learning_rate: float, weight_decay: float, momentum: float, epsilon: float) -> Iterator[Found]:
@@ -301,22 +304,27 @@ CASES: list[tuple[str, Values]] = [
 
 
 def problem(steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Start and gradients: each entry of its own size, a hundred-thousandth to ten, and some zero."""
+    """Start and gradients: each entry's of its own size, from far below most epsilons to far above, and some zero."""
     rng = np.random.default_rng(7)
-    start = rng.normal(size=(3, 2)).round(2)
-    grads = rng.normal(size=(steps, 3, 2)) * 10.0 ** rng.uniform(-5, 1, size=(3, 2))
+    start = rng.normal(size=(2, 2)).round(2)
+    grads = rng.normal(size=(steps, 2, 2)) * np.array([[1e-5, 1e-2], [1.0, 10.0]])
     grads *= rng.random(grads.shape) < 0.9
     return start, np.vectorize(lambda x: float(f"{x:.3g}"))(grads)
 
 
-def main(path: str, steps: int = 8) -> None:
+def main(path: str, steps: int = 7) -> None:
     """Write the file."""
     start, grads = problem(steps)
-    golden = []
+    golden, seen = [], set()
     for rule, values in CASES:
+        constant = [values["learning_rate"]] * steps
+        falling = (np.linspace(1.0, 0.1, steps).round(3) * values["learning_rate"]).tolist()
         for package, name, walk in globals()[rule](**values):
-            by = f"{package} {importlib.metadata.version(package)}: {name}"
-            golden.append({"rule": rule, "by": by, "values": values, **walk(start, grads)})
+            case = {"rule": rule, "by": f"{package} {importlib.metadata.version(package)}: {name}", "values": values}
+            golden.append({**case, "rates": constant, **walk(start, grads, constant)})
+            if rule not in seen:  # the first library named above keeps the rate where the paper has it
+                golden.append({**case, "rates": falling, **walk(start, grads, falling)})
+                seen.add(rule)
     lines = ",\n".join(json.dumps(case) for case in golden)
     head = f'"start": {json.dumps(start.tolist())},\n"gradients": {json.dumps(grads.tolist())}'
     Path(path).write_text(f'{{\n{head},\n"cases": [\n{lines}\n]\n}}\n')

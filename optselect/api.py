@@ -23,7 +23,7 @@ from optselect.rules import RULES
 from optselect.seeds import derive
 from optselect.spaces import Space, load_space
 from optselect.study.listener import Listener, Silent
-from optselect.study.study import Budget, Study, check_conflict
+from optselect.study.study import Budget, Study, check_conflict, confirmation_seeds, search_seed
 from optselect.tracking import MlflowTracker, NullTracker, Tracker, default_uri
 from optselect.trainer.jobs import Job
 from optselect.verdict import Verdict, judge
@@ -266,6 +266,7 @@ class _Session:
         self._executor = LocalExecutor(
             self.spec,
             [RULES[name]() for name in self.space.optimizers],
+            [search_seed(self.seed), *confirmation_seeds(self.seed, self.seeds)],
             workers=self.workers,
             threads=self.threads,
             log=self.directory / "worker.log",

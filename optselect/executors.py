@@ -27,15 +27,17 @@ _TRIES = 3  # a job that kills its process this often is given up
 class LocalExecutor:
     """Worker processes that each hold the task and its traced program.
 
-    spec: a picklable `TaskSpec`. rules: one of each kind that will be trained. workers: how many processes.
-    threads: of one operation in each, 0 for as many as TensorFlow likes. log: the file that gets whatever the
-    workers print.
+    spec: a picklable `TaskSpec`. rules: one of each kind that will be trained. seeds: those that will be asked for;
+    others cost a second each. workers: how many processes. threads: of one operation in each, 0 for as many as
+    TensorFlow likes. log: the file that gets whatever the workers print.
 
     Raises what is wrong with data or model, from `start`; `WorkerFailed` when processes do not come up.
     """
 
-    def __init__(self, spec: Any, rules: Sequence[Rule], *, workers: int, threads: int, log: Path) -> None:
-        self._task, self._threads, self._log = (spec, list(rules)), threads, log
+    def __init__(
+        self, spec: Any, rules: Sequence[Rule], seeds: Sequence[int], *, workers: int, threads: int, log: Path
+    ) -> None:
+        self._task, self._threads, self._log = (spec, list(rules), list(seeds)), threads, log
         self._waiting: collections.deque[tuple[int, Job]] = collections.deque()
         self._tries: collections.Counter[int] = collections.Counter()
         self._crew = [_Worker(self._task, threads, log) for _ in range(workers)]

@@ -28,7 +28,7 @@ def iris() -> Any:
 def executor(iris: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
     """A worker process ready for iris."""
     log = tmp_path_factory.mktemp("worker") / "worker.log"
-    with LocalExecutor(iris, [], workers=1, threads=1, log=log) as started:
+    with LocalExecutor(iris, [], [], workers=1, threads=1, log=log) as started:
         started.start()
         yield started
 

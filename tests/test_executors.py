@@ -53,7 +53,7 @@ def test_a_worker_leaves_with_its_parent(tmp_path: Path) -> None:
         "import time\nfrom pathlib import Path\nfrom optselect import tasks\n"
         "from optselect.executors import LocalExecutor\n"
         "spec = tasks.make_spec(tasks.read('sklearn:iris'), epochs=1, seed=0)\n"
-        f"e = LocalExecutor(spec, [], workers=1, threads=1, log=Path({str(tmp_path / 'log')!r}))\n"
+        f"e = LocalExecutor(spec, [], [], workers=1, threads=1, log=Path({str(tmp_path / 'log')!r}))\n"
         "print(e._crew[0].process.pid, flush=True)\ntime.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

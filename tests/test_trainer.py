@@ -189,7 +189,7 @@ def test_a_model_with_its_own_train_step_falls_back_and_says_so(task: Task) -> N
 
     other = copy.copy(task)
     other.build = build
-    trainer, note = make_trainer(other, [BASELINE.rule], Job(configuration=BASELINE, seed=0, epochs=1))
+    trainer, note = make_trainer(other, [BASELINE.rule], [0], Job(configuration=BASELINE, seed=0, epochs=1))
     assert isinstance(trainer, FitTrainer)
     assert "train_step" in note
     assert "model.fit" in note

@@ -21,7 +21,7 @@ from optselect.study.listener import Listener
 from optselect.tracking import Tracker
 from optselect.trainer.jobs import Job, Run
 
-__all__ = ["Budget", "Study", "check_conflict"]
+__all__ = ["Budget", "Study", "check_conflict", "confirmation_seeds", "search_seed"]
 
 _HOPELESS = 5  # so many first trials without one result: the fault is the model's or the machine's
 
@@ -141,7 +141,7 @@ class Study:
         done = {(r.configuration, r.seed) for r in self.of_stage("confirm")}
         return [
             _Planned(stage="confirm", arm=arm, configuration=configuration, seed=seed)
-            for seed in (derive(self._seed, "confirm", k) for k in range(self._confirmations))
+            for seed in confirmation_seeds(self._seed, self._confirmations)
             for arm, configuration in self.finalists()
             if (configuration, seed) not in done
         ]
@@ -166,7 +166,7 @@ class Study:
             stage="search",
             arm=name,
             configuration=proposal.configuration,
-            seed=derive(self._seed, "search"),
+            seed=search_seed(self._seed),
             attributes=proposal.attributes,
         )
 
@@ -242,6 +242,16 @@ class Study:
         trials = self.of_stage("search")
         if len(trials) == _HOPELESS and all(r.outcome == "failed" for r in trials):
             raise InvalidModel(f"The first {_HOPELESS} trials failed, the last with: {trials[-1].message}")
+
+
+def search_seed(seed: int) -> int:
+    """The one seed with which all trials of a study's search are trained."""
+    return derive(seed, "search")
+
+
+def confirmation_seeds(seed: int, count: int) -> list[int]:
+    """The fresh seeds of a study's finalists, the same for all of them."""
+    return [derive(seed, "confirm", k) for k in range(count)]
 
 
 def check_conflict(record: StudyRecord, ledger: Ledger) -> None:

@@ -57,10 +57,12 @@ def row_order(seed: int, epoch: int, rows: int) -> np.ndarray:
 class Program:
     """One task's traced program. It is traced at the first call and then serves every configuration of its rules.
 
-    rules: one of each kind that will be trained; their hyperparameters do not matter.
+    rules: one of each kind that will be trained; their hyperparameters do not matter. seeds: those whose initial
+    weights are made now; others are made when they are asked for, at a cost: seeding TensorFlow throws away its
+    compiled functions, and the program is optimised anew.
     """
 
-    def __init__(self, task: Task, rules: Iterable[Rule]) -> None:
+    def __init__(self, task: Task, rules: Iterable[Rule], seeds: Iterable[int] = ()) -> None:
         self.task = task
         self.model = task.build(0)
         self.variables = facts(self.model)
@@ -78,7 +80,8 @@ class Program:
             )
         }
         self._metrics = task.metrics()
-        self._initial: dict[int, tuple[Tensor, tuple[Tensor, ...]]] = {}
+        # Keras keeps some memory of every model it builds, so one is built a seed, not one a trial.
+        self._initial = {seed: _flat(task.build(seed)) for seed in seeds}
         self._evaluate = tf.function(self._evaluate_impl, reduce_retracing=True, autograph=False)
         self._epochs = tf.function(self._epochs_impl, input_signature=self._signature(), autograph=False)
 
@@ -87,7 +90,6 @@ class Program:
     def start(self, configuration: Configuration, seed: int) -> TrialState:
         """A trial before its first step: the model initialised as `task.build(seed)` does it."""
         if seed not in self._initial:
-            # Keras keeps some memory of every model it builds, so one is built a seed, not one a trial.
             self._initial[seed] = _flat(self.task.build(seed))
         parameters, others = self._initial[seed]
         layout = self.layouts[configuration.rule.key]

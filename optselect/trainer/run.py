@@ -30,11 +30,11 @@ class Trainer(Protocol):
 
 
 class CompiledTrainer:
-    """All trials of a task through one traced program. rules: one of each kind that will be asked for."""
+    """All trials of a task through one traced program. rules, seeds: those that will be asked for."""
 
-    def __init__(self, task: Task, rules: Sequence[Rule]) -> None:
+    def __init__(self, task: Task, rules: Sequence[Rule], seeds: Sequence[int] = ()) -> None:
         self.task = task
-        self.program = Program(task, rules)
+        self.program = Program(task, rules, seeds)
 
     def run(self, job: Job) -> Run:
         started = time.perf_counter()
@@ -112,16 +112,16 @@ class FitTrainer:
         )
 
 
-def make_trainer(task: Task, rules: Sequence[Rule], probe: Job) -> tuple[Trainer, str]:
+def make_trainer(task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe: Job) -> tuple[Trainer, str]:
     """The fastest trainer that can train this task, and, where that is `model.fit`, the reason; else "".
 
-    rules: one of each kind that will be trained. probe: a short job; it is run once, so that a model which does
-    not trace is found here.
+    rules: one of each kind that will be trained. seeds: with which. probe: a short job; it is run once, so that a
+    model which does not trace is found here.
     """
     reason = _cannot_compile(task)
     if not reason:
         try:
-            trainer = CompiledTrainer(task, rules)
+            trainer = CompiledTrainer(task, rules, seeds)
             trainer.run(probe)
         except Exception as error:  # whatever a user's layers raise while they are traced
             reason = f"it does not run as one traced program ({type(error).__name__}: {_first_line(error)})"

@@ -70,10 +70,11 @@ def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
     from optselect.tasks.task import Task
     from optselect.trainer.run import FitTrainer, make_trainer
 
-    spec, rules = payload
+    spec, rules, seeds = payload
     task = Task.from_spec(spec)
     kinds = {rule.key: rule for rule in (*rules, BASELINE.rule)}
-    trainer, note = make_trainer(task, list(kinds.values()), Job(configuration=BASELINE, seed=0, epochs=1))
+    probe = Job(configuration=BASELINE, seed=seeds[0] if seeds else 0, epochs=1, test=True)
+    trainer, note = make_trainer(task, list(kinds.values()), seeds, probe)
     trainers["search"] = trainer
     trainers["plain"] = FitTrainer(task)
     return {**task.describe(), **_judged(task), "lines": [line for line in (_summary(task), note) if line]}

@@ -86,7 +86,7 @@ def test_differences_are_taken_seed_by_seed() -> None:
     assert gain is not None
     assert gain.mean == pytest.approx(0.1)
     assert gain.high - gain.low == pytest.approx(0.0, abs=1e-9)
-    assert "+10 points" in found.text()
+    assert "+10.00 points" in found.text()
 
 
 def test_undecided_is_said() -> None:

@@ -19,7 +19,7 @@ from optselect.executors import LocalExecutor
 from optselect.export import export
 from optselect.ledger import Ledger, read
 from optselect.records import StudyRecord, TrialRecord
-from optselect.rules import RULES
+from optselect.rules import parse
 from optselect.seeds import derive
 from optselect.spaces import Space, load_space
 from optselect.study.listener import Listener, Silent
@@ -265,7 +265,7 @@ class _Session:
         self.listener.stage("start", 0, None)
         self._executor = LocalExecutor(
             self.spec,
-            [RULES[name]() for name in self.space.optimizers],
+            [parse(name) for name in self.space.optimizers],
             [search_seed(self.seed), *confirmation_seeds(self.seed, self.seeds)],
             workers=self.workers,
             threads=self.threads,

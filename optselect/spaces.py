@@ -16,7 +16,8 @@ from optselect.clipping import CLIPPINGS
 from optselect.configuration import Configuration
 from optselect.errors import InvalidSpace, UnknownName, suggestion
 from optselect.hyper import Declared, Hyper, Search
-from optselect.rules import RULES
+from optselect.rule import Rule
+from optselect.rules import RULES, parse
 from optselect.schedules import SCHEDULES
 
 __all__ = ["Space", "available", "default_space", "load_space", "write_yaml"]
@@ -36,7 +37,8 @@ class Space:
     """Where to search: an arm an optimizer, and what all arms share.
 
     optimizers, schedules, clipping: the members to try, each with the `Search` of its hyperparameters (a
-    hyperparameter that is not there stays at its default). batch_size: as a `Search` too; "full" among its
+    hyperparameter that is not there stays at its default). An optimizer goes by its `Rule.key`, "lookahead(adam)",
+    and a hyperparameter of a wrapped rule by "rule." and its name. batch_size: as a `Search` too; "full" among its
     choices means the whole training set.
     """
 
@@ -54,10 +56,8 @@ class Space:
         >>> list(default_space().only(["adam", "sgd"]).optimizers)
         ['adam', 'sgd']
         """
-        for name in optimizers:
-            if name not in RULES:
-                raise UnknownName(f"No optimizer {name!r}. {suggestion(name, RULES)}")
-        arms = {name: self.optimizers.get(name, _declared(RULES[name])) for name in optimizers}
+        rules = [parse(name) for name in optimizers]
+        arms = {rule.key: self.optimizers.get(rule.key) or _of_rule(rule) for rule in rules}
         return dataclasses.replace(self, optimizers=arms)
 
     def digest(self) -> str:
@@ -72,7 +72,9 @@ class Space:
         share: how many trials the arm will have; with few, only what matters most is searched. rows: of the
         training part; larger batches are not offered.
         """
-        rule = _member(trial, RULES[arm], self.optimizers[arm], share, prefix="")
+        searches = self.optimizers[arm]
+        values = {name: _draw(trial, name, search) for name, search in searches.items() if share >= search.from_trials}
+        rule = _with_values(parse(arm), values)
         schedule = self._one_of(trial, "schedule", SCHEDULES, self.schedules, share)
         clipping = self._one_of(trial, "clipping", CLIPPINGS, self.clipping, share)
         size: Any = 32
@@ -87,7 +89,7 @@ class Space:
         """The Optuna parameters and distributions that give a configuration; None if it lies outside the space."""
         trial = _Known(configuration)
         try:
-            found = self.suggest(trial, configuration.rule.name, share=share, rows=rows)  # type: ignore[arg-type]
+            found = self.suggest(trial, configuration.rule.key, share=share, rows=rows)  # type: ignore[arg-type]
         except _OutsideError:
             return None
         return (trial.params, trial.distributions) if found == configuration else None
@@ -120,6 +122,33 @@ def default_space() -> Space:
 
 def _declared(kind: type[Declared]) -> dict[str, Search]:
     return {h.name: h.search for h in kind.hypers() if h.search is not None}
+
+
+def _of_rule(rule: Rule) -> dict[str, Search]:
+    """The searches that a rule and those it wraps declare."""
+    return {
+        f"{'rule.' * depth}{name}": search
+        for depth, part in enumerate(rule.parts)
+        for name, search in _declared(type(part)).items()
+    }
+
+
+def _named_numbers(rule: Rule) -> Iterator[tuple[str, Any]]:
+    """All hyperparameters of a rule and those it wraps, by the names of `_of_rule`, in the order of `numbers`."""
+    for depth, part in enumerate(rule.parts):
+        for name, value in part.values().items():
+            yield f"{'rule.' * depth}{name}", value
+
+
+def _with_values(rule: Rule, values: Mapping[str, Any]) -> Rule:
+    """The rule with some of its hyperparameters replaced, checked."""
+    made: Rule | None = None
+    for depth, part in reversed(list(enumerate(rule.parts))):
+        prefix = "rule." * depth
+        own = {name: values.get(prefix + name, value) for name, value in part.values().items()}
+        made = type(part)(**own) if made is None else type(part)(**own, rule=made)
+    assert made is not None
+    return made
 
 
 def available() -> dict[str, Path]:
@@ -176,14 +205,12 @@ class _Known:
     """Stands for an Optuna trial and answers with what a configuration has."""
 
     def __init__(self, configuration: Configuration) -> None:
-        parts = {"": configuration.rule, "schedule": configuration.schedule, "clipping": configuration.clipping}
-        self._values: dict[str, Any] = {"batch_size": configuration.batch_size}
-        for what, part in parts.items():
-            prefix = f"{part.name}." if what else ""
-            self._values[what] = part.name
-            for name, value in part.values().items():
-                self._values[prefix + name] = value
-                self._values[f"1-{prefix}{name}"] = round(1 - value, 12)
+        values: dict[str, Any] = dict(_named_numbers(configuration.rule))
+        for what, part in (("schedule", configuration.schedule), ("clipping", configuration.clipping)):
+            values[what] = part.name
+            values |= {f"{part.name}.{name}": value for name, value in part.values().items()}
+        rest = {f"1-{name}": round(1 - v, 12) for name, v in values.items() if isinstance(v, float)}
+        self._values: dict[str, Any] = {**values, **rest, "batch_size": configuration.batch_size}
         self.params: dict[str, Any] = {}
         self.distributions: dict[str, BaseDistribution] = {}
 
@@ -285,18 +312,19 @@ class _Reader:
             self._wrong(document, section, f"`{section}` must name at least one of: {', '.join(family)}.")
             return
         for name, body in members.items():
-            if name not in family:
-                self._wrong(
-                    members if hasattr(members, "lc") else document,
-                    name if hasattr(members, "lc") else section,
-                    f"{section}: no {name!r}. {suggestion(str(name), family)}",
-                )
+            try:
+                member = parse(str(name)) if section == "optimizers" else family[str(name)]
+            except (UnknownName, KeyError) as error:
+                hint = str(error) if isinstance(error, UnknownName) else suggestion(str(name), family)
+                place = (members, name) if hasattr(members, "lc") else (document, section)
+                self._wrong(*place, f"{section}: no {name!r}. {hint}")
                 continue
-            yield name, self._searches(members, name, family[name], body)
+            yield member.key if isinstance(member, Rule) else name, self._searches(members, name, member, body)
 
-    def _searches(self, parent: Any, name: str, kind: type[Declared], body: Any) -> dict[str, Search]:
-        hypers = {h.name: h for h in kind.hypers()}
-        searches = _declared(kind)
+    def _searches(self, parent: Any, name: str, member: Any, body: Any) -> dict[str, Search]:
+        parts = member.parts if isinstance(member, Rule) else (member,)
+        hypers = {f"{'rule.' * d}{h.name}": h for d, part in enumerate(parts) for h in part.hypers()}
+        searches = {key: h.search for key, h in hypers.items() if h.search is not None}
         if body is None:
             return searches
         if not hasattr(body, "items"):

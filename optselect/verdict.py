@@ -234,7 +234,7 @@ def _why_lost(trials: Sequence[TrialRecord]) -> dict[str, str]:
         own = [r for r in trials if r.arm == arm]
         bad = [r for r in own if r.outcome == "diverged"]
         if bad:
-            lowest = min(r.configuration.rule.values()["learning_rate"] for r in bad)
+            lowest = min(r.configuration.rule.base.values()["learning_rate"] for r in bad)
             reasons[arm] = f"diverged in {len(bad)} of {len(own)} trials, at learning rates from {_number(lowest)}"
         if failed := [r for r in own if r.outcome == "failed"]:
             reasons[arm] = f"failed in {len(failed)} of {len(own)} trials: {failed[-1].message.splitlines()[0]}"

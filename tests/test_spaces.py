@@ -17,6 +17,9 @@ from optselect.spaces import available, default_space, load_space, write_yaml
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
+WRAPPERS = [name for name, rule in RULES.items() if rule().parts[1:]]
+ARMS = [rule().key for rule in RULES.values()] + [f"{a}({b}(adamw))" for a in WRAPPERS for b in WRAPPERS[:2]]
+
 
 def yaml_of(space: object) -> str:
     stream = io.StringIO()
@@ -46,19 +49,19 @@ def test_yaml_comes_back_as_it_was(tmp_path: Path) -> None:
 @given(seed=st.integers(0, 2**16), share=st.sampled_from([1, 7, 12, 30, 80]), rows=st.integers(1, 5000))
 def test_every_suggestion_is_a_legal_configuration_inside_the_space(seed: int, share: int, rows: int) -> None:
     """Whatever the sampler says becomes a configuration whose parameters `known` finds again."""
-    space = default_space().only(list(RULES))
-    for arm in RULES:
+    space = default_space().only(ARMS)
+    for arm in ARMS:
         trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
         configuration = space.suggest(trial, arm, share=share, rows=rows)
         assert isinstance(configuration, Configuration)
-        assert configuration.rule.name == arm
+        assert configuration.rule.key == arm
         assert configuration.batch_size <= rows
         assert space.known(configuration, share=share, rows=rows) is not None
 
 
 def test_few_trials_search_few_dimensions() -> None:
     """An arm with a small share searches fewer hyperparameters than one with a large share."""
-    for arm in RULES:
+    for arm in ARMS:
         study, widths = optuna.create_study(), []
         for share in (1, 12, 30, 100):
             trial = study.ask()
@@ -69,7 +72,7 @@ def test_few_trials_search_few_dimensions() -> None:
 
 
 MISTAKES = {
-    "optimizers: {adamn: {}}": "Did you mean 'adam'",
+    "optimizers: {adamn: {}}": "or 'adam'?",
     "optimisers: {adam: {}}": "Did you mean 'optimizers'?",
     "optimizers: {adam: {learning_rat: 0.1}}": "Did you mean 'learning_rate'",
     "optimizers: {adam: {learning_rate: {low: 0.1, high: 0.001}}}": "low 0.1 is above high 0.001. Swap them?",
@@ -109,6 +112,20 @@ def test_all_mistakes_of_a_file_at_once_with_their_lines(tmp_path: Path) -> None
     with pytest.raises(InvalidSpace) as caught:
         load_space(path)
     assert [line.split(":")[1] for line in str(caught.value).splitlines()[1:]] == ["2", "4", "5", "6"]
+
+
+def test_wrapped_rules_are_searched_with_what_they_wrap(tmp_path: Path) -> None:
+    """A wrapper's arm has the hyperparameters of the wrapped rule too, in YAML as in a call."""
+    for wrapper in WRAPPERS:
+        key = f"{wrapper}(adam)"
+        searches = default_space().only([key]).optimizers[key]
+        assert "rule.learning_rate" in searches
+        path = tmp_path / "mine.yaml"
+        path.write_text(f"optimizers: {{{key}: {{rule.learning_rate: 0.01}}}}")
+        assert load_space(path).optimizers[key]["rule.learning_rate"].choices == (0.01,)
+        path.write_text(f"optimizers: {{{key}: {{learning_rate: 0.01}}}}")
+        with pytest.raises(InvalidSpace, match=r"Did you mean 'rule\.learning_rate'"):
+            load_space(path)
 
 
 def test_numbers_are_numbers(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from optuna.trial import TrialState, create_trial
 
 from optselect.configuration import Configuration
 from optselect.records import TrialRecord
-from optselect.rules import RULES
+from optselect.rules import parse
 from optselect.seeds import derive
 from optselect.spaces import Space
 
@@ -53,7 +53,7 @@ class Arm:
         """The next configuration; `number` is the trial's in the whole study."""
         if self.asked == 0:
             self.asked = 1
-            default = Configuration(rule=RULES[self.name](), batch_size=min(32, self._rows))
+            default = Configuration(rule=parse(self.name), batch_size=min(32, self._rows))
             known = self._space.known(default, share=self._share, rows=self._rows)
             return Proposal(default, _attributes(*known) if known else {})
         self.study.sampler = self._sampler(self.asked)

@@ -103,7 +103,7 @@ class Study:
         ranked = sorted(best.values(), key=lambda r: (sign * (r.value or 0.0), r.arm))
         found = [(r.arm, r.configuration) for r in ranked]
         baseline = self.baseline
-        return found if any(c == baseline for _, c in found) else [*found, (baseline.rule.name, baseline)]
+        return found if any(c == baseline for _, c in found) else [*found, (baseline.rule.key, baseline)]
 
     @property
     def baseline(self) -> Configuration:
@@ -275,7 +275,7 @@ def _why_nothing(trials: Sequence[TrialRecord], objective: str) -> str:
     def count(outcome: str) -> int:
         return sum(r.outcome == outcome for r in trials)
 
-    rates: Iterable[float] = (r.configuration.rule.values()["learning_rate"] for r in trials)
+    rates: Iterable[float] = (r.configuration.rule.base.values()["learning_rate"] for r in trials)
     return (
         f"No trial gave a finite {objective} ({len(trials)} tried: {count('diverged')} diverged, "
         f"{count('failed')} failed). The lowest learning rate tried was {min(rates, default=math.nan):.3g}; "

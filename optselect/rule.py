@@ -50,6 +50,7 @@ class Rule(Declared):
     twin: ClassVar[str] = ""  # the Keras class that it equals, "keras.optimizers.Adam"; "" if Keras has none
     # Where it equals its twin: values of its own fields, and of arguments of the twin that it has no field for.
     twin_at: ClassVar[Mapping[str, Any]] = {}
+    twin_dtypes: ClassVar[tuple[str, ...]] = ("float32", "float64")  # of variables that the twin can step
     scope: ClassVar[Scope] = "entry"
     good_for: ClassVar[str] = ""  # one honest sentence: where it is worth a try
     weakness: ClassVar[str] = ""  # and one: where it disappoints

@@ -14,7 +14,7 @@ from typing import Any
 
 from optselect.errors import OptselectError, suggestion
 
-__all__ = ["check_function", "is_reference", "load_function", "split_reference", "where_it_failed"]
+__all__ = ["check_function", "is_reference", "load_function", "load_object", "split_reference", "where_it_failed"]
 
 _REFERENCE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>.*))?", re.DOTALL)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # Keras writes messages for a terminal, and lists its arguments after them
@@ -78,7 +78,15 @@ def load_function(path: Path, function: str, error: type[OptselectError]) -> Cal
 
     Raises `error` with the user's file and line if the file fails.
     """
-    check_function(path, function, error)
+    found = load_object(path, function, error)
+    if not callable(found):
+        raise error(f"{path.resolve()}: `{function}` is not a function, got {type(found).__name__}.")
+    return found  # type: ignore[no-any-return]
+
+
+def load_object(path: Path, name: str, error: type[OptselectError]) -> Any:
+    """Whatever the file calls so at its top level; otherwise as `load_function`."""
+    check_function(path, name, error)
     path = path.resolve()
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
@@ -89,12 +97,9 @@ def load_function(path: Path, function: str, error: type[OptselectError]) -> Cal
     sys.modules.setdefault(path.stem, module)
     try:
         spec.loader.exec_module(module)
-        found = getattr(module, function)
+        return getattr(module, name)
     except Exception as problem:
         raise error(where_it_failed(path, problem)) from problem
-    if not callable(found):
-        raise error(f"{path}: `{function}` is not a function, got {type(found).__name__}.")
-    return found  # type: ignore[no-any-return]
 
 
 def where_it_failed(path: Path, problem: BaseException) -> str:

@@ -13,34 +13,79 @@ from typing import Any
 
 import click
 
+from optselect.errors import InvalidValue, OptselectError
+from optselect.tasks.user_code import check_function, is_reference, load_object, split_reference, where_it_failed
+
 
 @click.command("parity")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, metavar="[RULE... | FILE.py:NAME]")
+@click.option(
+    "--against", metavar="RULE", help="The rule that FILE.py:NAME should be; default: the one called like it."
+)
+@click.option("--float64", is_flag=True, help="Compare FILE.py:NAME on float64 variables.")
+@click.option("--eager", is_flag=True, help="Step FILE.py:NAME without a graph, several times slower.")
 @click.option("--all", "show_all", is_flag=True, help="A row for every case, not one for every rule and form.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of all cases.")
-def command(names: tuple[str, ...], show_all: bool, as_json: bool) -> None:
-    """Step the rules (all, or NAMES) beside their Keras twins.
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of all comparisons.")
+def command(
+    names: tuple[str, ...], against: str | None, float64: bool, eager: bool, show_all: bool, as_json: bool
+) -> None:
+    """Step the rules (all that have a twin, or those named) beside their Keras twins, or your own Keras optimizer
+    beside a rule.
 
-    Every schedule and every clipping, with all flags at their defaults and with none at its default. Exits with 1
-    if a rule departs from its twin.
+    A rule is compared with none of its hyperparameters at the default under every schedule, with all at the default
+    under every clipping, and in float64 under every clipping; not under each schedule and each clipping at once.
+
+    NAME in FILE.py is a Keras optimizer: a class, an instance or a function of no arguments. Learning rate,
+    clipping and hyperparameters of the rule are taken from it.
+
+    Exits with 1 if anything departs, with 2 if the comparison cannot be made.
 
     \b
     Examples:
       optselect parity
       optselect parity adam sgd
+      optselect parity my_optimizer.py:MyLion --against lion
     """
+    files = [name for name in names if is_reference(name)]
+    if not files and (against or eager or float64):
+        raise click.UsageError("--against, --eager and --float64 are for an optimizer of yours: FILE.py:NAME.")
+    if files and len(names) > 1:
+        raise click.UsageError("Give rules, or one FILE.py:NAME.")
+    if files:
+        found = [_certified(files[0], against, "float64" if float64 else "float32", eager)]
+    else:
+        found = _compared(names, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps([_row(c) for c in found]))
+    elif files:
+        _print_one(found[0])
+    else:
+        _print(found, show_all)
+    sys.exit(0 if all(c.ok for c in found) else 1)
+
+
+def _compared(names: tuple[str, ...], *, quiet: bool) -> list[Any]:
     from optselect import parity
 
     todo = parity.cases(names or None)
     _load_tensorflow_quietly()
-    found: list[Any] = []
-    with click.progressbar(todo, label="Comparing", file=sys.stderr, hidden=as_json) as bar:
-        found.extend(parity.compare(case) for case in bar)
-    if as_json:
-        click.echo(json.dumps([_row(c) for c in found]))
-    else:
-        _print(found if show_all else [], found, parity)
-    sys.exit(0 if all(c.ok for c in found) else 1)
+    with click.progressbar(todo, label="Comparing", file=sys.stderr, hidden=quiet) as bar:
+        return [parity.compare(case) for case in bar]
+
+
+def _certified(reference: str, against: str | None, dtype: Any, eager: bool) -> Any:
+    from optselect import parity
+
+    path, name = split_reference(reference)
+    check_function(path, name, InvalidValue)
+    _load_tensorflow_quietly()
+    optimizer = load_object(path, name, InvalidValue)
+    try:
+        return parity.certify(optimizer, against, dtype=dtype, eager=eager)
+    except OptselectError:
+        raise
+    except Exception as problem:  # whatever the user's class raises while it is made or steps
+        raise InvalidValue(where_it_failed(path.resolve(), problem)) from problem
 
 
 def _load_tensorflow_quietly() -> None:
@@ -59,7 +104,9 @@ def _load_tensorflow_quietly() -> None:
 
 def _row(comparison: Any) -> dict[str, Any]:
     return {
-        "case": comparison.case.name,
+        "case": comparison.name,
+        "against": comparison.against,
+        "dtype": comparison.dtype,
         "steps": comparison.steps,
         "absolute": comparison.absolute,
         "relative": comparison.relative,
@@ -70,22 +117,37 @@ def _row(comparison: Any) -> dict[str, Any]:
     }
 
 
-def _print(rows: list[Any], found: list[Any], parity: Any) -> None:
-    for c in rows:
-        what = "equal to the bit" if c.bit_equal else f"apart by {c.relative:.1e} from step {c.departs}"
-        click.echo(f"{'ok   ' if c.ok else 'WRONG'} {c.case.name}: {what}")
-    groups: dict[tuple[str, str], list[Any]] = collections.defaultdict(list)
+def _verdict(c: Any) -> str:
+    what = "equal to the bit" if c.bit_equal else f"apart by {c.relative:.1e} (relative) from step {c.departs}"
+    return f"{'ok   ' if c.ok else 'WRONG'} {c.name}: {what}"
+
+
+def _print_one(c: Any) -> None:
+    click.echo(f"{c.name} beside {c.against}, {c.steps} steps in {c.dtype}")
+    click.echo(c.table())
+    click.echo(_verdict(c))
+
+
+def _print(found: list[Any], show_all: bool) -> None:
+    from optselect import parity
+
+    for c in found if show_all else []:
+        click.echo(_verdict(c))
+    groups: dict[tuple[str, str, str], list[Any]] = collections.defaultdict(list)
     for c in found:
-        groups[c.case.configuration.rule.name, c.case.form].append(c)
-    click.echo(f"{'rule':<10} {'form':<8} {'cases':>5} {'bit-equal':>9} {'largest difference':>18} {'seconds':>8}")
-    for (rule, form), cases in groups.items():
-        bits, worst = sum(c.bit_equal for c in cases), max(c.relative for c in cases)
-        mark = "" if all(c.ok for c in cases) else "  WRONG"
-        seconds = sum(c.seconds for c in cases)
-        click.echo(f"{rule:<10} {form:<8} {len(cases):>5} {bits:>9} {worst:>18.1e} {seconds:>8.1f}{mark}")
+        rule, form, *_ = c.name.split("/")
+        groups[rule, form, c.dtype].append(c)
+    click.echo(
+        f"{'rule':<10} {'form':<8} {'dtype':<8} {'cases':>5} {'bit-equal':>9} {'largest difference':>18} seconds"
+    )
+    for (rule, form, dtype), some in groups.items():
+        bits, worst = sum(c.bit_equal for c in some), max(c.relative for c in some)
+        mark = "" if all(c.ok for c in some) else "  WRONG"
+        seconds = sum(c.seconds for c in some)
+        click.echo(f"{rule:<10} {form:<8} {dtype:<8} {len(some):>5} {bits:>9} {worst:>18.1e} {seconds:>7.1f}{mark}")
     wrong = [c for c in found if not c.ok]
     for c in wrong[:20]:
-        click.echo(f"WRONG {c.case.name}: apart by {c.relative:.1e} (relative) from step {c.departs}")
+        click.echo(_verdict(c))
     click.echo(
         f"{len(found)} cases of {parity.STEPS} steps: {sum(c.bit_equal for c in found)} equal to the bit, "
         f"{len(wrong)} wrong. Allowed where not equal: {parity.TOLERANCE:g} relative to the variable."

@@ -1,0 +1,22 @@
+"""Steps a rule beside its Keras twin, or any Keras optimizer beside a rule, and says whether they stay together."""
+
+from __future__ import annotations
+
+from optselect.parity.cases import Case, altered, as_twin, cases, compare, run
+from optselect.parity.certificate import certify
+from optselect.parity.walking import STEPS, TOLERANCE, VARIABLES, Apart, Comparison
+
+__all__ = [
+    "STEPS",
+    "TOLERANCE",
+    "VARIABLES",
+    "Apart",
+    "Case",
+    "Comparison",
+    "altered",
+    "as_twin",
+    "cases",
+    "certify",
+    "compare",
+    "run",
+]

@@ -99,6 +99,34 @@ class Rule(Declared):
         """The rule and what it wraps in one word: "adam", "lookahead(adam)"."""
         return functools.reduce(lambda inner, part: f"{part.name}({inner})", self.parts[-2::-1], self.base.name)
 
+    @classmethod
+    def wraps(cls) -> bool:
+        """Whether rules of this kind wrap another."""
+        return any(field.name == "rule" for field in (dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only, every hyperparameter in full; what is wrapped under "rule"."""
+        inner = {"rule": self.parts[1].to_dict()} if self.wraps() else {}
+        return {"name": self.name, **self.values(), **inner}
+
+    @classmethod
+    def from_dict(cls, data: str | Mapping[str, Any]) -> Rule:
+        """The inverse of `to_dict`; a name alone is enough, and what is left out takes its default.
+
+        Raises `UnknownName` or `InvalidValue`.
+        """
+        values = {"name": data} if isinstance(data, str) else dict(data)
+        name = values.pop("name", "")
+        inner = {"rule": cls.from_dict(values.pop("rule"))} if cls.named(name).wraps() and "rule" in values else {}
+        return dataclasses.replace(cls.from_values(name, values), **inner)
+
+    def replaced(self, **values: Any) -> Rule:
+        """The same rules with some hyperparameters changed, each in the outermost rule that has it, and checked."""
+        own = {h.name: values.pop(h.name) for h in self.hypers() if h.name in values}
+        if values:
+            own["rule"] = self.parts[1].replaced(**values)
+        return dataclasses.replace(self, **own)
+
     def numbers(self) -> tuple[Any, ...]:
         """All hyperparameters, of the outermost rule first."""
         return tuple(value for part in self.parts for value in part.values().values())

@@ -6,12 +6,38 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from optselect.errors import UnknownName, suggestion
 from optselect.lazy import ops
 from optselect.rule import Rule, State, Variable
 
-__all__ = ["evaluated", "init", "join", "split", "update"]
+__all__ = ["evaluated", "facts", "init", "join", "split", "update"]
 
 Tensor = Any
+
+
+def facts(variables: Sequence[Any], head_layers: Sequence[str] = ()) -> list[Variable]:
+    """What a rule may know of a model's trainable variables, given in the model's order.
+
+    head_layers: names of the layers that are the head. Without them it is the layer of the last variable, which in
+    a sequential or functional model is the output layer; of several outputs it is only the last.
+
+    Raises `UnknownName` for a layer that has no variable here.
+    """
+    paths = [str(getattr(v, "path", v.name)) for v in variables]
+    layers = [path.rpartition("/")[0] for path in paths]
+    for name in head_layers:
+        known = {part for layer in layers for part in layer.split("/")}
+        if name not in known:
+            raise UnknownName(f"`head_layers`: no variable belongs to a layer {name!r}. {suggestion(name, known)}")
+    return [
+        Variable(
+            path=path,
+            shape=tuple(v.shape),
+            head=not set(head_layers).isdisjoint(layer.split("/")) if head_layers else layer == layers[-1] != "",
+            embedding=path.endswith("embeddings"),
+        )
+        for v, path, layer in zip(variables, paths, layers, strict=True)
+    ]
 
 
 def init(rule: Rule, params: Sequence[Tensor], variables: Sequence[Variable]) -> list[State]:

@@ -1,0 +1,97 @@
+"""Every rule as a `keras.optimizers.Optimizer`, for `model.compile`; no study is needed.
+
+One class a rule, made from its declaration, under its name; importing this module loads no Keras.
+
+>>> import keras, numpy as np
+>>> from optselect import optimizers
+>>> keras.utils.set_random_seed(0)
+>>> x = np.random.default_rng(0).normal(size=(64, 3))
+>>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+>>> model.compile(optimizers.Lookahead(rule="radam", learning_rate=0.3, k=5), loss="mse")
+>>> history = model.fit(x, x @ [[1.0], [2.0], [3.0]], epochs=20, batch_size=8, verbose=0)
+>>> history.history["loss"][-1] < 0.01
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from optselect.errors import UnknownName, suggestion
+from optselect.rule import Rule
+from optselect.rules import RULES, parse
+
+_KINDS = {kind.__name__: kind for kind in RULES.values()}
+
+__all__ = sorted([*_KINDS, "SwapEvaluated", "deserialize", "get", "serialize"])
+
+
+def __getattr__(name: str) -> Any:  # the classes are made when they are asked for, and Keras is loaded then
+    if name in _KINDS:
+        from optselect.optimizers.derived import derive
+
+        return derive(_KINDS[name])
+    if name == "SwapEvaluated":
+        from optselect.optimizers.swap import SwapEvaluated
+
+        return SwapEvaluated
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def get(identifier: Any) -> Any:
+    """A Keras optimizer from whatever names one.
+
+    identifier: a rule's key, "radam" or "lookahead(radam)"; a class's name, "RAdam"; a rule; a rule as a dict,
+    `{"name": "radam", "beta_1": 0.8}`; what `serialize` gives; an optimizer, which is returned as it is.
+
+    Raises `UnknownName` or `InvalidValue`.
+
+    >>> get("radam").rule.beta_2
+    0.999
+    >>> get("RAdm")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    optselect.errors.UnknownName: Rule: no member is called 'RAdm'. Did you mean 'RAdam' ...
+    """
+    from optselect.optimizers.derived import derive, is_optimizer
+
+    if is_optimizer(identifier):
+        return identifier
+    if isinstance(identifier, Mapping) and "class_name" in identifier:
+        return deserialize(identifier)
+    if isinstance(identifier, str):
+        identifier = _named(identifier)
+    rule = identifier if isinstance(identifier, Rule) else Rule.from_dict(identifier)
+    return derive(type(rule))(**rule.values(), **({"rule": rule.parts[1]} if rule.wraps() else {}))
+
+
+def serialize(optimizer: Any) -> dict[str, Any]:
+    """An optimizer as a dict of JSON types, without its state: the inverse of `deserialize`."""
+    import keras
+
+    config: dict[str, Any] = keras.saving.serialize_keras_object(optimizer)
+    return config
+
+
+def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The optimizer that `serialize` was given, fresh. `custom_objects`: as Keras has it."""
+    import keras
+
+    from optselect.optimizers.derived import derive
+
+    for kind in RULES.values():
+        derive(kind)  # registers it with Keras
+    return keras.saving.deserialize_keras_object(dict(config), custom_objects=custom_objects)
+
+
+def _named(name: str) -> Rule:
+    """The rule of that key or class name."""
+    if name in _KINDS:
+        return _KINDS[name]()
+    if "(" in name or name in RULES:
+        return parse(name)
+    raise UnknownName(f"Rule: no member is called {name!r}. {suggestion(name, [*RULES, *_KINDS])}")

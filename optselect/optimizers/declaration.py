@@ -1,0 +1,95 @@
+"""Signature and documentation of an optimizer class, from the declaration of its rule."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optselect.clipping import CLIPPINGS
+from optselect.errors import UnknownName, suggestion
+from optselect.rule import Rule
+
+__all__ = ["bind", "document", "names", "signature"]
+
+# What every Keras optimizer takes, in Keras's order, with Keras's defaults.
+_KERAS: dict[str, tuple[Any, str]] = {
+    "weight_decay": (None, "Share of a weight that a step takes away before the rule, times the learning rate."),
+    "clipnorm": (None, "Largest norm of each gradient."),
+    "clipvalue": (None, "Largest absolute entry of a gradient."),
+    "global_clipnorm": (None, "Largest norm of the whole gradient."),
+    "use_ema": (False, "Keep a moving average of the weights and put it into the model when training ends."),
+    "ema_momentum": (0.99, "Share of the moving average that stays."),
+    "ema_overwrite_frequency": (None, "Put the average into the model every so many steps; None: at the end only."),
+    "loss_scale_factor": (None, "Factor on the loss, taken off the gradients again."),
+    "gradient_accumulation_steps": (None, "Batches whose gradients are averaged for one step."),
+    "name": (None, "Name of the optimizer."),
+}
+_HEAD_LAYERS = (
+    "Names of the layers that are the model's head, for rules that treat it apart; "
+    "None: the layer of the last trainable variable."
+)
+_INNER_RATE = "Learning rate of the wrapped rule: a number, a schedule or a function. None: the rule's own."
+_INNER_RULE = "The wrapped rule: its name, a rule, or an optimizer of this package."
+
+
+def signature(kind: type[Rule]) -> inspect.Signature:
+    """The rule's hyperparameters with their defaults, then what Keras's optimizers take."""
+    arguments = {**_own(kind), **{name: value for name, (value, _) in _KERAS.items() if name not in _own(kind)}}
+    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(name, positional, default=v) for name, v in arguments.items()])
+
+
+def _own(kind: type[Rule]) -> dict[str, Any]:
+    wrapped = {"rule": kind().parts[1].key, "learning_rate": None} if kind.wraps() else {}
+    fits = {"head_layers": None} if kind.for_variable is not Rule.for_variable else {}
+    return {**wrapped, **{h.name: h.default for h in kind.hypers()}, **fits}
+
+
+def bind(kind: type[Rule], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """All arguments of a call by name.
+
+    Raises `UnknownName` for one that is not in the signature, `InvalidValue` for a clipping outside its domain.
+    """
+    known = signature(kind)
+    for name in kwargs:
+        if name not in known.parameters:
+            raise UnknownName(f"{kind.__name__}: unknown argument {name!r}. {suggestion(name, known.parameters)}")
+    bound = known.bind(*args, **kwargs)
+    bound.apply_defaults()
+    for clipping in CLIPPINGS.values():
+        given = {h.name: bound.arguments[h.name] for h in clipping.hypers()}
+        if any(value is not None for value in given.values()):
+            clipping(**given)
+    return dict(bound.arguments)
+
+
+def names(kind: type[Rule]) -> list[str]:
+    """The arguments that Keras's base class takes care of, without the learning rate."""
+    return [name for name in _KERAS if name not in _own(kind)]
+
+
+def document(kind: type[Rule]) -> str:
+    """What the rule does and its equations, every argument with default and domain, and the paper."""
+    about = inspect.cleandoc(kind.__doc__ or "").partition(">>>")[0].rstrip()
+    own = {
+        "rule": _INNER_RULE,
+        "learning_rate": _INNER_RATE,
+        "head_layers": _HEAD_LAYERS,
+        **{name: doc for name, (_, doc) in _KERAS.items()},
+        **{h.name: f"{h.doc} In {h.domain}." for h in kind.hypers()},
+    }
+    rate = " A `LearningRateSchedule` or a function is taken too."
+    arguments = "\n".join(
+        f"    {name}: {own[name]}{rate if name == 'learning_rate' and not kind.wraps() else ''} "
+        f"Defaults to {parameter.default!r}."
+        for name, parameter in signature(kind).parameters.items()
+    )
+    judged = (
+        "After `fit` the model holds the point at which it is to be judged; `SwapEvaluated` puts it there for "
+        "validation too."
+        if kind.evaluated is not Rule.evaluated
+        else ""
+    )
+    parts = [about, kind.good_for, kind.weakness, judged, f"Args:\n{arguments}", f"Reference: {kind.paper}."]
+    return "\n\n".join(part for part in parts if part)

@@ -1,0 +1,306 @@
+"""The Keras optimizer that steps a rule, and the classes made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from optselect import stepping
+from optselect.errors import InvalidValue
+from optselect.lazy import ops
+from optselect.optimizers.declaration import bind, document, names, signature
+from optselect.rule import Rule, State
+from optselect.rules import parse
+
+__all__ = ["Derived", "derive", "is_optimizer"]
+
+Tensor = Any
+
+
+class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
+    """What the classes share. `kind`: the rule of the class; `rule`: with the numbers of this optimizer.
+
+    A sparse gradient is made dense first, repeated rows summed. A variable without a gradient stays where it is.
+    """
+
+    kind: ClassVar[type[Rule]]
+    weight_decay: Any  # a number, None, or a variable that a callback moves
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        given = bind(self.kind, args, kwargs)
+        rule, rate = _rule(self.kind, given)
+        decay = rule.replaced(weight_decay=given["weight_decay"]) if _has_decay(rule) and _given(given) else rule
+        super().__init__(learning_rate=rate, **{name: given[name] for name in names(self.kind)})
+        self.rule: Rule = decay
+        self._head_layers = tuple(given.get("head_layers") or ())
+        if _has_decay(rule):
+            self.weight_decay = _decay(decay)
+
+    # -- state ------------------------------------------------------------------------------------------------
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Make the slots. `variables`: the trainable ones, in the model's order."""
+        if self.built:
+            return
+        with tf.init_scope():  # a first step inside a tf.function builds too
+            super().build(variables)
+            self._stepped = [i for i, v in enumerate(variables) if not self._overwrite_variable_with_gradient(v)]
+            mine = [variables[i] for i in self._stepped]
+            self._facts = tuple(stepping.facts(mine, self._head_layers))
+            self._decays = tuple(self._use_weight_decay(v) for v in mine)
+            if self._joined and _has_decay(self.rule) and not all(self._decays):
+                raise InvalidValue(f"{self._who}: it decays all variables as one, and can exclude none.")
+            self._slots, self._names, self._anew = self._made(mine)
+            self._keep(mine)
+
+    def _made(self, variables: Sequence[Any]) -> Any:
+        """Slots of each group, their names, and the names of those that depend on the variable's value.
+
+        A group is a variable, or all of them where the rule looks at the whole model.
+        """
+        params = [ops.convert_to_tensor(v) for v in variables]
+        states = stepping.init(self.rule, params, self._facts)
+        other = stepping.init(self.rule, [p + 1 for p in params], self._facts)
+        slots = [
+            [self._slot(self._owner(variables, group), name, value) for name, value in state.items()]
+            for group, state in enumerate(states)
+        ]
+        anew = tuple(
+            tuple(name for name in state if bool(ops.any(state[name] != moved[name])))
+            for state, moved in zip(states, other, strict=True)
+        )
+        return slots, tuple(tuple(state) for state in states), anew
+
+    def _owner(self, variables: Sequence[Any], group: int) -> Any:
+        return None if self._joined else variables[group]
+
+    def _slot(self, owner: Any, name: str, value: Tensor) -> Any:
+        def initializer(shape: Any, dtype: Any = None) -> Tensor:
+            return ops.cast(value, dtype)
+
+        if owner is not None and tuple(owner.shape) == tuple(value.shape):
+            return self.add_variable_from_reference(owner, name=name, initializer=initializer)
+        dtype = keras.backend.standardize_dtype(value.dtype)
+        return self.add_variable(tuple(value.shape), initializer=initializer, dtype=dtype, name=name)
+
+    def _keep(self, variables: Sequence[Any]) -> None:
+        """Room for the training point, where the rule is judged at another."""
+        params = [ops.convert_to_tensor(v) for v in variables]
+        joined = [stepping.join(params)] if self._joined else params
+        rules = [self.rule] if self._joined else [self.rule.for_variable(fact) for fact in self._facts]
+        states = stepping.init(self.rule, params, self._facts)
+        judged = [r.evaluated(p, s) is not p for r, p, s in zip(rules, joined, states, strict=True)]
+        self._kept: list[Any] = []
+        if any(judged):
+            if self.use_ema:
+                raise InvalidValue(f"{self._who}: `use_ema` cannot be set, the rule keeps an average of its own.")
+            self._kept = [self.add_variable_from_reference(v, name="training_point") for v in variables]
+            self._away = self.add_variable((), dtype="bool", name="away", aggregation="only_first_replica")
+
+    # -- steps ------------------------------------------------------------------------------------------------
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
+        """One step. `grads`: one a variable, dense, sparse or None."""
+        super().apply([_dense(g) for g in grads], trainable_variables)
+        if self._kept:
+            self._away.assign(False)
+
+    def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
+        """One step of one variable."""
+        group = self._stepped.index(self._get_variable_index(variable))
+        self._advance(group, [group], {group: (gradient, variable)}, learning_rate)
+
+    def _distributed_tf_update_step(self, distribution: Any, grads_and_vars: Any, learning_rate: Tensor) -> None:
+        if not self._joined:
+            super()._distributed_tf_update_step(distribution, grads_and_vars, learning_rate)
+            return
+
+        def step(_: Any, grads: Any, variables: Any, rate: Tensor) -> None:
+            indices = [self._stepped.index(self._get_variable_index(v)) for v in variables]
+            pairs = dict(zip(indices, zip(grads, variables, strict=True), strict=True))
+            self._advance(0, range(len(self._stepped)), pairs, rate)
+
+        grads, variables = zip(*grads_and_vars, strict=True)
+        distribution.extended.update(variables[0], step, args=(grads, variables, learning_rate), group=False)
+
+    def _advance(self, group: int, members: Sequence[int], pairs: Mapping[int, Any], rate: Tensor) -> None:
+        """Step a group. `pairs`: gradient and variable of those among its members that have a gradient."""
+        variables = [pairs[i][1] if i in pairs else self._trainable_variables[self._stepped[i]] for i in members]
+        params = [ops.convert_to_tensor(v) for v in variables]
+        grads = [
+            ops.cast(pairs[i][0], p.dtype) if i in pairs else ops.zeros_like(p)
+            for i, p in zip(members, params, strict=True)
+        ]
+        facts = [self._facts[i] for i in members]
+        rule = self._numbered(ops.cast(rate, params[0].dtype), decays=self._decays[group])
+        step = ops.convert_to_tensor(self.iterations + 1)
+        state = self._state(group)
+        if self._anew[group]:
+            # The weights may have been loaded after the optimizer was built: at the first step they count.
+            fresh = stepping.init(rule, params, facts)[0]
+            state |= {name: ops.where(step == 1, fresh[name], state[name]) for name in self._anew[group]}
+        moved, [state] = stepping.update(rule, grads, params, [state], step, facts)
+        for i, variable, param in zip(members, variables, moved, strict=True):
+            if i in pairs:
+                self.assign(variable, param)
+        for name, slot in zip(self._names[group], self._slots[group], strict=True):
+            self.assign(slot, state[name])
+
+    def _state(self, group: int) -> State:
+        slots = zip(self._names[group], self._slots[group], strict=True)
+        return {name: ops.convert_to_tensor(slot) for name, slot in slots}
+
+    def _numbered(self, rate: Tensor, *, decays: bool = True) -> Rule:
+        """The rule with the rate of the step, and the decay that `weight_decay` has been set to."""
+        decay = self.weight_decay if decays else 0.0
+        if not isinstance(decay, int | float | None):
+            decay = ops.cast(decay, rate.dtype)
+        owner = next((part for part in self.rule.parts if "weight_decay" in part.values()), None)
+        numbers = [
+            decay if part is owner and name == "weight_decay" else value
+            for part in self.rule.parts
+            for name, value in part.values().items()
+        ]
+        return self.rule.with_numbers(numbers, learning_rate=rate)
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        if not _has_decay(self.rule):
+            super()._apply_weight_decay(variables)
+
+    @property
+    def _joined(self) -> bool:
+        return self.rule.reach == "model"
+
+    @property
+    def _who(self) -> str:
+        return type(self).__name__
+
+    # -- where the model is judged ------------------------------------------------------------------------------
+
+    def to_evaluated(self) -> bool:
+        """Put the point at which the model is judged into its variables; whether anything was to be done."""
+        if not self.built or not self._kept or bool(self._away.numpy()):
+            return False
+        variables = self._mine()
+        points = self._evaluated([ops.convert_to_tensor(v) for v in variables])
+        for variable, kept, point in zip(variables, self._kept, points, strict=True):
+            kept.assign(variable)
+            variable.assign(point)
+        self._away.assign(True)
+        return True
+
+    def to_training(self) -> bool:
+        """Put back the point at which gradients are taken, unless the weights have been changed since."""
+        if not self.built or not self._kept or not bool(self._away.numpy()):
+            return False
+        variables = self._mine()
+        points = self._evaluated([ops.convert_to_tensor(kept) for kept in self._kept])
+        unchanged = all(bool(ops.all(v == point)) for v, point in zip(variables, points, strict=True))
+        for variable, kept in zip(variables, self._kept, strict=True):
+            if unchanged:
+                variable.assign(kept)
+        self._away.assign(False)
+        return unchanged
+
+    def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
+        """Called by `fit` at its end: the variables take the values at which the model is judged."""
+        super().finalize_variable_values(var_list)
+        self.to_evaluated()
+
+    def _mine(self) -> list[Any]:
+        return [self._trainable_variables[i] for i in self._stepped]
+
+    def _evaluated(self, params: Sequence[Tensor]) -> list[Tensor]:
+        states = [self._state(group) for group in range(len(self._slots))]
+        return stepping.evaluated(self.rule, params, states, self._facts)
+
+    # -- configuration ------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Every argument, JSON types only."""
+        own = {k: v for k, v in self.rule.values().items() if k not in ("learning_rate", "weight_decay")}
+        if self.kind.wraps():
+            own["rule"] = self.rule.parts[1].to_dict()
+        if "head_layers" in signature(self.kind).parameters:
+            own["head_layers"] = list(self._head_layers) or None
+        config: dict[str, Any] = super().get_config()
+        decay = config["weight_decay"]
+        return {**config, "weight_decay": decay if decay is None else float(ops.convert_to_numpy(decay)), **own}
+
+
+_CLASSES: dict[type[Rule], type[Derived]] = {}
+
+
+def derive(kind: type[Rule]) -> type[Derived]:
+    """The class of a rule, registered with Keras under "optselect"; the same at every call."""
+    if kind not in _CLASSES:
+        _CLASSES[kind] = keras.saving.register_keras_serializable(package="optselect")(_made(kind))
+    return _CLASSES[kind]
+
+
+def _made(kind: type[Rule]) -> type[Derived]:
+    body = {
+        "__module__": __name__.rpartition(".")[0],
+        "__doc__": document(kind),
+        "__signature__": signature(kind),
+        "kind": kind,
+    }
+    return type(kind.__name__, (Derived,), body)
+
+
+def is_optimizer(value: Any) -> bool:
+    """Whether it is a Keras optimizer, ours or any other."""
+    return isinstance(value, keras.optimizers.Optimizer)
+
+
+def _rule(kind: type[Rule], given: Mapping[str, Any]) -> tuple[Rule, Any]:
+    """The rule that arguments describe, and what Keras takes as learning rate: a float, a schedule or a function."""
+    own = {h.name: given[h.name] for h in kind.hypers()}
+    rate = given["learning_rate"]
+    if kind.wraps():
+        own["rule"], inner_rate = _wrapped(kind, given["rule"])
+        rate = inner_rate if rate is None else rate
+    if callable(rate):
+        own.pop("learning_rate", None)
+        return kind(**own), rate
+    rule = kind(**own)
+    rule = rule if rate is None else rule.replaced(learning_rate=rate)
+    return rule, rule.base.values()["learning_rate"]
+
+
+def _wrapped(kind: type[Rule], inner: Any) -> tuple[Rule, Any]:
+    """The rule to wrap, and its learning rate if that is not the rule's."""
+    who = kind.__name__
+    if isinstance(inner, Rule):
+        return inner, None
+    if isinstance(inner, str):
+        return parse(inner), None
+    if isinstance(inner, Mapping):
+        return Rule.from_dict(inner), None
+    if not isinstance(inner, Derived):
+        raise InvalidValue(f"{who}: `rule` must be a rule, its name or an optimizer of optselect, got {inner!r}.")
+    config, plain = inner.get_config(), derive(inner.kind)().get_config()
+    for name in names(inner.kind):
+        if name != "name" and config[name] != plain[name]:
+            raise InvalidValue(f"{who}: `rule` has {name}={config[name]!r}: give it to {who} itself.")
+    rate = inner._learning_rate
+    return inner.rule, rate if callable(rate) and not hasattr(rate, "assign") else config["learning_rate"]
+
+
+def _has_decay(rule: Rule) -> bool:
+    return any("weight_decay" in part.values() for part in rule.parts)
+
+
+def _decay(rule: Rule) -> float:
+    return next(float(part.values()["weight_decay"]) for part in rule.parts if "weight_decay" in part.values())
+
+
+def _given(given: Mapping[str, Any]) -> bool:
+    return given["weight_decay"] is not None
+
+
+def _dense(grad: Any) -> Any:
+    return tf.convert_to_tensor(grad) if isinstance(grad, tf.IndexedSlices) else grad

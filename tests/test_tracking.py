@@ -531,6 +531,7 @@ def test_nothing_is_printed(tmp_path):
         "go",
         f"mlflow ui --backend-store-uri {uri}",
         "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+        "&compareRunsMode=CHART&orderByKey=metrics.%60objective%60&orderByAsc=true"
         "&searchFilter=tags.%60optselect.kind%60%3D%27trial%27",
     ]
 
@@ -576,5 +577,5 @@ def test_real_server(server, tmp_path):
     assert files == ["code/snippet.py"]
     experiment = parent.info.experiment_id
     assert str(mirror.where()).startswith(
-        f"{server}/#/experiments/{experiment}/runs?workflowType=machine_learning&searchF"
+        f"{server}/#/experiments/{experiment}/runs?workflowType=machine_learning&compareR"
     )

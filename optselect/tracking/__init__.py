@@ -155,7 +155,7 @@ class MlflowTracker:
 
     def where(self) -> str | None:
         """A link or, for a database, the command that serves it and the link."""
-        return self._store.where(self._experiment_id)
+        return self._store.where(self._experiment_id, ascending=self._sign > 0)
 
     def _warnings(self, late: str) -> list[str]:
         found = []

@@ -70,13 +70,19 @@ class Store(NamedTuple):
         """The SQLite file."""
         return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:") else None
 
-    def where(self, experiment_id: str) -> str:
-        """The link to an experiment ("" if not known yet), below the command that serves it if no server does."""
+    def where(self, experiment_id: str, *, ascending: bool = True) -> str:
+        """The link to an experiment ("" if not known yet), below the command that serves it if no server does.
+
+        ascending: whether the smallest objective is the best.
+        """
         link = re.sub(r"//[^/]*@", "//", self.shown).rstrip("/") if self.is_server else "http://127.0.0.1:5000"
         if experiment_id:
-            # MLflow opens in its mode for language models, and nested: the link asks for flat trials and charts.
+            # MLflow opens in its mode for language models, and folds the trials of a study into one row unless they
+            # are sorted by a metric: the link asks for the trials, the best first, with charts.
             wanted = quote("tags.`optselect.kind`='trial'", safe="")
-            link += f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&searchFilter={wanted}"
+            best_first = f"orderByKey={quote('metrics.`objective`', safe='')}&orderByAsc={str(ascending).lower()}"
+            view = f"workflowType=machine_learning&compareRunsMode=CHART&{best_first}&searchFilter={wanted}"
+            link += f"/#/experiments/{experiment_id}/runs?{view}"
         return link if self.is_server else f"mlflow ui --backend-store-uri {self.shown}\n{link}"
 
     def scrub(self, message: str) -> str:

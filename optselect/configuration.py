@@ -11,7 +11,7 @@ from typing import Any
 from optselect.clipping import CLIPPINGS, Clipping, NoClipping
 from optselect.errors import InvalidValue, UnknownName, suggestion
 from optselect.rule import Rule
-from optselect.rules import RULES
+from optselect.rules import RULES, parse
 from optselect.schedules import Constant, Schedule
 
 __all__ = ["BASELINE", "Configuration"]
@@ -49,7 +49,7 @@ class Configuration:
     def to_dict(self) -> dict[str, Any]:
         """JSON types only; every hyperparameter in full, so that a later change of a default changes nothing."""
         return {
-            "optimizer": {"name": self.rule.name, **self.rule.values()},
+            "optimizer": self.rule.to_dict(),
             "schedule": self.schedule.to_dict(),
             "clipping": {"name": self.clipping.name, **self.clipping.values()},
             "batch_size": self.batch_size,
@@ -66,14 +66,12 @@ class Configuration:
             if key not in known:
                 raise UnknownName(f"Configuration: unknown key {key!r}. {suggestion(key, known)}")
 
-        def member(family: type[Any], part: Any) -> Any:
-            values = {"name": part} if isinstance(part, str) else dict(part)
-            return family.from_values(values.pop("name", ""), values)
-
+        clipping = data.get("clipping", "none")
+        values = {"name": clipping} if isinstance(clipping, str) else dict(clipping)
         return cls(
-            rule=member(Rule, data.get("optimizer", {})),
+            rule=Rule.from_dict(data.get("optimizer", {})),
             schedule=Schedule.from_dict(data.get("schedule", "constant")),
-            clipping=member(Clipping, data.get("clipping", "none")),
+            clipping=Clipping.from_values(values.pop("name", ""), values),
             batch_size=data.get("batch_size", 32),
         )
 
@@ -89,34 +87,56 @@ class Configuration:
     # -- Keras ------------------------------------------------------------------------------------------------
 
     def optimizer(self, *, total_steps: int) -> Any:
-        """A fresh Keras optimizer. `total_steps`: all steps of the training, for the schedule's length."""
-        arguments = self._keras_arguments()
+        """A fresh Keras optimizer: Keras's own class, or one of `optselect.optimizers` where Keras has none.
+
+        total_steps: all steps of the training, for the schedule's length.
+        """
         rate = self.schedule.timed(self._learning_rate, total_steps).built()
-        return _keras_class(self.rule.twin)(learning_rate=rate, **arguments)
+        module, _, name = _home(self.rule).rpartition(".")
+        made = getattr(importlib.import_module(module), name)
+        inner = {"rule": self.rule.parts[1]} if self.rule.wraps() else {}
+        return made(**inner, learning_rate=rate, **self._more_arguments())
 
     def code(self, *, total_steps: int) -> str:
-        """The Python expression that makes the same Keras optimizer.
-
-        It needs `import keras`; what Keras has not is in `optselect.schedule_classes`.
-        """
+        """The Python expression that makes the same Keras optimizer, after the lines of `imports`."""
         rate = self.schedule.timed(self._learning_rate, total_steps).code()
-        defaults = {h.name: h.default for h in self.rule.hypers()}
-        shown = {k: v for k, v in self._keras_arguments().items() if v != defaults.get(k)}
-        return _call(self.rule.twin, {"learning_rate": _Raw(rate), **shown})
+        inner = {"rule": _wrapped(self.rule.parts[1])} if self.rule.wraps() else {}
+        return _call(_home(self.rule), {**inner, "learning_rate": _Raw(rate), **self._more_arguments()})
+
+    @property
+    def imports(self) -> list[str]:
+        """The lines that `code` needs before it.
+
+        >>> from optselect.rules.radam import RAdam
+        >>> configuration = Configuration(rule=RAdam(learning_rate=0.002))
+        >>> configuration.imports, configuration.code(total_steps=100)
+        (['from optselect import optimizers'], 'optimizers.RAdam(learning_rate=0.002)')
+        """
+        schedules = [part.class_path() for part in self.schedule.parts]
+        classes = [_home(self.rule), *schedules]
+        lines = {
+            "import keras": "keras.",
+            "import optselect.schedule_classes": "optselect.schedule_classes.",
+            "from optselect import optimizers": "optselect.optimizers.",
+        }
+        return [line for line, start in lines.items() if any(path.startswith(start) for path in classes)]
 
     @classmethod
     def from_optimizer(cls, optimizer: Any, *, total_steps: int, batch_size: int) -> Configuration:
-        """What a stock Keras optimizer does, as a configuration. `total_steps` turns its schedule into fractions.
+        """What an optimizer of Keras or of `optselect.optimizers` does, as a configuration.
+
+        total_steps: of the training, to turn its schedule into fractions.
 
         Raises `InvalidValue` for an optimizer or an argument that no rule here stands for.
         """
         config = optimizer.get_config()
-        path = f"keras.optimizers.{type(optimizer).__name__}"
-        member = next((rule for rule in RULES.values() if rule.twin == path), None)
-        if member is None:
-            twins = sorted(rule.twin for rule in RULES.values())
-            raise InvalidValue(f"`optimizer`: no rule stands for {path}. Known: {', '.join(twins)}.")
-        own = [declared.name for declared in member.hypers()]
+        ours = isinstance(getattr(optimizer, "rule", None), Rule)
+        module = type(optimizer).__module__
+        path = f"{'keras.optimizers' if module.startswith('keras.') else module}.{type(optimizer).__name__}"
+        rule = optimizer.rule if ours else _of_twin(path, config)
+        own = {*(name for part in rule.parts for name in part.values()), *({"rule"} if ours else rule.twin_at)}
+        if "weight_decay" in own and config["weight_decay"] is not None:
+            rule = rule.replaced(weight_decay=config["weight_decay"])
         ignored = {"name", "learning_rate", *own, *(h.name for c in CLIPPINGS.values() for h in c.hypers())}
         unset = (None, False) if config.get("use_ema") is False else (None,)
         for key, value in config.items():
@@ -135,30 +155,34 @@ class Configuration:
             if clip.hypers() and all(config.get(h.name) for h in clip.hypers())
         ]
         return cls(
-            rule=member(**{**{k: config[k] for k in own}, "learning_rate": learning_rate}),
+            rule=rule.replaced(learning_rate=learning_rate),
             schedule=fitted,
             clipping=clips[0] if clips else NoClipping(),
             batch_size=batch_size,
         )
 
-    def _keras_arguments(self) -> dict[str, Any]:
-        own = {k: v for k, v in self.rule.values().items() if k != "learning_rate"}
-        return {**own, **self.clipping.values()}
+    def _more_arguments(self) -> dict[str, Any]:
+        """What the optimizer is given beyond wrapped rule and learning rate; the rest is at its default."""
+        return {**_changed(self.rule, self.rule.twin_arguments()), **self.clipping.values()}
 
     @property
     def _learning_rate(self) -> float:
-        return float(self.rule.values()["learning_rate"])
+        return float(self.rule.base.values()["learning_rate"])
 
     # -- for people -------------------------------------------------------------------------------------------
 
     def changed(self) -> dict[str, Any]:
-        """What differs from the defaults, the learning rate always, by flat name: for tables and MLflow."""
-        flat: dict[str, Any] = {}
+        """What differs from the defaults, the learning rate always and first, by flat name: for tables and MLflow.
+
+        A hyperparameter of a wrapped rule has "rule." before its name, the learning rate excepted.
+        """
+        flat: dict[str, Any] = {"learning_rate": self._learning_rate}
+        rules = ((part, "rule." * depth) for depth, part in enumerate(self.rule.parts))
         schedules = ((part, "schedule_" * depth) for depth, part in enumerate(self.schedule.parts, start=1))
-        for part, prefix in ((self.rule, ""), *schedules, (self.clipping, "")):
+        for part, prefix in (*rules, *schedules, (self.clipping, "")):
             for h in part.hypers():
                 value = getattr(part, h.name)
-                if h.name == "learning_rate" or part is self.clipping or value != h.default:
+                if h.name != "learning_rate" and (part is self.clipping or value != h.default):
                     flat[prefix + h.name] = value
         return flat
 
@@ -166,7 +190,9 @@ class Configuration:
         parts = [f"{k.removeprefix('schedule_')} {_short(v)}" for k, v in self.changed().items()]
         if not isinstance(self.schedule, Constant):
             parts.insert(1, self.schedule.key)
-        return f"{type(self.rule).__name__} ({', '.join([*parts, f'batch {self.batch_size}'])})"
+        names = [type(part).__name__ for part in self.rule.parts]
+        who = "(".join(names) + ")" * (len(names) - 1)
+        return f"{who} ({', '.join([*parts, f'batch {self.batch_size}'])})"
 
 
 # What everyone has without a search: Keras's Adam as it comes. Every verdict is measured against it.
@@ -177,14 +203,44 @@ class _Raw(str):
     """Text that `_call` puts as it is."""
 
 
+def _home(rule: Rule) -> str:
+    """The path of the class that steps a rule: its twin, or ours where none equals it."""
+    return rule.twin if rule.twin_arguments() is not None else f"optselect.optimizers.{type(rule).__name__}"
+
+
+def _changed(rule: Rule, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Those of a rule's values, or of `values`, that are not at their default; without the learning rate."""
+    defaults = {h.name: h.default for h in rule.hypers()}
+    given = rule.values() if values is None else values
+    return {name: value for name, value in given.items() if name != "learning_rate" and value != defaults[name]}
+
+
 def _call(path: str, arguments: Mapping[str, Any]) -> str:
     shown = (f"{k}={v if isinstance(v, _Raw) else repr(v)}" for k, v in arguments.items())
-    return f"{path}({', '.join(shown)})"
+    return f"{path.removeprefix('optselect.')}({', '.join(shown)})"
 
 
-def _keras_class(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+def _wrapped(rule: Rule) -> str:
+    """A wrapped rule in code: its key if nothing but the learning rate, which the wrapper takes, is changed."""
+    plain = parse(rule.key)
+    if rule.replaced(learning_rate=plain.base.values()["learning_rate"]) == plain:
+        return rule.key
+    inner = {"rule": _wrapped(rule.parts[1])} if rule.wraps() else {}
+    return _Raw(_call(f"optselect.optimizers.{type(rule).__name__}", {**inner, **_changed(rule)}))
+
+
+def _of_twin(path: str, config: Mapping[str, Any]) -> Rule:
+    """The rule that stands for a Keras optimizer, everything but the learning rate as in its config."""
+    member = next((rule for rule in RULES.values() if rule.twin == path), None)
+    if member is None:
+        twins = sorted(rule.twin for rule in RULES.values() if rule.twin)
+        raise InvalidValue(f"`optimizer`: no rule stands for {path}. Known: {', '.join(twins)}.")
+    for key, value in member.twin_at.items():
+        if config.get(key) not in (value, None):
+            raise InvalidValue(f"`optimizer`: {path} has {key}={config[key]!r}, which a configuration cannot hold.")
+    own = [h.name for h in member.hypers() if h.name != "learning_rate"]
+    values = {name: member.twin_at.get(name, config.get(name)) for name in own}
+    return member(**{name: 0.0 if value is None else value for name, value in values.items()})  # no decay in Keras
 
 
 def _short(value: Any) -> str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from optselect.clipping import CLIPPINGS
 from optselect.configuration import Configuration
 from optselect.hyper import Declared, Domain
+from optselect.rule import Rule
 from optselect.rules import RULES
 from optselect.schedules import SCHEDULES
 
@@ -28,8 +29,12 @@ def values(domain: Domain) -> st.SearchStrategy[Any]:
 def members(family: dict[str, type[Declared]]) -> st.SearchStrategy[Any]:
     """Any member of the family with any legal hyperparameters."""
 
-    def built(member: type[Declared]) -> st.SearchStrategy[Any]:
-        return st.builds(member, **{h.name: values(h.domain) for h in member.hypers()})
+    def built(member: type[Declared], *, inside: bool = False) -> st.SearchStrategy[Any]:
+        wrapped = {}
+        if not inside and issubclass(member, Rule) and member.wraps():
+            others = [rule for rule in family.values() if rule is not member]
+            wrapped = {"rule": st.sampled_from(others).flatmap(lambda rule: built(rule, inside=True))}
+        return st.builds(member, **{h.name: values(h.domain) for h in member.hypers()}, **wrapped)
 
     return st.sampled_from(list(family.values())).flatmap(built)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import itertools
 import json
 from typing import Any
 
@@ -9,19 +12,37 @@ import keras
 import pytest
 from hypothesis import given
 
-import optselect.schedule_classes  # what the shown code needs where Keras has no class
 from optselect.clipping import CLIPPINGS
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, UnknownName
-from optselect.parity import Case, cases
-from optselect.rules import RULES
+from optselect.optimizers.derived import derive
+from optselect.parity import altered, as_twin
+from optselect.rule import Rule
+from optselect.rules import RULES, parse
 from optselect.schedules import SCHEDULES
 
 from .strategies import configurations
 
-SOME = cases()[::5]
-some = pytest.mark.parametrize("case", SOME, ids=[case.name for case in SOME])
+
+def _sample() -> dict[str, Configuration]:
+    """Each rule at its defaults and with nothing at its default, wrappers around such too; the rest in turns."""
+    inner = itertools.cycle(rule for rule in RULES.values() if not rule.wraps())
+    rules: dict[str, Rule] = {}
+    for name, kind in RULES.items():
+        rules |= {f"{name}-default": kind(), f"{name}-altered": altered(kind)}
+        if kind.wraps():
+            rules[f"{name}-around"] = dataclasses.replace(altered(kind), rule=altered(next(inner)))
+    parts = zip(itertools.cycle(SCHEDULES.values()), itertools.cycle(CLIPPINGS.values()), rules.items(), strict=False)
+    return {
+        name: Configuration(rule=rule, schedule=altered(schedule), clipping=altered(clipping))
+        for schedule, clipping, (name, rule) in parts
+    }
+
+
+SOME = _sample()
+some = pytest.mark.parametrize("configuration", SOME.values(), ids=list(SOME))
 ANY = next(iter(RULES.values()))
+WRAPPER = next(rule for rule in RULES.values() if rule.wraps())
 
 
 def _config(optimizer: Any) -> dict[str, Any]:
@@ -31,9 +52,7 @@ def _config(optimizer: Any) -> dict[str, Any]:
 
 def test_sample_meets_every_part() -> None:
     """The sample that the tests below walk leaves no rule, schedule or clipping out."""
-    parts = zip(
-        *((c.configuration.rule, c.configuration.schedule, c.configuration.clipping) for c in SOME), strict=True
-    )
+    parts = zip(*((c.rule, c.schedule, c.clipping) for c in SOME.values()), strict=True)
     met = [{part.name for part in family} for family in parts]
     assert met == [set(RULES), set(SCHEDULES), set(CLIPPINGS)]
 
@@ -53,7 +72,8 @@ def test_json_holds_every_hyperparameter(configuration: Configuration) -> None:
     data = configuration.to_dict()
     parts = {"optimizer": configuration.rule, "schedule": configuration.schedule, "clipping": configuration.clipping}
     for key, part in parts.items():
-        assert set(data[key]) == {"name", *(h.name for h in part.hypers())}
+        inner = {key for key in ("rule", "schedule") if hasattr(part, key)}
+        assert set(data[key]) == {"name", *(h.name for h in part.hypers()), *inner}
 
 
 def test_what_json_leaves_out_is_at_its_default() -> None:
@@ -64,40 +84,109 @@ def test_what_json_leaves_out_is_at_its_default() -> None:
 
 
 @some
-def test_keras_round_trip_keeps_the_optimizer(case: Case) -> None:
-    """The configuration read from its Keras optimizer makes the same Keras optimizer."""
-    optimizer = case.configuration.optimizer(total_steps=1000)
+def test_dict_holds_wrapped_rules(configuration: Configuration) -> None:
+    """A wrapped rule stands in full under "rule", as deep as rules are wrapped, and comes back."""
+    data = json.loads(json.dumps(configuration.to_dict()))
+    depth, told = 0, data["optimizer"]
+    while told is not None:
+        part = configuration.rule.parts[depth]
+        assert {k: v for k, v in told.items() if k != "rule"} == {"name": part.name, **part.values()}
+        depth, told = depth + 1, told.get("rule")
+    assert depth == len(configuration.rule.parts)
+    assert Configuration.from_dict(data) == configuration
+
+
+@some
+def test_keras_round_trip_keeps_the_optimizer(configuration: Configuration) -> None:
+    """The configuration read from its optimizer is the same, but for a rate that Keras keeps in float32."""
+    optimizer = configuration.optimizer(total_steps=1000)
     back = Configuration.from_optimizer(optimizer, total_steps=1000, batch_size=32)
     assert _config(back.optimizer(total_steps=1000)) == _config(optimizer)
-    if case.form == "default":
-        assert back == case.configuration
+    rate = configuration.rule.base.values()["learning_rate"]
+    assert back.rule.base.values()["learning_rate"] == pytest.approx(rate, rel=1e-6)
+    assert back.rule.replaced(learning_rate=rate) == configuration.rule
+    assert (back.schedule.key, back.clipping) == (configuration.schedule.key, configuration.clipping)
 
 
 @some
-def test_code_makes_the_same_optimizer(case: Case) -> None:
-    """The code that is shown, evaluated, gives the optimizer that was meant."""
-    code = case.configuration.code(total_steps=1000)
-    made = eval(code, {"keras": keras, "optselect": optselect})
-    assert _config(made) == _config(case.configuration.optimizer(total_steps=1000))
+def test_optimizer_is_the_twin_or_ours(configuration: Configuration) -> None:
+    """Keras's class is taken where it does what the rule does, ours where none does."""
+    made = type(configuration.optimizer(total_steps=1000))
+    rule = configuration.rule
+    wanted = rule.twin if rule.twin_arguments() is not None else f"optselect.optimizers.{type(rule).__name__}"
+    module, _, name = wanted.rpartition(".")
+    assert made is getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("kind", [k for k in RULES.values() if k.twin], ids=[k.name for k in RULES.values() if k.twin])
+def test_plain_keras_optimizer_is_the_plain_rule(kind: type[Rule]) -> None:
+    """A Keras optimizer as it comes is read as the rule at its defaults, where these are equal."""
+    plain = getattr(keras.optimizers, kind.twin.rpartition(".")[2])()
+    assert Configuration.from_optimizer(plain, total_steps=1, batch_size=1).rule == as_twin(kind())
 
 
 @some
-def test_summary_names_what_is_not_at_its_default(case: Case) -> None:
-    """The line for people names the rule, the rate, the batch, and each changed hyperparameter once."""
-    text = str(case.configuration)
-    assert text.startswith(f"{type(case.configuration.rule).__name__} (learning_rate ")
+def test_code_makes_the_same_optimizer(configuration: Configuration) -> None:
+    """The code that is shown, after the imports that it asks for, gives the optimizer that was meant."""
+    names: dict[str, Any] = {}
+    exec("\n".join(configuration.imports), names)
+    made = eval(configuration.code(total_steps=1000), names)
+    assert _config(made) == _config(configuration.optimizer(total_steps=1000))
+
+
+@some
+def test_summary_names_what_is_not_at_its_default(configuration: Configuration) -> None:
+    """The line for people names the rules, the rate, the batch, and each changed hyperparameter once."""
+    text = str(configuration)
+    names = [type(part).__name__ for part in configuration.rule.parts]
+    assert text.startswith(f"{'('.join(names)}{')' * (len(names) - 1)} (learning_rate ")
     assert text.endswith("batch 32)")
-    if case.form == "altered":
-        assert all(h.name in text for h in case.configuration.rule.hypers())
+    changed = configuration.changed()
+    for depth, part in enumerate(configuration.rule.parts):
+        for h in part.hypers():
+            name = h.name if h.name == "learning_rate" else "rule." * depth + h.name
+            assert (name in changed) == (h.name == "learning_rate" or getattr(part, h.name) != h.default)
+    assert all(f" {name.removeprefix('schedule_')} " in text.replace("(", " ") for name in changed)
+
+
+@pytest.mark.parametrize("rule", [c.rule for c in SOME.values()], ids=list(SOME))
+def test_key_is_parsed(rule: Rule) -> None:
+    """A rule's key gives the same rules, at their defaults."""
+    back = parse(rule.key)
+    assert [type(part) for part in back.parts] == [type(part) for part in rule.parts]
+    assert all(part.values() == {h.name: h.default for h in part.hypers()} for part in back.parts)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (f"{ANY.name}x", f"Rule: no member is called '{ANY.name}x'. Did you mean '{ANY.name}'"),
+        (f"{WRAPPER.name}({ANY.name}x)", f"Rule: no member is called '{ANY.name}x'. Did you mean '{ANY.name}'"),
+        (f"{WRAPPER.name}({ANY.name}", f"Rule: '{WRAPPER.name}({ANY.name}' lacks its closing parenthesis."),
+        (f"{ANY.name}({ANY.name})", f"Rule: '{ANY.name}' wraps no other rule, as in '{ANY.name}({ANY.name})'."),
+        (f"{WRAPPER.name}()", "Rule: no member is called ''. Known: "),
+    ],
+)
+def test_unknown_key_is_refused(key: str, message: str) -> None:
+    """A key that names no rules is refused with the nearest names."""
+    with pytest.raises(UnknownName) as refused:
+        parse(key)
+    assert str(refused.value).startswith(message)
+
+
+class Foreign(keras.optimizers.SGD):  # type: ignore[misc]
+    """An optimizer of the user's own."""
 
 
 @pytest.mark.parametrize(
     ("optimizer", "message"),
     [
-        (lambda: keras.optimizers.Adamax(), "no rule stands for keras.optimizers.Adamax. Known: "),
+        (lambda: Foreign(), f"no rule stands for {__name__}.Foreign. Known: "),
         (lambda: keras.optimizers.SGD(use_ema=True), "keras.optimizers.SGD has use_ema=True"),
         (lambda: keras.optimizers.SGD(weight_decay=0.1), "keras.optimizers.SGD has weight_decay=0.1"),
         (lambda: keras.optimizers.Adam(gradient_accumulation_steps=2), "has gradient_accumulation_steps=2"),
+        (lambda: derive(ANY)(gradient_accumulation_steps=2), "has gradient_accumulation_steps=2"),
+        (lambda: derive(WRAPPER)(head_layers=["dense"]), "has head_layers=['dense']"),
     ],
 )
 def test_foreign_optimizer_is_refused(optimizer: Any, message: str) -> None:

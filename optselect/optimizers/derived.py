@@ -223,7 +223,7 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
         """Every argument, JSON types only."""
         own = {k: v for k, v in self.rule.values().items() if k not in ("learning_rate", "weight_decay")}
         if self.kind.wraps():
-            own["rule"] = self.rule.parts[1].to_dict()
+            own["rule"] = _without_rate(self.rule.parts[1].to_dict())
         if "head_layers" in signature(self.kind).parameters:
             own["head_layers"] = list(self._head_layers) or None
         config: dict[str, Any] = super().get_config()
@@ -288,6 +288,13 @@ def _wrapped(kind: type[Rule], inner: Any) -> tuple[Rule, Any]:
             raise InvalidValue(f"{who}: `rule` has {name}={config[name]!r}: give it to {who} itself.")
     rate = inner._learning_rate
     return inner.rule, rate if callable(rate) and not hasattr(rate, "assign") else config["learning_rate"]
+
+
+def _without_rate(data: dict[str, Any]) -> dict[str, Any]:
+    """A rule as a dict without the learning rate, which the config of the wrapper has."""
+    if "rule" in data:
+        return {**data, "rule": _without_rate(data["rule"])}
+    return {name: value for name, value in data.items() if name != "learning_rate"}
 
 
 def _has_decay(rule: Rule) -> bool:

@@ -194,7 +194,7 @@ class Declared:
     @classmethod
     def members(cls) -> dict[str, type[Self]]:
         """The family's members by name, in the order of their names."""
-        found = {member.name: member for member in cls.__subclasses__()}
+        found = {member.name: member for member in reversed(cls.__subclasses__())}  # the first of a name stays
         return dict(sorted(found.items()))
 
     @classmethod

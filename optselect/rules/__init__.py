@@ -1,10 +1,15 @@
-"""The update rules, one module each; the file name is the rule's name. Found by looking into this folder."""
+"""The update rules, one module each; the file name is the rule's name. Found by looking into this folder.
+
+Another package brings rules by an entry point of the group "optselect.rules" that names its module.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.metadata
 import pkgutil
+import warnings
 
 from optselect.errors import UnknownName
 from optselect.rule import Rule
@@ -13,6 +18,24 @@ for _found in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_found.name}")
 
 __all__ = ["RULES", "parse"]
+
+
+def _load_other_packages() -> None:
+    """Import what entry points name. A package that fails, or takes a name that is taken, is told of and left out."""
+    for entry in importlib.metadata.entry_points(group="optselect.rules"):
+        before = set(Rule.__subclasses__())
+        try:
+            entry.load()
+        except Exception as error:  # another package's import may raise anything, and must not stop this one
+            told = f"optselect: the rules of `{entry.value}` are left out, for they do not load: {error!r}"
+            warnings.warn(told, stacklevel=2)
+        for rule in set(Rule.__subclasses__()) - before:
+            if Rule.members()[rule.name] is not rule:
+                told = f"optselect: `{entry.value}` brings a rule {rule.name!r}, but there is one already; rename it."
+                warnings.warn(told, stacklevel=2)
+
+
+_load_other_packages()
 
 RULES: dict[str, type[Rule]] = Rule.members()
 

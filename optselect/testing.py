@@ -105,10 +105,15 @@ def rule_suite(*rules: type[Rule], references: Mapping[str, Reference] | None = 
 
 
 def gradients(shape: tuple[int, ...], steps: int, dtype: str = "float64") -> Array:
-    """Random gradients, entries from a millionth to ten, large and small steps mixed: shape (steps, *shape)."""
+    """Random gradients, entries from a millionth to ten, large and small steps mixed: shape (steps, *shape).
+
+    Each entry has a direction that it prefers, so that a rule which waits for agreement finds some.
+    """
     rng = np.random.default_rng(3)
     moment = 10.0 ** rng.uniform(-2, 0.5, size=(steps,) + (1,) * len(shape))
-    return (rng.normal(size=(steps, *shape)) * 10.0 ** rng.uniform(-6, 1, size=shape) * moment).astype(dtype)
+    scale = 10.0 ** rng.uniform(-6, 1, size=shape)
+    direction = rng.choice([-1.0, 1.0], size=shape)
+    return ((rng.normal(size=(steps, *shape)) + direction) * scale * moment).astype(dtype)
 
 
 def walk(rule: Rule, start: Any, grads: Any) -> Any:
@@ -172,6 +177,7 @@ def _keeps_shapes_and_dtypes(subject: Subject) -> None:
             for rule in subject.forms():
                 param = tf.ones(shape, dtype)
                 before = rule.init(param)
+                assert not any(slot is param for slot in before.values()), "a slot is the variable itself: copy it"
                 moved, after = rule.update(param, param, before, 1)
                 assert (moved.shape, moved.dtype) == (param.shape, param.dtype)
                 got, wanted = ({k: (v.shape, v.dtype) for k, v in s.items()} for s in (after, before))

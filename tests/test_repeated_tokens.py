@@ -16,6 +16,7 @@ from optselect.tasks.task import Task
 from optselect.trainer.program import Program
 
 TOKENS = 24  # few, so that a batch of 32 rows of 4 repeats each of them
+LAZY = {"lazy_adam": "adam"}  # what each lazy rule is where nothing is an embedding
 
 
 def _moved(rule: Any, variable: Variable) -> np.ndarray:
@@ -105,3 +106,24 @@ def test_training_is_that_of_a_dense_product(programs: tuple[Program, Program], 
         state = program.start(configuration, seed=3)
         losses.append(program.train(state, configuration, seed=3, epochs=3, total_epochs=3)[1]["loss"])
     np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_lazy_rule_leaves_unused_rows_alone(name: str) -> None:
+    """A token that the batch has not keeps its row and all that the rule remembers of it; a used one moves."""
+    rule = RULES[name]().for_variable(Variable("embedding/embeddings", (3, 2), embedding=True))
+    param = tf.ones((3, 2))
+    grad = tf.constant([[1.0, 0.0], [1.0, 2.0], [3.0, 4.0]])
+    param, state = rule.update(grad, param, rule.init(param), 1)
+    moved, after = rule.update(grad * [[1.0], [0.0], [1.0]], param, state, 2)
+    for old, new in [(param, moved), *((state[slot], after[slot]) for slot in state)]:
+        np.testing.assert_array_equal(old[1], new[1])
+    assert (moved[2] != param[2]).numpy().all()
+    assert moved[0, 1] == param[0, 1] == 1
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_lazy_rule_is_its_eager_one_elsewhere(name: str) -> None:
+    """What is no embedding moves on without a gradient, as the eager rule moves it."""
+    matrix = Variable("dense/kernel", (TOKENS, 2))
+    np.testing.assert_array_equal(_moved(RULES[name](), matrix), _moved(RULES[LAZY[name]](), matrix))

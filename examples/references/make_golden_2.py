@@ -189,7 +189,7 @@ def looked_ahead(start: Any, grads: Any) -> Run:
     made: list[Any] = []
 
     def make(parameters: Any) -> Any:
-        made.append(pytorch_optimizer.Lookahead(torch.optim.SGD(parameters, lr=0.125, momentum=0.875), k=3, alpha=0.75))
+        made.append(pytorch_optimizer.Lookahead(torch.optim.SGD(parameters, lr=0.125, momentum=0.875), k=5, alpha=0.75))
         return made[0]
 
     return torch_run(make, start, grads, judge)
@@ -299,7 +299,7 @@ def cases(steps: int) -> list[dict[str, Any]]:
         lambda p: torch.optim.SparseAdam(p, lr=2.0**-6, betas=(0.875, 1 - 2.0**-6), eps=2.0**-10),
         rows=True,
     )
-    case({"name": "lookahead", "k": 3.0, "alpha": 0.75, "rule": SGD}, "pytorch_optimizer", LAYER, looked_ahead)
+    case({"name": "lookahead", "k": 5.0, "alpha": 0.75, "rule": SGD}, "pytorch_optimizer", LAYER, looked_ahead)
     case({"name": "grokfast", "alpha": 0.9, "strength": 1.5, "rule": SGD}, "pytorch_optimizer", LAYER, filtered)
     plain = stepped(lambda p: torch.optim.SGD(p, lr=0.125, momentum=0.875), Samples)
     case({"name": "swa", "start": 4.0, "period": 3.0, "rule": SGD}, "torch", LAYER, plain)

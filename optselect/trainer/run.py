@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from optselect.optimizers.derived import Derived
+from optselect.optimizers.swap import SwapEvaluated
 from optselect.rule import Rule
 from optselect.tasks.task import Task
 from optselect.trainer.jobs import Job, Run
@@ -79,6 +81,7 @@ class FitTrainer:
         steps = -(-rows // min(job.configuration.batch_size, rows))
         optimizer = job.configuration.optimizer(total_steps=steps * job.epochs)
         model.compile(optimizer=optimizer, loss=task.loss, metrics=task.metrics(), jit_compile=False)
+        swap = [SwapEvaluated()] if isinstance(optimizer, Derived) else []  # validate where the model is judged
         history = model.fit(
             task.x_train,
             task.y_train,
@@ -86,7 +89,7 @@ class FitTrainer:
             epochs=job.epochs,
             validation_data=(task.x_validation, task.y_validation),
             validation_batch_size=1024,
-            callbacks=[keras.callbacks.TerminateOnNaN()],
+            callbacks=[*swap, keras.callbacks.TerminateOnNaN()],
             verbose=0,
         ).history
         names = ["loss", "val_loss", *(f"val_{metric.name}" for metric in task.metrics())]

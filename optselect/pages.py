@@ -55,6 +55,7 @@ def described(rule: type[Rule]) -> dict[str, Any]:
         "paper": rule.paper,
         "citations": citations(rule.paper),
         "twin": rule.twin,
+        "references": rule.references,
         "parity": parity(rule),
         "lines": len(inspect.getsource(sys.modules[rule.__module__]).splitlines()),
     }
@@ -114,11 +115,18 @@ def index() -> str:
     """The table of all rules."""
     lines = ["# The optimizers", "", "One file each under `optselect/rules/`; this page and the others are made from"]
     lines += ['them by `just docs-optimizers`. "Lines" are those of the whole file, documentation included.', ""]
-    lines += ["| rule | what it does | paper | Keras twin | lines |", "|---|---|---|---|---|"]
+    lines += ["| rule | what it does | paper | Keras twin | other references | lines |", "|---|---|---|---|---|---|"]
     for name, rule in own().items():
         known = described(rule)
         twin = f"`{known['twin']}`" if known["twin"] else "none"
-        row = (f"[{name}]({name}.md)", known["summary"], known["paper"], twin, known["lines"])
+        row = (
+            f"[{name}]({name}.md)",
+            known["summary"],
+            known["paper"],
+            twin,
+            known["references"] or "none",
+            known["lines"],
+        )
         lines.append("| " + " | ".join(map(str, row)) + " |")
     return "\n".join([*lines, ""])
 
@@ -141,10 +149,14 @@ def write(folder: Path) -> None:
 def parity(rule: type[Rule]) -> str:
     """How a rule is held to be right."""
     if rule.twin:
-        return f"`{rule.twin}`, equal to the bit in float32 over 200 steps: `optselect parity {rule.name}`."
-    if not rule.__module__.startswith("optselect.rules."):
+        own = {h.name for h in rule.hypers()}
+        where = ", ".join(f"{name}={value!r}" for name, value in rule.twin_at.items() if name in own)
+        equal = f"equal to the bit in float32 over 200 steps{' where ' if where else ''}{where}"
+        return f"`{rule.twin}`, {equal}: `optselect parity {rule.name}`."
+    if rule.__module__ not in {f"optselect.rules.{name}" for name in RULES}:
         return "No Keras class equals it; its own package holds it, with `optselect.testing`."
-    return "No Keras class equals it; held by an independent float64 formula of the paper and by the laws of all rules."
+    beside = f" and to the numbers of {rule.references}" if rule.references else ""
+    return f"No Keras class equals it; held in float64 to an independent formula of the paper{beside}."
 
 
 def citations(paper: str) -> list[str]:

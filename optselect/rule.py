@@ -47,6 +47,7 @@ class Rule(Declared):
     """
 
     paper: ClassVar[str] = ""
+    references: ClassVar[str] = ""  # the libraries whose numbers it gives, where Keras has none
     twin: ClassVar[str] = ""  # the Keras class that it equals, "keras.optimizers.Adam"; "" if Keras has none
     # Where it equals its twin: values of its own fields, and of arguments of the twin that it has no field for.
     twin_at: ClassVar[Mapping[str, Any]] = {}

@@ -39,6 +39,18 @@ def test_every_paper_can_be_cited(rule: type[Rule]) -> None:
     assert all("author = {" in entry and "year = {" in entry for entry in entries)
 
 
+@every_rule
+def test_references_are_those_of_the_golden_numbers(rule: type[Rule]) -> None:
+    """A rule names the libraries whose numbers the tests hold it to, and no others."""
+    found = set()
+    for path in Path(__file__).parent.glob("golden_*.json"):
+        content = json.loads(path.read_text())
+        for case in content if isinstance(content, list) else content["cases"]:
+            if rule.name in (case["rule"], case["rule"]["name"] if isinstance(case["rule"], dict) else ""):
+                found.add((case.get("by") or case["source"]).split()[0])
+    assert rule.references == ", ".join(sorted(found))
+
+
 def test_citation_of_every_kind() -> None:
     """Co-authors, what a paper is cited for, arXiv or another place."""
     assert pages.citations("Kingma & Ba 2015, arXiv:1412.6980; amsgrad: Reddi et al. 2018, ICLR") == [

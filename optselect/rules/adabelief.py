@@ -29,6 +29,7 @@ class AdaBelief(Rule):
     name = "adabelief"
     common = False
     paper = "Zhuang et al. 2020, arXiv:2010.07468"
+    references = "adabelief-pytorch, optax, pytorch_optimizer"
     good_for = "Tabular networks and small image models: on 17 tabular data sets it ranked before AdamW."
     weakness = "Where gradients hardly vary, only ε bounds the step, so a large learning rate can blow up late."
 

@@ -32,6 +32,7 @@ class Adan(Rule):
     name = "adan"
     common = False
     paper = "Xie et al. 2022, arXiv:2208.06677"
+    references = "pytorch_optimizer"
     good_for = "Large learning rates and large batches; on 17 tabular data sets it ranked before AdamW."
     weakness = "Four slots a weight, and the change of a noisy small-batch gradient is mostly noise."
 

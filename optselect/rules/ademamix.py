@@ -31,6 +31,7 @@ class AdEMAMix(Rule):
     name = "ademamix"
     common = False
     paper = "Pagliardini et al. 2025, arXiv:2409.03137"
+    references = "optax, pytorch_optimizer"
     good_for = "Long training of language models, where it was among the best; a little before AdamW on tabular data."
     weakness = "The slow mean needs thousands of steps, three numbers more, and keeps pushing where it should stop."
 

@@ -32,6 +32,7 @@ class ADOPT(Rule):
     name = "adopt"
     common = False
     paper = "Taniguchi et al. 2024, arXiv:2411.02853"
+    references = "optax, pytorch_optimizer"
     good_for = "A drop-in for Adam that converges with any β₂, where noise is heavy."
     weakness = "The first gradient sets the scale of all early steps; on tabular data it only equals AdamW."
 

@@ -31,6 +31,7 @@ class Cautious(Rule):
 
     name = "cautious"
     paper = "Liang et al. 2024, arXiv:2411.16085"
+    references = "pytorch_optimizer"
     scope = "variable"
     common = False
     good_for = "A rule with momentum: it stops where the gradient has turned; AdamW gains a little on tables."

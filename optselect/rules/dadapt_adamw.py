@@ -33,6 +33,7 @@ class DAdaptAdamW(Rule):
 
     name = "dadapt_adamw"
     paper = "Defazio & Mishchenko 2023, arXiv:2301.07733"
+    references = "dadaptation"
     scope = "model"
     common = False
     good_for = "A first training without any rate to choose, where steps are many."

@@ -29,6 +29,7 @@ class DoG(Rule):
 
     name = "dog"
     paper = "Ivgi et al. 2023, arXiv:2302.12022"
+    references = "dog-optimizer"
     scope = "model"
     common = False
     good_for = "A first training without any rate to choose: what SGD with a tuned rate and averaging would give."

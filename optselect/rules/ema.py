@@ -33,6 +33,7 @@ class EMA(Rule):
 
     name = "ema"
     paper = "Polyak & Juditsky 1992; Morales-Brotons et al. 2024, arXiv:2411.18704"
+    references = "optax"
     common = False
     good_for = "The cheapest gain there is with a constant rate: on tables AdamW won 12 times and lost once by it."
     weakness = "Little where the rate decays to zero; batch norm's statistics are those of w, not of the mean."

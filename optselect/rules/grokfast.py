@@ -30,6 +30,7 @@ class GrokFast(Rule):
 
     name = "grokfast"
     paper = "Lee et al. 2024, arXiv:2405.20233"
+    references = "pytorch_optimizer"
     common = False
     good_for = "Small algorithmic data sets on which a model learns by heart long before it generalises."
     weakness = "Elsewhere it is more momentum under another name, and the rate has to be tuned anew with it."

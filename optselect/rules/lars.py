@@ -30,6 +30,7 @@ class LARS(Rule):
     common = False
     scope = "variable"
     paper = "You et al. 2017, arXiv:1708.03888"
+    references = "optax, pytorch_optimizer, torch_optimizer"
     good_for = "Convolutional networks with batches of thousands, where one rate does not fit all layers."
     weakness = (
         "At small batches it gains nothing, and a bias that starts at zero takes its first step at the bare rate."

@@ -32,6 +32,7 @@ class LazyAdam(Rule):
 
     name = "lazy_adam"
     paper = "Abadi et al. 2016 (TensorFlow's LazyAdam); Adam: Kingma & Ba 2015, arXiv:1412.6980"
+    references = "torch"
     scope = "variable"
     common = False
     good_for = "Embeddings of many categories or words, most of which a batch does not contain."

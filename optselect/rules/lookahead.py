@@ -32,6 +32,7 @@ class Lookahead(Rule):
 
     name = "lookahead"
     paper = "Zhang et al. 2019, arXiv:1907.08610"
+    references = "pytorch_optimizer"
     common = False
     good_for = "A rule with a large rate or much noise: the slow weights damp what the fast ones do."
     weakness = "A rate that decays to zero does the same; two more numbers to choose."

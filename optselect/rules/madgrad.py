@@ -30,6 +30,7 @@ class MADGRAD(Rule):
     name = "madgrad"
     common = False
     paper = "Defazio & Jelassi 2021, arXiv:2101.11075"
+    references = "madgrad, pytorch_optimizer, torch_optimizer"
     good_for = "Image models that SGD with momentum trains best, with the adaptivity of Adagrad."
     weakness = "It remembers every gradient since the start, so early ones hold it back in a changing landscape."
 

@@ -31,6 +31,7 @@ class MARSAdamW(Rule):
 
     name = "mars_adamw"
     paper = "Yuan et al. 2024, arXiv:2411.10438"
+    references = "mars.py"
     scope = "variable"
     common = False
     good_for = "Transformers with small batches, where it was among the best in a comparison of language models."

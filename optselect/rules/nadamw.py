@@ -30,6 +30,7 @@ class NadamW(Rule):
     name = "nadamw"
     common = False
     paper = "Dozat 2016, ICLR workshop; the decay: Loshchilov & Hutter 2019, arXiv:1711.05101"
+    references = "optax, torch"
     good_for = "A strong default where AdamW is one: the tuned baseline of the AlgoPerf benchmark."
     weakness = "On tabular data it ranked just behind AdamW, so the look ahead alone is rarely worth an arm."
 

@@ -30,6 +30,7 @@ class NovoGrad(Rule):
     common = False
     scope = "variable"
     paper = "Ginsburg et al. 2019, arXiv:1905.11286"
+    references = "optax, pytorch_optimizer, torch_optimizer"
     good_for = "Speech and image models with large batches, at the memory of momentum."
     weakness = "All weights of a variable share one scale, so rare features move as slowly as under SGD."
 

@@ -32,6 +32,7 @@ class Prodigy(Rule):
 
     name = "prodigy"
     paper = "Mishchenko & Defazio 2023, arXiv:2306.06101"
+    references = "prodigyopt"
     scope = "model"
     common = False
     good_for = "A first training without any rate to choose: Adam's step sizes within a few hundred steps."

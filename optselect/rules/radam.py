@@ -31,6 +31,7 @@ class RAdam(Rule):
     name = "radam"
     common = False
     paper = "Liu et al. 2020, arXiv:1908.03265"
+    references = "optax, pytorch_optimizer, torch"
     good_for = "Adam without a warm-up to be planned, where Adam's first steps spoil the training."
     weakness = "Its first five steps follow the bare gradient, whatever its size; on tabular data it only equals AdamW."
 

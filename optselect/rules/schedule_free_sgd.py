@@ -35,6 +35,7 @@ class ScheduleFreeSGD(Rule):
     name = "schedule_free_sgd"
     common = False
     paper = "Defazio et al. 2024, arXiv:2405.15682"
+    references = "optax, schedulefree"
     good_for = "Training of unknown length: the average is good at every step, with no decay to be planned."
     weakness = "Its learning rate needs the care of plain SGD's; the adaptive form is the one that wins benchmarks."
 

@@ -28,6 +28,7 @@ class Signum(Rule):
     name = "signum"
     common = False
     paper = "Bernstein et al. 2018, arXiv:1802.04434"
+    references = "optax, pytorch_optimizer"
     good_for = "One slot a weight and no scale to tune: about equal to AdamW on tabular data and language models."
     weakness = "Its step never shrinks by itself, so near the end it needs a schedule that decays to nothing."
 

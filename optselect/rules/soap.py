@@ -38,6 +38,7 @@ class SOAP(Rule):
 
     name = "soap"
     paper = "Vyas et al. 2024, arXiv:2409.11321"
+    references = "pytorch_optimizer"
     scope = "variable"
     common = False
     good_for = "Matrices whose entries hang together: with Muon in front among rules for language models."

@@ -30,6 +30,7 @@ class SWA(Rule):
 
     name = "swa"
     paper = "Izmailov et al. 2018, arXiv:1803.05407"
+    references = "torch"
     common = False
     good_for = "The last part of a training with a constant or cyclic rate: the mean lies flatter than any sample."
     weakness = "Started too early the mean holds bad weights for good; batch norm's statistics are not the mean's."

@@ -27,6 +27,7 @@ class Yogi(Rule):
     name = "yogi"
     common = False
     paper = "Zaheer et al. 2018, NeurIPS"
+    references = "optax, pytorch_optimizer, torch_optimizer"
     good_for = "Sparse or bursty gradients, where Adam's mean square forgets too fast and its step jumps."
     weakness = "Its large ε turns it into momentum where gradients are small; little recent evidence in its favour."
 

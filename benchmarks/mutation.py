@@ -114,7 +114,7 @@ def _variants(node: ast.expr, slots: list[str], hypers: dict[str, str]) -> Itera
         case ast.BinOp(left=left, op=op, right=right):
             for other in _OPERATORS.get(type(op), ()):
                 yield "operator", ast.BinOp(left, other(), right)
-            if not isinstance(op, ast.Add | ast.Mult):
+            if isinstance(op, ast.Sub | ast.Div | ast.Pow | ast.Mod | ast.FloorDiv):
                 yield "operands exchanged", ast.BinOp(right, op, left)
             yield "right part left out", left
             yield "left part left out", ast.UnaryOp(ast.USub(), right) if isinstance(op, ast.Sub) else right

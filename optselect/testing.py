@@ -51,11 +51,21 @@ class Subject:
         yield altered(self.rule)
 
     def every_form(self) -> Iterator[Rule]:
-        """Those, and the altered one with each flag turned back: a flag may hide what another number does."""
+        """Those, and more: flags and defaults can hide what a number does.
+
+        The altered form with each flag turned back; and one in which counts of steps, powers and the like, which no
+        search moves, are far from their defaults.
+        """
         yield from self.forms()
+        other = altered(self.rule)
         for h in self.rule.hypers():
             if h.domain.boolean:
-                yield dataclasses.replace(altered(self.rule), **{h.name: h.default})
+                yield dataclasses.replace(other, **{h.name: h.default})
+        free = [h for h in self.rule.hypers() if h.search is None and not h.domain.boolean]
+        unsearched = [h for h in free if h.domain.contains(0.0) and h.domain.contains(h.default + 5)]
+        if unsearched:
+            shorter = {h.name: 0.7 * getattr(other, h.name) for h in self.rule.hypers() if h.name == "learning_rate"}
+            yield dataclasses.replace(other, **shorter, **{h.name: h.default + 5 for h in unsearched})
 
     def shape(self, *shape: int) -> tuple[int, ...]:
         """That shape, or flat for a rule that sees the whole model in one vector."""

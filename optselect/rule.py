@@ -52,6 +52,7 @@ class Rule(Declared):
     # Where it equals its twin: values of its own fields, and of arguments of the twin that it has no field for.
     twin_at: ClassVar[Mapping[str, Any]] = {}
     twin_dtypes: ClassVar[tuple[str, ...]] = ("float32", "float64")  # of variables that the twin can step
+    needs_rate: ClassVar[bool] = False  # it divides by the learning rate, which must never be zero
     scope: ClassVar[Scope] = "entry"
     good_for: ClassVar[str] = ""  # one honest sentence: where it is worth a try
     weakness: ClassVar[str] = ""  # and one: where it disappoints

@@ -162,12 +162,15 @@ def compared(name: str, against: str, one: Side, other: Side, dtype: DType, *, s
 
 @functools.cache
 def _data(steps: int, dtype: DType) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The start, and the gradients of all steps: entries from far below any epsilon to far above, some zero."""
+    """The start, each variable smaller than the last, and the gradients of all steps.
+
+    Their entries go from far below any epsilon to far above, and some are zero.
+    """
     rng = np.random.default_rng(0)
     start, grads = [], []
-    for variable in VARIABLES:
+    for k, variable in enumerate(VARIABLES):
         shape = variable.shape
-        start.append(np.asarray(rng.normal(size=shape), dtype))
+        start.append(np.asarray(rng.normal(size=shape) * 0.3**k, dtype))
         entry = 10.0 ** rng.uniform(-10, 2, size=shape)
         moment = 10.0 ** rng.uniform(-2, 1, size=(steps,) + (1,) * len(shape))
         some = rng.random((steps, *shape)) < 0.9

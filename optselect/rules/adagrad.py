@@ -43,7 +43,7 @@ class Adagrad(Rule):
     )
 
     def init(self, param: Tensor) -> State:
-        return {"accumulator": ops.ones_like(param) * self.initial_accumulator_value}
+        return {"accumulator": ops.ones_like(param) * cast(self.initial_accumulator_value, param.dtype)}
 
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
         lr = cast(self.learning_rate, param.dtype)

@@ -33,6 +33,7 @@ class Ftrl(Rule):
     common = False  # its first step forgets the initial weights: for linear models
     paper = "McMahan et al. 2013, KDD"
     twin = "keras.optimizers.Ftrl"
+    needs_rate = True
     good_for = "Linear models of many sparse features, in which l1 makes most weights exactly zero."
     weakness = "The first step forgets the initial weights, so a deep network starts from all zeros and learns little."
 
@@ -62,7 +63,7 @@ class Ftrl(Rule):
 
     def init(self, param: Tensor) -> State:
         return {
-            "accumulator": ops.ones_like(param) * self.initial_accumulator_value,
+            "accumulator": ops.ones_like(param) * cast(self.initial_accumulator_value, param.dtype),
             "linear": ops.zeros_like(param),
         }
 

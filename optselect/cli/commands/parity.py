@@ -67,8 +67,8 @@ def command(
 def _compared(names: tuple[str, ...], *, quiet: bool) -> list[Any]:
     from optselect import parity
 
-    todo = parity.cases(names or None)
     _load_tensorflow_quietly()
+    todo = parity.cases(names or None)
     with click.progressbar(todo, label="Comparing", file=sys.stderr, hidden=quiet) as bar:
         return [parity.compare(case) for case in bar]
 

@@ -43,3 +43,7 @@ docs-optimizers:
 # the compiled trainer beside model.fit, in one run
 bench:
     uv run python -m benchmarks.trainer
+
+# break every rule in every small way and count what the tests notice (half an hour)
+mutation *args:
+    uv run --extra dev python -m benchmarks.mutation {{args}}

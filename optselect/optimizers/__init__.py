@@ -1,6 +1,7 @@
 """Every rule as a `keras.optimizers.Optimizer`, for `model.compile`; no study is needed.
 
-One class a rule, made from its declaration, under its name; importing this module loads no Keras.
+One class a rule, made from its declaration, under its name; importing this module loads no Keras. A model that was
+saved with one of them is loaded with `keras.saving.load_model` after `import keras, optselect.optimizers`.
 
 >>> import keras, numpy as np
 >>> from optselect import optimizers
@@ -15,6 +16,7 @@ True
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +26,7 @@ from optselect.rules import RULES, parse
 
 _KINDS = {kind.__name__: kind for kind in RULES.values()}
 
-__all__ = sorted([*_KINDS, "SwapEvaluated", "deserialize", "get", "serialize"])
+__all__ = sorted([*_KINDS, "SwapEvaluated", "deserialize", "get", "register", "serialize"])
 
 
 def __getattr__(name: str) -> Any:  # the classes are made when they are asked for, and Keras is loaded then
@@ -81,11 +83,19 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
     """The optimizer that `serialize` was given, fresh. `custom_objects`: as Keras has it."""
     import keras
 
+    register()
+    return keras.saving.deserialize_keras_object(dict(config), custom_objects=custom_objects)
+
+
+def register() -> None:
+    """Make every class known to Keras, for `keras.saving.load_model`.
+
+    Importing this module does it if Keras is there already.
+    """
     from optselect.optimizers.derived import derive
 
     for kind in RULES.values():
-        derive(kind)  # registers it with Keras
-    return keras.saving.deserialize_keras_object(dict(config), custom_objects=custom_objects)
+        derive(kind)
 
 
 def _named(name: str) -> Rule:
@@ -95,3 +105,7 @@ def _named(name: str) -> Rule:
     if "(" in name or name in RULES:
         return parse(name)
     raise UnknownName(f"Rule: no member is called {name!r}. {suggestion(name, [*RULES, *_KINDS])}")
+
+
+if "keras" in sys.modules:
+    register()

@@ -30,7 +30,7 @@ _HEAD_LAYERS = (
     "None: the layer of the last trainable variable."
 )
 _INNER_RATE = "Learning rate of the wrapped rule: a number, a schedule or a function. None: the rule's own."
-_INNER_RULE = "The wrapped rule: its name, a rule, or an optimizer of this package."
+_INNER_RULE = "The wrapped rule: its name, a rule, or an optimizer of this package. None: {}."
 
 
 def signature(kind: type[Rule]) -> inspect.Signature:
@@ -41,7 +41,7 @@ def signature(kind: type[Rule]) -> inspect.Signature:
 
 
 def _own(kind: type[Rule]) -> dict[str, Any]:
-    wrapped = {"rule": kind().parts[1].key, "learning_rate": None} if kind.wraps() else {}
+    wrapped = {"rule": None, "learning_rate": None} if kind.wraps() else {}
     fits = {"head_layers": None} if kind.for_variable is not Rule.for_variable else {}
     return {**wrapped, **{h.name: h.default for h in kind.hypers()}, **fits}
 
@@ -73,7 +73,7 @@ def document(kind: type[Rule]) -> str:
     """What the rule does and its equations, every argument with default and domain, and the paper."""
     about = inspect.cleandoc(kind.__doc__ or "").partition(">>>")[0].rstrip()
     own = {
-        "rule": _INNER_RULE,
+        "rule": _INNER_RULE.format(kind().parts[1] if kind.wraps() else ""),
         "learning_rate": _INNER_RATE,
         "head_layers": _HEAD_LAYERS,
         **{name: doc for name, (_, doc) in _KERAS.items()},

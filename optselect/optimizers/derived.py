@@ -274,6 +274,8 @@ def _rule(kind: type[Rule], given: Mapping[str, Any]) -> tuple[Rule, Any]:
 def _wrapped(kind: type[Rule], inner: Any) -> tuple[Rule, Any]:
     """The rule to wrap, and its learning rate if that is not the rule's."""
     who = kind.__name__
+    if inner is None:
+        return kind().parts[1], None
     if isinstance(inner, Rule):
         return inner, None
     if isinstance(inner, str):

@@ -276,12 +276,13 @@ def _from_golden(name: str) -> Iterator[tuple[str, Check]]:
                         yield f"{path.stem}[{k}]", lambda rule, module, t=test, c=case: t(c)
 
 
-def _from_wrappers(name: str) -> Iterator[tuple[str, Check]]:
-    """The laws of wrappers, for a rule that is one, around two rules."""
+def _by_name(name: str) -> Iterator[tuple[str, Check]]:
+    """The laws of wrappers, around two rules, and of variables stepped as another rule does."""
     from optselect.rules import RULES
 
-    module = importlib.import_module("tests.test_wrappers")
-    for test in [f for key, f in vars(module).items() if key.startswith("test_") and hasattr(f, "pytestmark")]:
+    modules = [importlib.import_module(f"tests.{module}") for module in ("test_wrappers", "test_for_variable")]
+    found = [f for m in modules for key, f in vars(m).items() if key.startswith("test_") and hasattr(f, "pytestmark")]
+    for test in found:
         named = [(_arguments(mark.args[0]), mark.args[1]) for mark in test.pytestmark if mark.name == "parametrize"]
         cases: list[dict[str, Any]] = [{}]
         for arguments, values in named:
@@ -291,7 +292,10 @@ def _from_wrappers(name: str) -> Iterator[tuple[str, Check]]:
                 own = [row for row in own if row["inner"] in (RULES["sgd"], RULES["adam"])] or own[:2]
             cases = [{**case, **row} for case in cases for row in own]
         for k, case in enumerate(case for case in cases if case.get("name") == name):
-            yield f"test_wrappers[{test.__name__}-{k}]", lambda rule, module, t=test, c=case: t(**c)
+            yield (
+                f"{test.__module__.removeprefix('tests.')}[{test.__name__}-{k}]",
+                lambda rule, module, t=test, c=case: t(**c),
+            )
 
 
 def _arguments(names: Any) -> list[str]:
@@ -310,7 +314,7 @@ def checks(name: str) -> dict[str, Check]:
         found["formula"] = lambda r, m: testing.CHECKS["equals_its_reference"](testing.Subject(r, formula))
     if rule.twin:
         found["twin"] = _Twin(rule)
-    found |= dict(_from_golden(name)) | dict(_from_wrappers(name))
+    found |= dict(_from_golden(name)) | dict(_by_name(name))
     slow = ("takes_tensors_as_hyperparameters", "converges_on_a_parabola")
     left = [law for law in testing.CHECKS if law not in (*slow, "equals_its_reference", "equals_its_twin")]
     for law in (*left, *slow):

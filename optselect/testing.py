@@ -123,7 +123,8 @@ def gradients(shape: tuple[int, ...], steps: int, dtype: str = "float64") -> Arr
     moment = 10.0 ** rng.uniform(-2, 0.5, size=(steps,) + (1,) * len(shape))
     scale = 10.0 ** rng.uniform(-6, 1, size=shape)
     direction = rng.choice([-1.0, 1.0], size=shape)
-    return ((rng.normal(size=(steps, *shape)) + direction) * scale * moment).astype(dtype)
+    made: Array = ((rng.normal(size=(steps, *shape)) + direction) * scale * moment).astype(dtype)
+    return made
 
 
 def walk(rule: Rule, start: Any, grads: Any) -> Any:
@@ -242,7 +243,7 @@ def _rests_without_gradient(subject: Subject) -> None:
 
 
 def _serves_every_variable(subject: Subject) -> None:
-    """For a kernel, a bias, a scalar, a table and the head it gives a rule that steps them and stays finite."""
+    """For a kernel, a bias, a scalar, a table and the head it gives a rule, tensors or numbers alike."""
     variables = [
         Variable("dense/kernel", (4, 3)),
         Variable("conv/kernel", (2, 2, 3, 4)),
@@ -253,12 +254,15 @@ def _serves_every_variable(subject: Subject) -> None:
     ]
     if subject.rule().reach == "model":
         return
-    for rule in subject.forms():
+    for rule in subject.every_form():
+        numbers = [tf.constant(n, "bool" if isinstance(n, bool) else "float64") for n in rule.numbers()]
+        weak = rule.with_numbers([Scalar(n) for n in numbers])
         for variable in variables:
-            grads = gradients(variable.shape, 5, "float32")
-            end = np.asarray(walk(rule.for_variable(variable), np.ones(variable.shape, "float32"), grads))
+            start, grads = np.ones(variable.shape), gradients(variable.shape, 3)
+            end = np.asarray(walk(rule.for_variable(variable), start, grads))
             assert end.shape == variable.shape
             assert np.isfinite(end).all(), f"{variable.path}: {end}"
+            near(walk(weak.for_variable(variable), start, grads), end)
 
 
 def _converges_on_a_parabola(subject: Subject) -> None:

@@ -28,10 +28,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 @click.option("--trials", default=60)
 @click.option("--epochs", default=20)
 @click.option("--workers", type=int)
-@click.option("--fit-trials", type=int, help="How many of the trials `model.fit` repeats, spread evenly.  [default: all]")
+@click.option("--fit-trials", type=int, help="How many trials `model.fit` repeats, spread evenly.")
 @click.option("--out", type=click.Path(path_type=Path), help="A JSON file for the numbers.")
 def main(
-    data: str, target: str | None, trials: int, epochs: int, workers: int | None, fit_trials: int | None, out: Path | None
+    data: str,
+    target: str | None,
+    trials: int,
+    epochs: int,
+    workers: int | None,
+    fit_trials: int | None,
+    out: Path | None,
 ) -> None:
     """Compare the time of a study with the time of its trials in `model.fit`."""
     from optselect import tasks, tune

@@ -377,9 +377,7 @@ def snippet(best: Configuration, total_steps: int, epochs: int, description: Map
     description: with `loss_code` and `metrics_code`.
     """
     return (
-        "\n".join(best.imports)
-        + "\n\n"
-        + f"optimizer = {best.code(total_steps=total_steps)}\n"
+        "\n".join(best.imports) + "\n\n" + f"optimizer = {best.code(total_steps=total_steps)}\n"
         f"model.compile(optimizer=optimizer, loss={description['loss_code']}, metrics={description['metrics_code']})\n"
         f"model.fit(x_train, y_train, batch_size={best.batch_size}, epochs={epochs})\n"
     )

@@ -146,7 +146,8 @@ def _with_values(rule: Rule, values: Mapping[str, Any]) -> Rule:
     for depth, part in reversed(list(enumerate(rule.parts))):
         prefix = "rule." * depth
         own = {name: values.get(prefix + name, value) for name, value in part.values().items()}
-        made = type(part)(**own) if made is None else type(part)(**own, rule=made)
+        wrapper: Any = type(part)
+        made = wrapper(**own) if made is None else wrapper(**own, rule=made)
     assert made is not None
     return made
 
@@ -316,8 +317,8 @@ class _Reader:
                 member = parse(str(name)) if section == "optimizers" else family[str(name)]
             except (UnknownName, KeyError) as error:
                 hint = str(error) if isinstance(error, UnknownName) else suggestion(str(name), family)
-                place = (members, name) if hasattr(members, "lc") else (document, section)
-                self._wrong(*place, f"{section}: no {name!r}. {hint}")
+                parent, key = (members, name) if hasattr(members, "lc") else (document, section)
+                self._wrong(parent, key, f"{section}: no {name!r}. {hint}")
                 continue
             yield member.key if isinstance(member, Rule) else name, self._searches(members, name, member, body)
 

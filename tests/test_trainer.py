@@ -99,7 +99,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(name, marks=() if case.rule.twin else pytest.mark.slow) for name, case in CASES.items()],
+)
 def test_curves_equal_those_of_model_fit(task: Task, program: Program, case: str) -> None:
     """The same seed and order give the loss curves of `model.fit` to 1e-5, for every rule, schedule and clipping."""
     ours, theirs = curves(program, CASES[case]), by_fit(task, CASES[case])

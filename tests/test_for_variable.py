@@ -50,3 +50,22 @@ def test_variable_is_stepped_as_it_should(
             near(got, wanted)
         else:
             assert np.abs(got - wanted).max() > 1e-5 * np.abs(wanted).max(), variable
+
+
+# A rule that leaves rows without a gradient alone, and the one as which it steps the others.
+LAZY = [("lazy_adam", "adam")]
+
+
+@pytest.mark.parametrize(("name", "other"), LAZY)
+@pytest.mark.parametrize("shape", [(4, 3), (2, 4, 3), (3, 2, 5)])
+def test_lazy_rule_leaves_alone_rows_without_any_gradient(name: str, other: str, shape: tuple[int, ...]) -> None:
+    """A row, along the last axis, is stepped in full if one entry has a gradient, and stays if none has."""
+    start, grads = np.ones(shape), gradients(shape, 2)
+    grads[1, ..., 0, :] = 0  # rows that stay
+    grads[1, ..., -1, 1:] = 0  # rows of which one entry counts
+    rule = RULES[name]().for_variable(Variable("embedding/embeddings", shape, embedding=True))
+    once, twice = (np.asarray(walk(rule, start, grads[:n])) for n in (1, 2))
+    wanted = np.asarray(walk(RULES[other](), start, grads))
+    touched = grads[1].any(axis=-1)
+    np.testing.assert_array_equal(twice[~touched], once[~touched])
+    near(twice[touched], wanted[touched])

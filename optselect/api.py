@@ -90,6 +90,9 @@ class Result:
         """The trained Keras model that takes raw columns, loaded from `best.keras`."""
         import keras
 
+        from optselect import optimizers
+
+        optimizers.register()
         return keras.saving.load_model(self.directory / "best.keras")
 
     def predict(self, rows: Any) -> dict[str, Any]:

@@ -32,12 +32,11 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         given = bind(self.kind, args, kwargs)
         rule, rate = _rule(self.kind, given)
-        decay = rule.replaced(weight_decay=given["weight_decay"]) if _has_decay(rule) and _given(given) else rule
         super().__init__(learning_rate=rate, **{name: given[name] for name in names(self.kind)})
-        self.rule: Rule = decay
+        self.rule: Rule = rule
         self._head_layers = tuple(given.get("head_layers") or ())
         if _has_decay(rule):
-            self.weight_decay = _decay(decay)
+            self.weight_decay = next(p.values()["weight_decay"] for p in rule.parts if "weight_decay" in p.values())
 
     # -- state ------------------------------------------------------------------------------------------------
 
@@ -64,18 +63,16 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
         params = [ops.convert_to_tensor(v) for v in variables]
         states = stepping.init(self.rule, params, self._facts)
         other = stepping.init(self.rule, [p + 1 for p in params], self._facts)
+        owners = [None] if self._joined else variables
         slots = [
-            [self._slot(self._owner(variables, group), name, value) for name, value in state.items()]
-            for group, state in enumerate(states)
+            [self._slot(owner, name, value) for name, value in state.items()]
+            for owner, state in zip(owners, states, strict=True)
         ]
         anew = tuple(
             tuple(name for name in state if bool(ops.any(state[name] != moved[name])))
             for state, moved in zip(states, other, strict=True)
         )
         return slots, tuple(tuple(state) for state in states), anew
-
-    def _owner(self, variables: Sequence[Any], group: int) -> Any:
-        return None if self._joined else variables[group]
 
     def _slot(self, owner: Any, name: str, value: Tensor) -> Any:
         def initializer(shape: Any, dtype: Any = None) -> Tensor:
@@ -265,10 +262,15 @@ def _rule(kind: type[Rule], given: Mapping[str, Any]) -> tuple[Rule, Any]:
         rate = inner_rate if rate is None else rate
     if callable(rate):
         own.pop("learning_rate", None)
-        return kind(**own), rate
-    rule = kind(**own)
+        return _decayed(kind(**own), given["weight_decay"]), rate
+    rule = _decayed(kind(**own), given["weight_decay"])
     rule = rule if rate is None else rule.replaced(learning_rate=rate)
     return rule, rule.base.values()["learning_rate"]
+
+
+def _decayed(rule: Rule, decay: Any) -> Rule:
+    """The rule with the decay that was given, if it decays weights by itself; otherwise Keras does."""
+    return rule if decay is None or not _has_decay(rule) else rule.replaced(weight_decay=decay)
 
 
 def _wrapped(kind: type[Rule], inner: Any) -> tuple[Rule, Any]:
@@ -301,14 +303,6 @@ def _without_rate(data: dict[str, Any]) -> dict[str, Any]:
 
 def _has_decay(rule: Rule) -> bool:
     return any("weight_decay" in part.values() for part in rule.parts)
-
-
-def _decay(rule: Rule) -> float:
-    return next(float(part.values()["weight_decay"]) for part in rule.parts if "weight_decay" in part.values())
-
-
-def _given(given: Mapping[str, Any]) -> bool:
-    return given["weight_decay"] is not None
 
 
 def _dense(grad: Any) -> Any:

@@ -79,7 +79,8 @@ class Result:
                 "schedule": r.configuration.schedule.name,
                 "clipping": r.configuration.clipping.name,
                 "batch_size": r.configuration.batch_size,
-                **r.configuration.rule.values(),
+                "learning_rate": r.configuration.rule.base.values()["learning_rate"],
+                **r.configuration.rule.named_numbers(),
                 **r.metrics,
             }
             for r in sorted(self.records, key=lambda r: r.number)

@@ -129,6 +129,14 @@ class Rule(Declared):
             own["rule"] = self.parts[1].replaced(**values)
         return dataclasses.replace(self, **own)
 
+    def named_numbers(self) -> dict[str, Any]:
+        """All hyperparameters by name, "rule." before those of a wrapped rule; in the order of `numbers`."""
+        return {
+            f"{'rule.' * depth}{name}": value
+            for depth, part in enumerate(self.parts)
+            for name, value in part.values().items()
+        }
+
     def numbers(self) -> tuple[Any, ...]:
         """All hyperparameters, of the outermost rule first."""
         return tuple(value for part in self.parts for value in part.values().values())

@@ -133,13 +133,6 @@ def _of_rule(rule: Rule) -> dict[str, Search]:
     }
 
 
-def _named_numbers(rule: Rule) -> Iterator[tuple[str, Any]]:
-    """All hyperparameters of a rule and those it wraps, by the names of `_of_rule`, in the order of `numbers`."""
-    for depth, part in enumerate(rule.parts):
-        for name, value in part.values().items():
-            yield f"{'rule.' * depth}{name}", value
-
-
 def _with_values(rule: Rule, values: Mapping[str, Any]) -> Rule:
     """The rule with some of its hyperparameters replaced, checked."""
     made: Rule | None = None
@@ -206,7 +199,7 @@ class _Known:
     """Stands for an Optuna trial and answers with what a configuration has."""
 
     def __init__(self, configuration: Configuration) -> None:
-        values: dict[str, Any] = dict(_named_numbers(configuration.rule))
+        values: dict[str, Any] = configuration.rule.named_numbers()
         for what, part in (("schedule", configuration.schedule), ("clipping", configuration.clipping)):
             values[what] = part.name
             values |= {f"{part.name}.{name}": value for name, value in part.values().items()}

@@ -198,8 +198,8 @@ def test_settings_are_flat(number):
     each = record(number)
     params = layout.trial_params(each)
     configuration = each.configuration
-    assert params["optimizer"] == configuration.rule.name
-    for name, value in configuration.rule.values().items():
+    assert params["optimizer"] == configuration.rule.key
+    for name, value in configuration.rule.named_numbers().items():
         if isinstance(value, bool):
             assert params[name] in ("true", "false")
         else:

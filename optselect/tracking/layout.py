@@ -89,10 +89,9 @@ def number(value: Any) -> str:
 def trial_params(trial: TrialRecord) -> dict[str, str]:
     """Every setting under a flat name; `log10_learning_rate` too, since the axes of MLflow's charts are linear."""
     configuration = trial.configuration
-    values = configuration.rule.values()
-    flat: dict[str, Any] = {"optimizer": configuration.rule.name, **values}
-    if values.get("learning_rate", 0) > 0:
-        flat["log10_learning_rate"] = round(math.log10(values["learning_rate"]), 4)
+    rate = configuration.rule.base.values()["learning_rate"]
+    flat: dict[str, Any] = {"optimizer": configuration.rule.key, **configuration.rule.named_numbers()}
+    flat |= {"learning_rate": rate, "log10_learning_rate": round(math.log10(rate), 4)}
     flat["schedule"] = configuration.schedule.name
     flat |= {f"schedule_{name}": value for name, value in configuration.schedule.values().items()}
     flat["clipping"] = configuration.clipping.name
@@ -107,7 +106,7 @@ def trial_tags(trial: TrialRecord) -> dict[str, str]:
         "optselect.kind": "trial",
         "optselect.stage": trial.stage,
         "optselect.arm": trial.arm,
-        "optselect.optimizer": trial.configuration.rule.name,
+        "optselect.optimizer": trial.configuration.rule.key,
         "optselect.outcome": trial.outcome,
         "optselect.number": str(trial.number),
         "optselect.seed": str(trial.seed),

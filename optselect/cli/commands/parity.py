@@ -14,7 +14,9 @@ from typing import Any
 import click
 
 from optselect.errors import InvalidValue, OptselectError
-from optselect.tasks.user_code import check_function, is_reference, load_object, split_reference, where_it_failed
+from optselect.lazy import LazyModule
+
+user_code: Any = LazyModule("optselect.tasks.user_code")  # it loads pandas, which `--help` can do without
 
 
 @click.command("parity")
@@ -46,7 +48,7 @@ def command(
       optselect parity adam sgd
       optselect parity my_optimizer.py:MyLion --against lion
     """
-    files = [name for name in names if is_reference(name)]
+    files = [name for name in names if user_code.is_reference(name)]
     if not files and (against or eager or float64):
         raise click.UsageError("--against, --eager and --float64 are for an optimizer of yours: FILE.py:NAME.")
     if files and len(names) > 1:
@@ -76,16 +78,16 @@ def _compared(names: tuple[str, ...], *, quiet: bool) -> list[Any]:
 def _certified(reference: str, against: str | None, dtype: Any, eager: bool) -> Any:
     from optselect import parity
 
-    path, name = split_reference(reference)
-    check_function(path, name, InvalidValue)
+    path, name = user_code.split_reference(reference)
+    user_code.check_function(path, name, InvalidValue)
     _load_tensorflow_quietly()
-    optimizer = load_object(path, name, InvalidValue)
+    optimizer = user_code.load_object(path, name, InvalidValue)
     try:
         return parity.certify(optimizer, against, dtype=dtype, eager=eager)
     except OptselectError:
         raise
     except Exception as problem:  # whatever the user's class raises while it is made or steps
-        raise InvalidValue(where_it_failed(path.resolve(), problem)) from problem
+        raise InvalidValue(user_code.where_it_failed(path.resolve(), problem)) from problem
 
 
 def _load_tensorflow_quietly() -> None:

@@ -380,8 +380,9 @@ def snippet(best: Configuration, total_steps: int, epochs: int, description: Map
 
     description: with `loss_code` and `metrics_code`.
     """
+    imports = dict.fromkeys(["import keras", *best.imports])  # the loss is Keras's, whosever the optimizer is
     return (
-        "\n".join(best.imports) + "\n\n" + f"optimizer = {best.code(total_steps=total_steps)}\n"
+        "\n".join(imports) + "\n\n" + f"optimizer = {best.code(total_steps=total_steps)}\n"
         f"model.compile(optimizer=optimizer, loss={description['loss_code']}, metrics={description['metrics_code']})\n"
         f"model.fit(x_train, y_train, batch_size={best.batch_size}, epochs={epochs})\n"
     )

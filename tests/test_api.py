@@ -1,0 +1,35 @@
+"""What a user gets from a call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from optselect.api import snippet
+from optselect.configuration import Configuration
+from optselect.rules import RULES
+
+
+class Recorder:
+    """Stands where the user's model is and keeps what the pasted code asks of it."""
+
+    def compile(self, **arguments: Any) -> None:
+        self.compiled = arguments
+
+    def fit(self, x: Any, y: Any, **arguments: Any) -> None:
+        self.fitted = arguments
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_snippet_runs_as_pasted(rule: str) -> None:
+    """With nothing but `model`, `x_train` and `y_train` around it, for every rule: all its imports are there."""
+    description = {
+        "loss_code": "keras.losses.SparseCategoricalCrossentropy()",
+        "metrics_code": "[keras.metrics.RootMeanSquaredError(name='rmse')]",
+    }
+    model = Recorder()
+    code = snippet(Configuration(rule=RULES[rule](), batch_size=16), 100, 5, description)
+    exec(code, {"model": model, "x_train": None, "y_train": None})
+    assert model.fitted == {"batch_size": 16, "epochs": 5}
+    assert type(model.compiled["optimizer"]).__name__ == RULES[rule].__name__

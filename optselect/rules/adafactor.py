@@ -81,7 +81,7 @@ class Adafactor(Rule):
             c = beta * state["c"] + (1 - beta) * ops.mean(square, axis=-2)
             v = ops.expand_dims(r / ops.mean(r, axis=-1, keepdims=True), -1) * ops.expand_dims(c, -2)
             state = {"r": r, "c": c}
-        u = grad / ops.sqrt(v)
+        u = ops.divide_no_nan(grad, ops.sqrt(v))  # v vanishes where a row and a column got no gradient; Keras: NaN
         u = u / ops.maximum(exact(1.0, param.dtype), _rms(u) / self.clip_threshold)
         return param - alpha * u, state
 

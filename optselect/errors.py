@@ -8,6 +8,7 @@ Every error that a user can cause derives from `OptselectError` and from the bui
     ├── InvalidSpace (ValueError)          a search-space file; all its mistakes at once
     ├── InvalidData (ValueError)           a data set that cannot be read or trained on
     ├── InvalidModel (ValueError)          a model that does not build, compile or fit the data
+    ├── InvalidState (ValueError)          a file of a paused training that is missing, damaged or another's
     ├── StudyConflict (RuntimeError)       a study on disk that was started with other data, model or settings
     ├── NoResult (RuntimeError)            a study in which no trial gave a finite value
     └── WorkerFailed (RuntimeError)        a training process died more often than chance explains
@@ -25,6 +26,7 @@ __all__ = [
     "InvalidData",
     "InvalidModel",
     "InvalidSpace",
+    "InvalidState",
     "InvalidValue",
     "NoResult",
     "OptselectError",
@@ -57,6 +59,10 @@ class InvalidData(OptselectError, ValueError):
 
 class InvalidModel(OptselectError, ValueError):
     """A model that does not build, or does not fit the data."""
+
+
+class InvalidState(OptselectError, ValueError):
+    """A paused training that cannot be gone on with."""
 
 
 class StudyConflict(OptselectError, RuntimeError):

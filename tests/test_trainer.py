@@ -20,7 +20,8 @@ from optselect.rules import RULES  # noqa: E402
 from optselect.schedules import SCHEDULES  # noqa: E402
 from optselect.tasks.task import Task  # noqa: E402
 from optselect.trainer.jobs import Job  # noqa: E402
-from optselect.trainer.program import Program, row_order  # noqa: E402
+from optselect.trainer.feeding import row_order  # noqa: E402
+from optselect.trainer.program import Program  # noqa: E402
 from optselect.trainer.run import CompiledTrainer, FitTrainer, make_trainer  # noqa: E402
 
 EPOCHS = 3
@@ -115,7 +116,7 @@ def test_one_trace_serves_everything(program: Program) -> None:
     for size, epochs in ((1, 1), (7, 2), (10_000, 3)):
         for case in CASES.values():
             curves(program, dataclasses.replace(case, batch_size=size), epochs=epochs)
-    assert program._epochs.experimental_get_tracing_count() == 1
+    assert [call.experimental_get_tracing_count() for call in program._epochs.values()] == [1]
 
 
 def test_a_training_in_two_parts_equals_one_in_one(program: Program) -> None:
@@ -123,8 +124,8 @@ def test_a_training_in_two_parts_equals_one_in_one(program: Program) -> None:
     for configuration in CASES.values():
         whole = curves(program, configuration)
         state = program.start(configuration, 7)
-        state, first = program.train(state, configuration, seed=7, epochs=1, total_epochs=EPOCHS)
-        _, second = program.train(state, configuration, seed=7, epochs=2, total_epochs=EPOCHS)
+        state, first, _ = program.train(state, configuration, seed=7, epochs=1, total_epochs=EPOCHS)
+        _, second, _ = program.train(state, configuration, seed=7, epochs=2, total_epochs=EPOCHS)
         assert {name: first[name] + second[name] for name in first} == whole
 
 
@@ -138,7 +139,7 @@ def test_divergence_ends_a_trial_at_the_first_bad_batch(program: Program) -> Non
     """After a loss that is not finite no further step is taken, and the curves end there."""
     wild = Configuration(rule=RULES[BASELINE.rule.name](learning_rate=1e38), batch_size=BATCH)
     state = program.start(wild, 0)
-    state, found = program.train(state, wild, seed=0, epochs=EPOCHS, total_epochs=EPOCHS)
+    state, found, _ = program.train(state, wild, seed=0, epochs=EPOCHS, total_epochs=EPOCHS)
     assert not state.finite
     assert state.step < EPOCHS * 3
     assert state.epoch == len(found["loss"]) == 1
@@ -148,7 +149,7 @@ def test_divergence_ends_a_trial_at_the_first_bad_batch(program: Program) -> Non
 def test_evaluation_equals_keras(task: Task, program: Program) -> None:
     """`evaluate` on every part gives what `model.evaluate` gives, and `load` puts the weights there."""
     state = program.start(BASELINE, 3)
-    state, _ = program.train(state, BASELINE, seed=3, epochs=2, total_epochs=2)
+    state, _, _ = program.train(state, BASELINE, seed=3, epochs=2, total_epochs=2)
     model = task.build(0)
     program.load(state, BASELINE, model)
     model.compile(loss=task.loss, metrics=task.metrics())

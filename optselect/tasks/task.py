@@ -49,6 +49,9 @@ class Task:
         self._adopt_dtypes(model)
         self._judging = self._judge(model)
         self.loss = self._judging.loss
+        self.w_train: np.ndarray | None = None
+        self.w_validation: np.ndarray | None = None
+        self.w_test: np.ndarray | None = None
         self.parameters = int(sum(np.prod(w.shape) for w in model.trainable_weights))
         self.y_train, self.y_validation, self.y_test = self._targets()
         self._preflight(model)

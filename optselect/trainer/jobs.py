@@ -8,21 +8,27 @@ from pathlib import Path
 
 from optselect.configuration import Configuration
 
-__all__ = ["Job", "Run"]
+__all__ = ["Job", "Probe", "ProbeRun", "Run"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """Train one configuration from scratch with one seed.
+    """Train one configuration with one seed, from scratch or from where an earlier job paused.
 
-    epochs: length of the training. test: also evaluate on the test part. plain: with the stock Keras optimizer
-    and `model.fit` instead of the compiled program. save: where to write the trained model, in front of it
-    the layers that take raw columns (plain only).
+    epochs: train until so many are done. total_epochs: the length of the whole training, which the schedule spans;
+    `epochs` if None. start: the file of a paused training of this configuration, seed and total_epochs to go on
+    with; the answer then tells of the new epochs only. keep: a file for the state at the end, to go on with later
+    (not written if the training broke down). test: also evaluate on the test part. plain: with the stock Keras
+    optimizer and `model.fit` instead of the compiled program. save: where to write the trained model, in front of
+    it the layers that take raw columns (plain only).
     """
 
     configuration: Configuration
     seed: int
     epochs: int
+    total_epochs: int | None = None
+    start: Path | None = None
+    keep: Path | None = None
     test: bool = False
     plain: bool = False
     save: Path | None = None
@@ -32,14 +38,46 @@ class Job:
 class Run:
     """What came of a job.
 
-    curves: loss, val_loss, val_<metric> and learning_rate, one entry an epoch begun. metrics: val_* and, if
-    asked, test_* after the last epoch. finite: whether the training stayed finite. error: why it gave no result.
-    seconds: of training and evaluation.
+    curves: loss, val_loss, val_<metric> and learning_rate, one entry an epoch begun in this job. metrics: val_* and,
+    if asked, test_* after the last epoch. epochs: done in all, those before `Job.start` included. finite: whether
+    the training stayed finite. error: why it gave no result. seconds: of training and evaluation. step_seconds: of
+    one step, evaluation and setting up not counted. memory: bytes of the parameters and the rule's slots.
     """
 
     curves: Mapping[str, list[float]]
     metrics: Mapping[str, float]
     epochs: int
     finite: bool
+    seconds: float
+    error: str = ""
+    step_seconds: float = 0.0
+    memory: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Probe:
+    """A learning-rate range test: the configuration trained a little from scratch at each of some constant rates.
+
+    rates: the learning rates; the configuration's own and its schedule are set aside. steps: of each training.
+    """
+
+    configuration: Configuration
+    seed: int
+    rates: tuple[float, ...]
+    steps: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ProbeRun:
+    """What came of a probe; lists have an entry a rate, NaN where it diverged.
+
+    start: the validation loss before any step. losses: the mean training loss over the last quarter of the steps.
+    val_losses: the validation loss after the last step.
+    """
+
+    rates: tuple[float, ...]
+    start: float
+    losses: list[float]
+    val_losses: list[float]
     seconds: float
     error: str = ""

@@ -21,6 +21,7 @@ class Layout:
 
     A rule whose reach is "entry" or "model" steps the flat vector itself; one that looks at its variable gets views
     of it. Slots that have the shape of the flat vector are carried as they are, all other state joined in one vector.
+    slots, rest: how many vectors, and how many entries in that one.
     """
 
     def __init__(self, rule: Rule, flat: Tensor, variables: Sequence[Variable]) -> None:
@@ -37,6 +38,7 @@ class Layout:
         ]
         self._dtype = flat.dtype
         self.slots = sum(self._whole)
+        self.rest = sum(math.prod(shape) for shape, _ in self._rest)
 
     def traced(self, numbers: Tensor, rate: Tensor) -> Rule:
         """The rule with hyperparameters from a float64 vector and the learning rate of the step."""
@@ -76,7 +78,7 @@ class Layout:
         return slots, tf.concat(rest, 0) if rest else tf.zeros((0,), self._dtype)
 
     def unpack(self, slots: Sequence[Tensor], rest: Tensor) -> Any:
-        """The inverse of `pack`; `slots` may be longer."""
+        """The inverse of `pack`; `slots` and `rest` may be longer."""
         vectors, leaves, start = iter(slots), [], 0
         shapes = iter(self._rest)
         for whole in self._whole:

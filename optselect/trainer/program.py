@@ -6,9 +6,9 @@ size, the order of the rows. Nothing is built or traced anew, so a trial costs i
 
 from __future__ import annotations
 
-import dataclasses
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -19,39 +19,18 @@ from optselect.configuration import Configuration
 from optselect.rule import Rule, Scalar, Variable
 from optselect.stepping import split
 from optselect.tasks.task import Task
+from optselect.trainer.feeding import Feed, Part, rows_of
 from optselect.trainer.layout import Layout
+from optselect.trainer.state import Carried, TrialState
 
-__all__ = ["Program", "TrialState", "facts", "row_order"]
+__all__ = ["Program", "Way", "facts"]
 
 Tensor = Any
+Way = Literal["graph", "xla"]
+"""How the steps run: TensorFlow's executor, or compiled by XLA, which then needs a compilation a batch size."""
+
 _CHUNK = 2048  # rows a call of the model in evaluation: large enough to amortise, small enough for any memory
-
-
-@dataclasses.dataclass(frozen=True)
-class TrialState:
-    """Everything that a paused trial needs to go on: tensors and counts.
-
-    parameters: all trainable variables in one flat vector. others: the model's non-trainable variables (batch
-    norm statistics, seed generators ...). slots: those of the rule's slots that are vectors like `parameters`;
-    rest: everything else of its state in one vector. step, epoch: done so far. finite: False once a loss was not;
-    such a trial does not go on.
-    """
-
-    parameters: Tensor
-    others: tuple[Tensor, ...]
-    slots: tuple[Tensor, ...]
-    rest: Tensor
-    step: int
-    epoch: int
-    finite: bool
-
-
-def row_order(seed: int, epoch: int, rows: int) -> np.ndarray:
-    """The order of the training rows in an epoch (counts from 0), the same for all trials of a seed.
-
-    int32, shape (rows,).
-    """
-    return np.random.default_rng((seed, epoch)).permutation(rows).astype(np.int32)
+_FIRST_SCALE, _GROWTH_STEPS = 2.0**15, 2000  # keras.optimizers.LossScaleOptimizer's
 
 
 class Program:
@@ -59,106 +38,149 @@ class Program:
 
     rules: one of each kind that will be trained; their hyperparameters do not matter. seeds: those whose initial
     weights are made now; others are made when they are asked for, at a cost: seeding TensorFlow throws away its
-    compiled functions, and the program is optimised anew.
+    compiled functions, and the program is optimised anew. device: where it runs, as TensorFlow names devices; None
+    leaves that to TensorFlow. way: may be changed between trainings; the last bits of a result depend on it.
     """
 
-    def __init__(self, task: Task, rules: Iterable[Rule], seeds: Iterable[int] = ()) -> None:
-        self.task = task
+    def __init__(
+        self, task: Task, rules: Iterable[Rule], seeds: Iterable[int] = (), *, device: str | None = None
+    ) -> None:
+        self.task, self.device = task, device
+        self.way: Way = "graph"
         self.model = task.build(0)
         self.variables = facts(self.model)
-        flat, _ = _flat(self.model)
-        self.layouts = {rule.key: Layout(rule, flat, self.variables) for rule in rules}
-        self._slots = max(layout.slots for layout in self.layouts.values())
-        self._numbers = max(len(layout.flags) for layout in self.layouts.values())
-        self.rows = len(tf.nest.flatten(task.y_train)[0])
-        self._parts = {
-            part: tf.nest.map_structure(tf.convert_to_tensor, data)
-            for part, data in (
-                ("train", (task.x_train, task.y_train)),
-                ("validation", (task.x_validation, task.y_validation)),
-                ("test", (task.x_test, task.y_test)),
-            )
-        }
         self._metrics = task.metrics()
-        # Keras keeps some memory of every model it builds, so one is built a seed, not one a trial.
-        self._initial = {seed: _flat(task.build(seed)) for seed in seeds}
-        self._evaluate = tf.function(self._evaluate_impl, reduce_retracing=True, autograph=False)
-        self._epochs = tf.function(self._epochs_impl, input_signature=self._signature(), autograph=False)
+        self._scaled = any(getattr(layer, "compute_dtype", "") == "float16" for layer in self.model._flatten_layers())
+        with tf.device(device):
+            flat, _ = _flat(self.model)
+            self.layouts = {rule.key: Layout(rule, flat, self.variables) for rule in rules}
+            self.slots = max(layout.slots for layout in self.layouts.values())
+            self.rest = max(layout.rest for layout in self.layouts.values())
+            self._numbers = max(len(layout.flags) for layout in self.layouts.values())
+            self.feed = Feed(task)
+            # Keras keeps some memory of every model it builds, so one is built a seed, not one a trial.
+            self._initial = {seed: _flat(task.build(seed)) for seed in seeds}
+        self._epochs: dict[Any, Any] = {}
+        self._steps_xla = tf.function(self._steps_xla_impl, autograph=False, jit_compile=True)
+        self._few = tf.function(self._steps, autograph=False, reduce_retracing=True)
+        self._evaluate = tf.function(self._evaluate_impl, autograph=False, reduce_retracing=True)
+        self._results = tf.function(self._results_impl, autograph=False)
+        self._evaluation_seconds = 0.0
 
     # -- what a trial calls -----------------------------------------------------------------------------------
 
     def start(self, configuration: Configuration, seed: int) -> TrialState:
         """A trial before its first step: the model initialised as `task.build(seed)` does it."""
-        if seed not in self._initial:
-            self._initial[seed] = _flat(self.task.build(seed))
-        parameters, others = self._initial[seed]
-        layout = self.layouts[configuration.rule.key]
-        slots, rest = layout.pack(layout.init(configuration.rule, parameters))
-        return TrialState(parameters, others, self._padded(slots, parameters), rest, step=0, epoch=0, finite=True)
+        with tf.device(self.device):
+            if seed not in self._initial:
+                self._initial[seed] = _flat(self.task.build(seed))
+            parameters, others = self._initial[seed]
+            layout = self.layouts[configuration.rule.key]
+            slots, rest = self._packed(layout, layout.init(configuration.rule, parameters))
+            slots = (*slots, *[tf.zeros_like(parameters)] * (self.slots - len(slots)))
+            scale = tf.constant([_FIRST_SCALE if self._scaled else 1.0, 0.0])
+            return TrialState(Carried(parameters, others, slots, rest, tf.constant(0, tf.int64), scale))
 
     def train(
         self, state: TrialState, configuration: Configuration, *, seed: int, epochs: int, total_epochs: int
-    ) -> tuple[TrialState, dict[str, list[float]]]:
-        """Train `epochs` more of a training of `total_epochs`; the new state and the curves, one entry an epoch.
+    ) -> tuple[TrialState, dict[str, list[float]], float]:
+        """Train `epochs` more of a training of `total_epochs`.
 
-        Stops at the first batch whose loss is not finite; that epoch's entries are NaN.
+        The new state; the curves, one entry an epoch; the seconds of one step. Stops at the first batch whose loss
+        is not finite; that epoch's entries are NaN.
         """
-        size = min(configuration.batch_size, self.rows)
-        steps = -(-self.rows // size)
-        first = state.epoch
-        # Of the whole training, then cut: a part computed by itself can differ in the last bit.
-        rates = configuration.schedule.rates(configuration.rule.base.values()["learning_rate"], total_epochs * steps)
-        rates = np.asarray(rates)[first * steps : (first + epochs) * steps]
-        orders = np.stack([row_order(seed, first + e, self.rows) for e in range(epochs)])
-        parameters, others, slots, rest, done, finite, losses, results = self._epochs(
-            state.parameters,
-            state.others,
-            state.slots,
-            state.rest,
-            tf.constant(state.step, tf.int64),
-            tf.convert_to_tensor(rates),
-            tf.constant(orders),
-            tf.constant(size, tf.int32),
-            self._selection(configuration),
+        rows = self.feed.rows
+        size = min(configuration.batch_size, rows)
+        steps = -(-rows // size)
+        # Of the whole training: a part computed by itself can differ in the last bit.
+        rates = np.asarray(
+            configuration.schedule.rates(configuration.rule.base.values()["learning_rate"], total_epochs * steps)
         )
-        finite = bool(finite)
-        epochs_done = int(done) // steps if finite else min(epochs, int(done - 1) // steps + 1)
-        after = TrialState(
-            parameters, others, slots, rest, step=state.step + int(done), epoch=first + epochs_done, finite=finite
-        )
-        names = ["loss", *(f"val_{name}" for name in self.result_names)]
-        table = np.concatenate([losses.numpy()[:, None], results.numpy()], axis=1)[:epochs_done]
-        curves = {name: [float(v) for v in table[:, i]] for i, name in enumerate(names)}
-        curves["learning_rate"] = [float(r) for r in rates[steps - 1 :: steps][:epochs_done]]
-        return after, curves
+        names = ["loss", "gradient_norm", "clipped", *(f"val_{name}" for name in self.result_names)]
+        table, seconds = [], []
+        with tf.device(self.device):
+            given, selection = tf.convert_to_tensor(rates), self.selection(configuration)
+            for epoch in range(state.epoch, min(state.epoch + epochs, total_epochs)):
+                began = time.perf_counter()
+                state, row = self._one_epoch(state, epoch, seed, size, given, selection)
+                table.append(row)
+                seconds.append((time.perf_counter() - began - self._evaluation_seconds) / steps)
+                if not state.finite:
+                    break
+        curves = {name: [float(row[i]) for row in table] for i, name in enumerate(names)}
+        if not configuration.clipping.hypers():
+            del curves["clipped"]
+        last = [min(steps * (state.epoch - k), len(rates)) - 1 for k in range(len(table))][::-1]
+        curves["learning_rate"] = [float(rates[i]) for i in last]
+        return state, curves, max(0.0, float(np.median(seconds))) if seconds else 0.0
+
+    def try_rate(
+        self, state: TrialState, configuration: Configuration, *, seed: int, rate: float, steps: int
+    ) -> tuple[float, float]:
+        """`steps` whole batches from `state` at a constant rate: the mean loss over their last quarter, and the
+        validation loss after them.
+
+        NaN where a loss was not finite. Of data on disk it sees no more than one chunk.
+        """
+        size = min(configuration.batch_size, self.feed.rows)
+        late = steps - steps * 3 // 4
+        with tf.device(self.device):
+            data, orders = self.feed.batches(seed, size, steps)
+            rates, selection = (
+                tf.fill([state.step + steps], tf.constant(rate, tf.float32)),
+                self.selection(configuration),
+            )
+            carried, sums, finite = state.carried, tf.zeros(3), tf.constant(True)
+            for order in (orders[: (steps - late) * size], orders[(steps - late) * size :]):
+                carried, sums, _, finite = self._few(carried, data, order, tf.constant(size), rates, selection, finite)
+            if not finite:
+                return float("nan"), float("nan")
+            after = TrialState(carried)
+        return float(sums[0]) / (late * size), self.evaluate(after, configuration, "validation")["loss"]
 
     def evaluate(self, state: TrialState, configuration: Configuration, part: str) -> dict[str, float]:
         """Loss and metrics on "train", "validation" or "test"."""
-        point = self._point(state, configuration)
-        values = self._evaluate(point, state.others, *self._parts[part])
-        return dict(zip(self.result_names, map(float, values), strict=True))
+        with tf.device(self.device):
+            point, totals = self.point(state, configuration), self._no_totals()
+            for data in self.feed.chunks(part):
+                totals = self._evaluate(point, state.carried.others, data, totals)
+            return dict(zip(self.result_names, map(float, self._results(totals)), strict=True))
+
+    def time_evaluation(self, state: TrialState, configuration: Configuration) -> None:
+        """Measure what an epoch's evaluation costs, so that the time of a step can be told without it."""
+        taken = []
+        for _ in range(3):
+            began = time.perf_counter()
+            self.evaluate(state, configuration, "validation")
+            taken.append(time.perf_counter() - began)
+        self._evaluation_seconds = min(taken)
 
     def load(self, state: TrialState, configuration: Configuration, model: Any) -> None:
         """Put a state's weights, where the model is judged, into a model that the task has built."""
-        point = split(self._point(state, configuration), self.variables)
+        point = split(self.point(state, configuration), self.variables)
         for variable, value in zip(model.trainable_variables, point, strict=True):
             variable.assign(value)
-        for variable, value in zip(model.non_trainable_variables, state.others, strict=True):
+        for variable, value in zip(model.non_trainable_variables, state.carried.others, strict=True):
             variable.assign(value)
+
+    def point(self, state: TrialState, configuration: Configuration) -> Tensor:
+        """Where the model is judged, as a flat vector."""
+        layout = self.layouts[configuration.rule.key]
+        now = state.carried
+        return layout.evaluated(configuration.rule, now.parameters, layout.unpack(now.slots, now.rest))
+
+    def memory(self, configuration: Configuration) -> int:
+        """Bytes of the parameters and of the rule's state."""
+        layout = self.layouts[configuration.rule.key]
+        entries = sum(int(np.prod(v.shape)) for v in self.variables)
+        return int(4 * (entries * (1 + layout.slots) + layout.rest))
 
     @property
     def result_names(self) -> list[str]:
         """The names of what an evaluation gives: loss, then the metrics."""
         return ["loss", *(metric.name for metric in self._metrics)]
 
-    def _point(self, state: TrialState, configuration: Configuration) -> Tensor:
-        layout = self.layouts[configuration.rule.key]
-        return layout.evaluated(configuration.rule, state.parameters, layout.unpack(state.slots, state.rest))
-
-    def _padded(self, slots: Sequence[Tensor], like: Tensor) -> tuple[Tensor, ...]:
-        return (*slots, *[tf.zeros_like(like)] * (self._slots - len(slots)))
-
-    def _selection(self, configuration: Configuration) -> dict[str, Tensor]:
+    def selection(self, configuration: Configuration) -> dict[str, Tensor]:
         """A configuration as tensors: which rule and clipping, and their numbers in float64."""
         widest = max(len(kind.hypers()) for kind in CLIPPINGS.values())
         return {
@@ -168,52 +190,179 @@ class Program:
             "clip_values": _numbers(configuration.clipping.values().values(), widest),
         }
 
-    # -- what is traced ---------------------------------------------------------------------------------------
+    # -- an epoch ---------------------------------------------------------------------------------------------
 
-    def _signature(self) -> tuple[Any, ...]:
-        """Shapes known, lengths free: one trace serves every number of epochs and every batch size."""
-        flat, others = _flat(self.model)
-        spec = tf.TensorSpec(flat.shape, flat.dtype)
-        numbers = {
-            "rule": tf.TensorSpec((), tf.int32),
-            "values": tf.TensorSpec((None,), tf.float64),
-            "clip": tf.TensorSpec((), tf.int32),
-            "clip_values": tf.TensorSpec((None,), tf.float64),
-        }
-        return (
-            spec,
-            tuple(tf.TensorSpec(v.shape, v.dtype) for v in others),
-            (spec,) * self._slots,
-            tf.TensorSpec((None,), flat.dtype),
-            tf.TensorSpec((), tf.int64),
-            tf.TensorSpec((None,), tf.float32),
-            tf.TensorSpec((None, self.rows), tf.int32),
-            tf.TensorSpec((), tf.int32),
-            numbers,
+    def _one_epoch(
+        self, state: TrialState, epoch: int, seed: int, size: int, rates: Tensor, selection: Any
+    ) -> tuple[TrialState, list[float]]:
+        """Train and judge; the curves' entries as in `train`."""
+        carried: Any = state.carried
+        sums, done, finite, totals = np.zeros(3), 0, True, self._no_totals()
+        validation = self.feed.chunks("validation")
+        first = next(validation)
+        for data, order, last in self.feed.epoch(seed, epoch, size):
+            # The last piece of the epoch and the first of the validation part go in one call: mostly the only one.
+            call = self._epoch_function(data, first, size, judge=last)
+            carried, more, steps, good, totals = call(
+                carried, data, order, tf.constant(size), rates, selection, first, totals
+            )
+            sums, done, finite = sums + more.numpy(), done + int(steps), bool(good)
+            if not finite:
+                break
+        results = [float("nan")] * len(self.result_names)
+        if finite:
+            point = self._judged(carried, rates, selection)
+            for data in validation:
+                totals = self._evaluate(point, carried.others, data, totals)
+            results = [float(v) for v in self._results(totals)]
+        state = TrialState(
+            carried, step=state.step + done, epoch=epoch + 1, finite=finite and bool(np.isfinite(results[0]))
         )
+        return state, [sums[0] / self.feed.rows, sums[1] / max(done, 1), sums[2] / max(done, 1), *results]
 
-    def _loss(self, y: Tensor, outputs: Tensor, extra: Sequence[Tensor]) -> Tensor:
-        loss = self.task.loss(y, outputs)
-        return tf.add_n([loss, *(tf.cast(term, loss.dtype) for term in extra)]) if extra else loss
+    def _epoch_function(self, data: Part, validation: Part, size: int, *, judge: bool) -> Any:
+        """The traced function for such pieces of data: one for all batch sizes, but for XLA, which wants them fixed."""
+        rows = rows_of(data)
+        fixed = (size, rows) if self.way == "xla" and rows >= size else None
+        key = (fixed, judge)
+        if key not in self._epochs:
 
-    def _gradient(self, flat: Tensor, others: Any, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+            def run(
+                carried: Any, data: Any, order: Any, size: Any, rates: Any, selection: Any, ahead: Any, totals: Any
+            ) -> Any:
+                if fixed is None:
+                    after = self._steps(carried, data, order, size, rates, selection)
+                else:
+                    after = self._steps_fixed(carried, data, order, *fixed, rates, selection)
+                carried, sums, done, finite = after
+                if judge:
+                    totals = tf.cond(
+                        finite,
+                        lambda: self._evaluate_impl(
+                            self._judged(carried, rates, selection), carried.others, ahead, totals
+                        ),
+                        lambda: totals,
+                    )
+                return carried, sums, done, finite, totals
+
+            self._epochs[key] = tf.function(run, autograph=False, reduce_retracing=True)
+        return self._epochs[key]
+
+    def _steps(
+        self,
+        carried: Any,
+        data: Part,
+        order: Tensor,
+        size: Tensor,
+        rates: Tensor,
+        selection: Any,
+        finite: Tensor | bool = True,
+    ) -> Any:
+        """All batches of `order`, the last perhaps a smaller one: carried, sums, steps, whether all was finite."""
+        rows = tf.shape(order)[0]
+        steps = -(-rows // size)
+
+        def body(i: Tensor, _: Tensor, sums: Tensor, carried: Any) -> Any:
+            index = order[i * size : tf.minimum((i + 1) * size, rows)]
+            batch = tf.nest.map_structure(lambda a: tf.gather(a, index), data)
+            carried, figures, good = self._one_step(carried, batch, tf.shape(index)[0], rates, selection)
+            return i + 1, good, sums + figures, carried
+
+        done, finite, sums, carried = tf.while_loop(
+            lambda i, good, *_: (i < steps) & good,
+            body,
+            (tf.constant(0), tf.convert_to_tensor(finite), tf.zeros(3), carried),
+        )
+        return carried, sums, done, finite
+
+    def _steps_fixed(
+        self, carried: Any, data: Part, order: Tensor, size: int, rows: int, rates: Tensor, selection: Any
+    ) -> Any:
+        """The same: whole batches by XLA, what is left over by the graph.
+
+        The rows are gathered before the compiled loop: inside, a gather makes a step twenty times slower.
+        """
+        whole = rows // size
+        batches = tf.nest.map_structure(
+            lambda a: tf.reshape(tf.gather(a, order[: whole * size]), (whole, size, *a.shape[1:])), data
+        )
+        carried, sums, done, finite = self._steps_xla(carried, batches, rates, selection)
+        if rows % size == 0:
+            return carried, sums, done, finite
+        carried, more, last, finite = self._steps(
+            carried, data, order[whole * size :], tf.constant(size), rates, selection, finite
+        )
+        return carried, sums + more, done + last, finite
+
+    def _steps_xla_impl(self, carried: Any, batches: Part, rates: Tensor, selection: Any) -> Any:
+        whole, size = tf.nest.flatten(batches)[0].shape[:2]
+
+        def body(i: Tensor, _: Tensor, sums: Tensor, carried: Any) -> Any:
+            batch = tf.nest.map_structure(lambda a: a[i], batches)
+            carried, figures, good = self._one_step(carried, batch, tf.constant(size), rates, selection)
+            return i + 1, good, sums + figures, carried
+
+        done, finite, sums, carried = tf.while_loop(
+            lambda i, good, *_: (i < whole) & good,
+            body,
+            (tf.constant(0), tf.constant(True), tf.zeros(3), carried),
+        )
+        return carried, sums, done, finite
+
+    # -- a step -----------------------------------------------------------------------------------------------
+
+    def _one_step(self, carried: Any, batch: Part, rows: Tensor, rates: Tensor, selection: Any) -> Any:
+        """One update: carried, (loss times rows, norm of the gradient, whether it was clipped), whether finite."""
+        flat, others, slots, rest, updates, scale = carried
+        loss, grad, others = self._gradient(flat, others, batch, scale)
+        short, clipped = self._clip(grad, selection)
+        rate = tf.cast(rates[tf.cast(updates, tf.int32)], flat.dtype)
+
+        def update(layout: Layout, rule: Rule) -> Any:
+            moved, states = layout.update(rule, short, flat, layout.unpack(slots, rest), updates + 1)
+            new, left = self._packed(layout, states)
+            return moved, (*new, *slots[len(new) :]), left
+
+        after = (*self._switch(selection, rate, update), updates + 1)
+        if self._scaled:
+            after, scale = _if_finite(grad, after, (flat, tuple(slots), rest, updates), scale)
+        flat, slots, rest, updates = after
+        figures = tf.stack([tf.cast(loss, tf.float32) * tf.cast(rows, tf.float32), _norm(grad), clipped])
+        return Carried(flat, tuple(others), tuple(slots), rest, updates, scale), figures, tf.math.is_finite(loss)
+
+    def _gradient(self, flat: Tensor, others: Any, batch: Part, scale: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        x, y, w = (*batch, None)[:3]
         with tf.GradientTape() as tape:
             tape.watch(flat)
             outputs, others, extra = self.model.stateless_call(
                 split(flat, self.variables), list(others), x, training=True, return_losses=True
             )
-            loss = self._loss(y, outputs, extra)
-        return loss, tape.gradient(loss, flat), others
+            loss = self._loss(y, outputs, w, extra)
+            scaled = loss * tf.cast(scale[0], loss.dtype) if self._scaled else loss
+        grad = tape.gradient(scaled, flat)
+        return loss, grad / tf.cast(scale[0], grad.dtype) if self._scaled else grad, others
 
-    def _clip(self, grad: Tensor, selection: Mapping[str, Tensor]) -> Tensor:
+    def _loss(self, y: Tensor, outputs: Tensor, weights: Tensor | None, extra: Sequence[Tensor]) -> Tensor:
+        loss = self.task.loss(y, outputs, sample_weight=weights)
+        return tf.add_n([loss, *(tf.cast(term, loss.dtype) for term in extra)]) if extra else loss
+
+    def _clip(self, grad: Tensor, selection: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The clipped gradient, and 1.0 if that is another than the given one."""
+
         def branch(kind: Any) -> Any:
             fields = {h.name: Scalar(selection["clip_values"][i]) for i, h in enumerate(kind.hypers())}
             if not fields:
-                return lambda: grad
-            clip = kind.unchecked(**fields)
-            return lambda: tf.concat([tf.reshape(g, [-1]) for g in clip.apply(split(grad, self.variables))], 0)
+                return lambda: (grad, tf.constant(0.0))
 
-        return tf.switch_case(selection["clip"], [branch(kind) for kind in CLIPPINGS.values()])
+            def run() -> Any:
+                kept = kind.unchecked(**fields).apply(split(grad, self.variables))
+                short = tf.concat([tf.reshape(g, [-1]) for g in kept], 0)
+                return short, tf.cast(tf.reduce_any(short != grad), tf.float32)
+
+            return run
+
+        found: tuple[Tensor, Tensor] = tf.switch_case(selection["clip"], [branch(kind) for kind in CLIPPINGS.values()])
+        return found
 
     def _switch(self, selection: Any, rate: Tensor, run: Callable[[Layout, Rule], Any]) -> Any:
         """What `run` gives for the selected rule, its hyperparameters taken from the selection."""
@@ -223,105 +372,68 @@ class Program:
 
         return tf.switch_case(selection["rule"], [branch(layout) for layout in self.layouts.values()])
 
-    def _update(
-        self, grad: Tensor, flat: Tensor, slots: Any, rest: Tensor, step: Tensor, rate: Tensor, selection: Any
-    ) -> Any:
-        def run(layout: Layout, rule: Rule) -> Any:
-            moved, states = layout.update(rule, grad, flat, layout.unpack(slots, rest), step)
-            new, left = layout.pack(states)
-            return moved, (*new, *slots[len(new) :]), left
+    def _packed(self, layout: Layout, states: Any) -> tuple[tuple[Tensor, ...], Tensor]:
+        """`layout.pack`, the rest as long as that of the longest rule."""
+        slots, rest = layout.pack(states)
+        missing = self.rest - layout.rest
+        return slots, tf.concat([rest, tf.zeros((missing,), rest.dtype)], 0) if missing else rest
 
-        return self._switch(selection, rate, run)
+    # -- judging ----------------------------------------------------------------------------------------------
 
-    def _judged(self, flat: Tensor, slots: Any, rest: Tensor, rate: Tensor, selection: Any) -> Tensor:
-        """Where the model is judged."""
+    def _judged(self, carried: Any, rates: Tensor, selection: Any) -> Tensor:
+        """Where the model is judged after the step that was taken last."""
+        flat, _, slots, rest, updates, _ = carried
+        rate = tf.cast(rates[tf.cast(updates, tf.int32) - 1], flat.dtype)
         return self._switch(
             selection, rate, lambda layout, rule: layout.evaluated(rule, flat, layout.unpack(slots, rest))
         )
 
-    def _epochs_impl(
-        self,
-        flat: Tensor,
-        others: Any,
-        slots: Any,
-        rest: Tensor,
-        step: Tensor,
-        rates: Tensor,
-        orders: Tensor,
-        size: Tensor,
-        selection: Any,
-    ) -> Any:
-        x_all, y_all = self._parts["train"]
-        rows = tf.constant(self.rows, tf.int32)
-        steps = -(-rows // size)
-        epochs = tf.shape(orders)[0]
+    def _no_totals(self) -> Any:
+        """Rows, loss and metrics before any row: what evaluation adds to."""
+        states = tuple(tuple(tf.zeros_like(v.value) for v in metric.variables) for metric in self._metrics)
+        return tf.constant(0.0), tf.constant(0.0), states
 
-        def one_step(i: Tensor, done: Tensor, total: Tensor, _: Tensor, order: Tensor, state: Any) -> Any:
-            flat, others, slots, rest = state
-            index = order[i * size : tf.minimum((i + 1) * size, rows)]
-            x, y = tf.nest.map_structure(lambda a: tf.gather(a, index), (x_all, y_all))
-            loss, grad, others = self._gradient(flat, others, x, y)
-            grad = self._clip(grad, selection)
-            rate = tf.cast(rates[done], flat.dtype)
-            flat, slots, rest = self._update(
-                grad, flat, slots, rest, step + tf.cast(done, tf.int64) + 1, rate, selection
-            )
-            total += tf.cast(loss, tf.float32) * tf.cast(tf.shape(index)[0], tf.float32)
-            return i + 1, done + 1, total, tf.math.is_finite(loss), order, (flat, tuple(others), slots, rest)
-
-        def one_epoch(e: Tensor, done: Tensor, _: Tensor, losses: Any, results: Any, state: Any) -> Any:
-            _, done, total, finite, _, state = tf.while_loop(
-                lambda i, done, total, finite, order, state: (i < steps) & finite,
-                one_step,
-                (tf.constant(0), done, tf.constant(0.0), tf.constant(True), orders[e], state),
-            )
-            flat, others, slots, rest = state
-            point = self._judged(flat, slots, rest, tf.cast(rates[done - 1], flat.dtype), selection)
-            values = self._evaluate_impl(point, others, *self._parts["validation"])
-            losses = losses.write(e, total / tf.cast(rows, tf.float32))
-            results = results.write(e, values)
-            return e + 1, done, finite & tf.math.is_finite(values[0]), losses, results, state
-
-        _, done, finite, losses, results, state = tf.while_loop(
-            lambda e, done, finite, losses, results, state: (e < epochs) & finite,
-            one_epoch,
-            (
-                tf.constant(0),
-                tf.constant(0),
-                tf.constant(True),
-                tf.TensorArray(tf.float32, size=epochs, element_shape=()),
-                tf.TensorArray(tf.float32, size=epochs, element_shape=(len(self.result_names),)),
-                (flat, tuple(others), tuple(slots), rest),
-            ),
-        )
-        return *state, done, finite, losses.stack(), results.stack()
-
-    def _evaluate_impl(self, flat: Tensor, others: Any, x_all: Tensor, y_all: Tensor) -> Tensor:
-        """Loss and metrics over all rows: float32, shape (1 + metrics,)."""
+    def _evaluate_impl(self, flat: Tensor, others: Any, data: Part, totals: Any) -> Any:
+        """Totals with the rows of `data` added."""
         weights = split(flat, self.variables)
-        rows = tf.shape(tf.nest.flatten(y_all)[0])[0]
+        rows = tf.shape(tf.nest.flatten(data)[0])[0]
 
-        def one_chunk(start: Tensor, total: Tensor, states: Any) -> Any:
+        def one_chunk(start: Tensor, seen: Tensor, total: Tensor, states: Any) -> Any:
             stop = tf.minimum(start + _CHUNK, rows)
-            x, y = tf.nest.map_structure(lambda a: a[start:stop], (x_all, y_all))
+            x, y, w = (*tf.nest.map_structure(lambda a: a[start:stop], data), None)[:3]
             outputs, _, extra = self.model.stateless_call(weights, list(others), x, training=False, return_losses=True)
             count = tf.cast(stop - start, tf.float32)
-            total += tf.cast(self._loss(y, outputs, extra), tf.float32) * count
+            total += tf.cast(self._loss(y, outputs, w, extra), tf.float32) * count
             states = tuple(
-                tuple(metric.stateless_update_state(list(state), y, outputs))
+                tuple(metric.stateless_update_state(list(state), y, outputs, sample_weight=w))
                 for metric, state in zip(self._metrics, states, strict=True)
             )
-            return stop, total, states
+            return stop, seen + count, total, states
 
-        fresh = tuple(tuple(tf.zeros_like(v.value) for v in metric.variables) for metric in self._metrics)
-        _, total, states = tf.while_loop(
-            lambda start, total, states: start < rows, one_chunk, (tf.constant(0), tf.constant(0.0), fresh)
-        )
+        return tf.while_loop(lambda start, *_: start < rows, one_chunk, (tf.constant(0), *totals))[1:]
+
+    def _results_impl(self, totals: Any) -> Tensor:
+        """float32, shape (1 + metrics,)."""
+        seen, total, states = totals
         results = [
             tf.cast(metric.stateless_result(list(state)), tf.float32)
             for metric, state in zip(self._metrics, states, strict=True)
         ]
-        return tf.stack([total / tf.cast(rows, tf.float32), *results])
+        return tf.stack([total / seen, *results])
+
+
+def _if_finite(grad: Tensor, after: Any, before: Any, scale: Tensor) -> tuple[Any, Tensor]:
+    """Float16: skip an update whose gradient overflowed and halve the factor of the loss; double it at times."""
+    good = tf.reduce_all(tf.math.is_finite(grad))
+    kept = tf.nest.map_structure(lambda new, old: tf.where(good, new, old), after, before)
+    factor, count = scale[0], scale[1] + 1.0
+    grown = count >= _GROWTH_STEPS
+    better = tf.stack([tf.where(grown, factor * 2.0, factor), tf.where(grown, 0.0, count)])
+    return kept, tf.where(good, better, tf.stack([factor / 2.0, 0.0]))
+
+
+def _norm(grad: Tensor) -> Tensor:
+    return tf.cast(tf.sqrt(tf.reduce_sum(tf.square(grad))), tf.float32)
 
 
 def _flat(model: Any) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Sequence
@@ -11,16 +12,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from optselect.configuration import Configuration
+from optselect.errors import InvalidState
 from optselect.optimizers.derived import Derived
 from optselect.optimizers.swap import SwapEvaluated
 from optselect.rule import Rule
+from optselect.schedules import SCHEDULES
 from optselect.tasks.task import Task
-from optselect.trainer.jobs import Job, Run
+from optselect.trainer.feeding import batch_rows
+from optselect.trainer.jobs import Job, Probe, ProbeRun, Run
 from optselect.trainer.program import Program
+from optselect.trainer.state import load_state, save_state
 
 __all__ = ["CompiledTrainer", "FitTrainer", "Trainer", "make_trainer"]
-
-_ORDER_ENTRIES = 5_000_000  # row numbers handed to the program in one call: 20 MB
 
 
 class Trainer(Protocol):
@@ -30,42 +34,73 @@ class Trainer(Protocol):
         """Train and evaluate."""
         ...
 
+    def probe(self, probe: Probe) -> ProbeRun:
+        """Train a little at each of some learning rates."""
+        ...
+
 
 class CompiledTrainer:
-    """All trials of a task through one traced program. rules, seeds: those that will be asked for."""
+    """All trials of a task through one traced program.
 
-    def __init__(self, task: Task, rules: Sequence[Rule], seeds: Sequence[int] = ()) -> None:
+    rules, seeds: those that will be asked for. device: as TensorFlow names devices; None leaves it to TensorFlow.
+    """
+
+    def __init__(
+        self, task: Task, rules: Sequence[Rule], seeds: Sequence[int] = (), *, device: str | None = None
+    ) -> None:
         self.task = task
-        self.program = Program(task, rules, seeds)
+        self.program = Program(task, rules, seeds, device=device)
 
     def run(self, job: Job) -> Run:
         started = time.perf_counter()
-        if job.configuration.rule.key not in self.program.layouts:  # a kind that nobody announced: trace anew
-            known = [layout.rule for layout in self.program.layouts.values()]
-            self.program = Program(self.task, [*known, job.configuration.rule])
-        state = self.program.start(job.configuration, job.seed)
-        curves: dict[str, list[float]] = {}
-        at_once = max(1, _ORDER_ENTRIES // self.program.rows)
-        while state.epoch < job.epochs and state.finite:
-            state, more = self.program.train(
-                state,
-                job.configuration,
-                seed=job.seed,
-                epochs=min(at_once, job.epochs - state.epoch),
-                total_epochs=job.epochs,
-            )
-            for name, values in more.items():
-                curves.setdefault(name, []).extend(values)
-        metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_")}
+        program, configuration = self._program_for(job.configuration), job.configuration
+        total = job.total_epochs or job.epochs
+        state = program.start(configuration, job.seed)
+        about = {"configuration": configuration.to_dict(), "seed": job.seed, "total_epochs": total}
+        if job.start:
+            state = load_state(job.start, state, about)
+        state, curves, step_seconds = program.train(
+            state, configuration, seed=job.seed, epochs=job.epochs - state.epoch, total_epochs=total
+        )
+        metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_") and values}
+        if job.keep and state.finite:
+            save_state(job.keep, state, about)
         if job.test and state.finite:
-            metrics |= {f"test_{k}": v for k, v in self.program.evaluate(state, job.configuration, "test").items()}
+            metrics |= {f"test_{k}": v for k, v in program.evaluate(state, configuration, "test").items()}
         return Run(
             curves=_in_units(self.task, curves),
             metrics=_in_units(self.task, metrics),
             epochs=state.epoch,
             finite=state.finite,
             seconds=time.perf_counter() - started,
+            step_seconds=step_seconds,
+            memory=program.memory(configuration),
         )
+
+    def probe(self, probe: Probe) -> ProbeRun:
+        started = time.perf_counter()
+        program = self._program_for(probe.configuration)
+        fresh = program.start(probe.configuration, probe.seed)
+        found = [
+            program.try_rate(fresh, probe.configuration, seed=probe.seed, rate=rate, steps=probe.steps)
+            for rate in probe.rates
+        ]
+        return ProbeRun(
+            rates=probe.rates,
+            start=program.evaluate(fresh, probe.configuration, "validation")["loss"],
+            losses=[loss for loss, _ in found],
+            val_losses=[val_loss for _, val_loss in found],
+            seconds=time.perf_counter() - started,
+        )
+
+    def _program_for(self, configuration: Configuration) -> Program:
+        """The program, traced anew if nobody announced this kind of rule."""
+        if configuration.rule.key not in self.program.layouts:
+            known = [layout.rule for layout in self.program.layouts.values()]
+            way, device = self.program.way, self.program.device
+            self.program = Program(self.task, [*known, configuration.rule], device=device)
+            self.program.way = way
+        return self.program
 
 
 class FitTrainer:
@@ -75,19 +110,23 @@ class FitTrainer:
         self.task = task
 
     def run(self, job: Job) -> Run:
+        if job.start or job.keep:
+            raise InvalidState("A training by `model.fit` cannot be paused: it builds its model anew.")
         task, started = self.task, time.perf_counter()
         model = task.build(job.seed)
         rows = len(tf.nest.flatten(task.y_train)[0])
         steps = -(-rows // min(job.configuration.batch_size, rows))
         optimizer = job.configuration.optimizer(total_steps=steps * job.epochs)
-        model.compile(optimizer=optimizer, loss=task.loss, metrics=task.metrics(), jit_compile=False)
+        # Our metrics ignore the weights where the user's do, so Keras may pass them to all.
+        model.compile(optimizer=optimizer, loss=task.loss, weighted_metrics=task.metrics(), jit_compile=False)
         swap = [SwapEvaluated()] if isinstance(optimizer, Derived) else []  # validate where the model is judged
         history = model.fit(
             task.x_train,
             task.y_train,
+            sample_weight=task.w_train,
             batch_size=min(job.configuration.batch_size, rows),
             epochs=job.epochs,
-            validation_data=(task.x_validation, task.y_validation),
+            validation_data=(task.x_validation, task.y_validation, task.w_validation),
             validation_batch_size=1024,
             callbacks=[*swap, keras.callbacks.TerminateOnNaN()],
             verbose=0,
@@ -102,7 +141,9 @@ class FitTrainer:
         metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_")}
         finite = all(math.isfinite(curves[name][-1]) for name in ("loss", "val_loss"))
         if job.test and finite:
-            results = model.evaluate(task.x_test, task.y_test, batch_size=1024, verbose=0, return_dict=True)
+            results = model.evaluate(
+                task.x_test, task.y_test, sample_weight=task.w_test, batch_size=1024, verbose=0, return_dict=True
+            )
             metrics |= {f"test_{name}": float(value) for name, value in results.items()}
         if job.save and finite:
             task.full_model(model).save(job.save)
@@ -112,6 +153,44 @@ class FitTrainer:
             epochs=epochs,
             finite=finite,
             seconds=time.perf_counter() - started,
+        )
+
+    def probe(self, probe: Probe) -> ProbeRun:
+        started, task = time.perf_counter(), self.task
+        model = task.build(probe.seed)
+        model.compile(loss=task.loss, jit_compile=False)
+        first, start = model.get_weights(), self._validation_loss(model)
+        found = [self._try_rate(model, first, probe, rate) for rate in probe.rates]
+        return ProbeRun(
+            rates=probe.rates,
+            start=start,
+            losses=[loss for loss, _ in found],
+            val_losses=[val_loss for _, val_loss in found],
+            seconds=time.perf_counter() - started,
+        )
+
+    def _try_rate(self, model: Any, first: Any, probe: Probe, rate: float) -> tuple[float, float]:
+        task, configuration = self.task, probe.configuration
+        rule = configuration.rule.replaced(learning_rate=rate)
+        constant = dataclasses.replace(configuration, rule=rule, schedule=SCHEDULES["constant"]())
+        model.set_weights(first)
+        model.compile(optimizer=constant.optimizer(total_steps=probe.steps), loss=task.loss, jit_compile=False)
+        size = min(configuration.batch_size, len(tf.nest.flatten(task.y_train)[0]))
+        order = batch_rows(probe.seed, size, probe.steps, len(tf.nest.flatten(task.y_train)[0]))
+        data = (task.x_train, task.y_train) if task.w_train is None else (task.x_train, task.y_train, task.w_train)
+        losses = []
+        for rows in np.split(order, probe.steps):
+            losses.append(float(model.train_on_batch(*tf.nest.map_structure(lambda a, rows=rows: a[rows], data))))
+            if not math.isfinite(losses[-1]):
+                return math.nan, math.nan
+        return float(np.mean(losses[probe.steps * 3 // 4 :])), self._validation_loss(model)
+
+    def _validation_loss(self, model: Any) -> float:
+        task = self.task
+        return float(
+            model.evaluate(
+                task.x_validation, task.y_validation, sample_weight=task.w_validation, batch_size=1024, verbose=0
+            )
         )
 
 

@@ -1,0 +1,128 @@
+"""The task's rows as the program takes them: whole parts where they fit in memory, else chunk by chunk from disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from optselect.tasks.task import Task
+
+__all__ = ["Feed", "Part", "batch_rows", "row_order", "rows_of"]
+
+Part = tuple[Any, ...]
+"""(x, y) or (x, y, sample weights): structures of arrays or tensors whose first axis counts rows."""
+
+_BLOCK = 64  # rows that lie together on disk and stay together in a chunk: one seek each
+_CHUNK_BYTES = 64_000_000
+
+
+def row_order(seed: int, epoch: int, rows: int) -> np.ndarray:
+    """The order of the training rows in an epoch (counts from 0), the same for all trials of a seed.
+
+    int32, shape (rows,).
+    """
+    return np.random.default_rng((seed, epoch)).permutation(rows).astype(np.int32)
+
+
+def batch_rows(seed: int, size: int, count: int, rows: int) -> np.ndarray:
+    """The rows of `count` whole batches one after the other: int32, shape (count * size,).
+
+    They are those of the first epochs, a smaller batch at an epoch's end left out.
+    """
+    whole = rows // size * size
+    epochs = range(-(-count * size // whole))
+    return np.concatenate([row_order(seed, e, rows)[:whole] for e in epochs])[: count * size]
+
+
+def rows_of(data: Part) -> int:
+    """How many rows a part has."""
+    return int(tf.nest.flatten(data)[0].shape[0])
+
+
+class Feed:
+    """Hands out the parts of a task: tensors that were made once, or, where the arrays lie on disk, chunks of them.
+
+    Arrays on disk are shuffled in two steps, blocks of neighbouring rows over the whole part and rows within a
+    chunk, and the next chunk is read while the program works on this one.
+
+    chunk_bytes: of features and targets in memory at once.
+    """
+
+    def __init__(self, task: Task, *, chunk_bytes: int = _CHUNK_BYTES) -> None:
+        self._parts: dict[str, Part] = {}
+        for part in ("train", "validation", "test"):
+            x, y, w = (getattr(task, f"{name}_{part}", None) for name in "xyw")
+            self._parts[part] = (x, y) if w is None else (x, y, w)
+        self.rows = rows_of(self._parts["train"])
+        self.on_disk = any(isinstance(a, np.memmap) for a in tf.nest.flatten(self._parts["train"]))
+        self._chunk_bytes = chunk_bytes
+        if not self.on_disk:
+            self._parts = {name: tf.nest.map_structure(tf.convert_to_tensor, p) for name, p in self._parts.items()}
+
+    def chunks(self, part: str) -> Iterator[Part]:
+        """All rows of "train", "validation" or "test", in their order."""
+        data = self._parts[part]
+        if not self.on_disk:
+            yield data
+            return
+        rows = rows_of(data)
+        ranges = [slice(start, start + self._chunk_rows(1)) for start in range(0, rows, self._chunk_rows(1))]
+        yield from self._read(lambda: (tf.nest.map_structure(lambda a, r=r: a[r], data) for r in ranges), data)
+
+    def epoch(self, seed: int, epoch: int, size: int) -> Iterator[tuple[Part, Any, bool]]:
+        """The training rows of an epoch in pieces: data, the order of its rows, whether it is the last.
+
+        Every piece but the last holds whole batches of `size`.
+        """
+        data = self._parts["train"]
+        if not self.on_disk:
+            yield data, tf.convert_to_tensor(row_order(seed, epoch, self.rows)), True
+            return
+        step = self._chunk_rows(size)
+        order = _block_order(seed, epoch, self.rows, step)
+        pieces = [order[start : start + step] for start in range(0, self.rows, step)]
+
+        def take() -> Iterator[Part]:
+            for piece in pieces:
+                yield tf.nest.map_structure(lambda a, rows=piece: a[rows], data)
+
+        for i, chunk in enumerate(self._read(take, data)):
+            yield chunk, tf.range(rows_of(chunk), dtype=tf.int32), i == len(pieces) - 1
+
+    def batches(self, seed: int, size: int, count: int) -> tuple[Part, Any]:
+        """`count` whole batches of `size`: data, and the rows of the batches as `batch_rows` has them."""
+        if not self.on_disk:
+            return self._parts["train"], tf.constant(batch_rows(seed, size, count, self.rows))
+        data, _, _ = next(iter(self.epoch(seed, 0, size)))
+        return data, tf.range(count * size, dtype=tf.int32) % (rows_of(data) // size * size)
+
+    def _chunk_rows(self, size: int) -> int:
+        """The rows of a chunk: whole batches of `size`, as many as the memory allows."""
+        each = sum(a.nbytes // max(len(a), 1) for a in tf.nest.flatten(self._parts["train"]))
+        return int(max(1, self._chunk_bytes // max(each, 1) // size)) * size
+
+    def _read(self, produce: Any, like: Part) -> Iterator[Part]:
+        """Chunks as tensors, one read ahead of the use."""
+        flat = tf.nest.flatten(like)
+        signature = tuple(tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)) for a in flat)
+
+        def leaves() -> Iterator[tuple[np.ndarray, ...]]:
+            for chunk in produce():
+                yield tuple(np.ascontiguousarray(a) for a in tf.nest.flatten(chunk))
+
+        for found in tf.data.Dataset.from_generator(leaves, output_signature=signature).prefetch(1):
+            yield tf.nest.pack_sequence_as(like, list(found))
+
+
+def _block_order(seed: int, epoch: int, rows: int, step: int) -> np.ndarray:
+    """Row numbers: blocks of neighbours in random order, and the rows of every `step` in random order."""
+    generator = np.random.default_rng((seed, epoch))
+    starts = generator.permutation(-(-rows // _BLOCK)) * _BLOCK
+    order = (starts[:, None] + np.arange(_BLOCK)).ravel()
+    order = order[order < rows]
+    for start in range(0, rows, step):
+        generator.shuffle(order[start : start + step])
+    return order

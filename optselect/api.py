@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optselect import tasks
-from optselect.configuration import Configuration
+from optselect.configuration import BASELINE, Configuration
 from optselect.errors import InvalidValue
 from optselect.executors import LocalExecutor
 from optselect.export import export
@@ -25,7 +26,7 @@ from optselect.spaces import Space, load_space
 from optselect.study.listener import Listener, Silent
 from optselect.study.study import Budget, Study, check_conflict, confirmation_seeds, search_seed
 from optselect.tracking import MlflowTracker, NullTracker, Tracker, default_uri
-from optselect.trainer.jobs import Job
+from optselect.trainer.jobs import Job, Plan
 from optselect.verdict import Verdict, judge
 
 if TYPE_CHECKING:
@@ -274,8 +275,21 @@ class _Session:
             workers=self.workers,
             threads=self.threads,
             log=self.directory / "worker.log",
+            plan=self._plan(),
         )
         return self._executor.start()
+
+    def _plan(self) -> Plan:
+        """What one worker will have to do; the way of running the steps, once decided, holds for the whole study."""
+        known = self._entry("task")
+        trainings = (self.budget.trials or math.inf) + self.seeds * (len(self.space.optimizers) + 1)
+        steps = trainings * self.spec.epochs * -(-len(self.spec.split.train) // BASELINE.batch_size)
+        return Plan(
+            steps=steps / self.workers,
+            seconds=self.budget.seconds or math.inf,
+            sizes=len({*self.space.batch_size.choices, BASELINE.batch_size}),
+            way=known["description"].get("way") if known else None,
+        )
 
     def _study(self, description: Mapping[str, Any]) -> Study:
         return Study(

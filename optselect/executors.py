@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ from typing import Any
 
 from optselect.errors import OptselectError, WorkerFailed
 from optselect.rule import Rule
-from optselect.trainer.jobs import Job, Run
+from optselect.trainer.jobs import Job, Plan, Run
 
 __all__ = ["LocalExecutor"]
 
@@ -28,28 +29,44 @@ class LocalExecutor:
     """Worker processes that each hold the task and its traced program.
 
     spec: a picklable `TaskSpec`. rules: one of each kind that will be trained. seeds: those that will be asked for;
-    others cost a second each. workers: how many processes. threads: of one operation in each, 0 for as many as
+    others cost a second each. plan: what is to come, by which the way of running the steps is chosen. workers: how
+    many processes. threads: of one operation in each, 0 for as many as
     TensorFlow likes. log: the file that gets whatever the workers print.
 
     Raises what is wrong with data or model, from `start`; `WorkerFailed` when processes do not come up.
     """
 
     def __init__(
-        self, spec: Any, rules: Sequence[Rule], seeds: Sequence[int], *, workers: int, threads: int, log: Path
+        self,
+        spec: Any,
+        rules: Sequence[Rule],
+        seeds: Sequence[int],
+        *,
+        workers: int,
+        threads: int,
+        log: Path,
+        plan: Plan | None = None,
     ) -> None:
-        self._task, self._threads, self._log = (spec, list(rules), list(seeds)), threads, log
+        self._threads, self._log = threads, log
+        self._plan = plan or Plan(steps=0)
+        self._about = spec, list(rules), list(seeds)
         self._waiting: collections.deque[tuple[int, Job]] = collections.deque()
         self._tries: collections.Counter[int] = collections.Counter()
-        self._crew = [_Worker(self._task, threads, log) for _ in range(workers)]
+        # One process measures which way is the fastest and all follow it; the others set up meanwhile.
+        follow = dataclasses.replace(self._plan, way=self._plan.way or "graph")
+        plans = [self._plan, *[follow] * (workers - 1)]
+        self._crew = [_Worker((*self._about, p), threads, log) for p in plans]
 
     def start(self) -> dict[str, Any]:
-        """Wait until one worker is ready (the others join as they are); what it says of the task."""
+        """Wait until the first worker is ready (the others join as they are); what it says of the task."""
         while True:
             for worker in self._ready():
                 kind, answer = self._receive(worker)
                 if kind == "task":
                     worker.idle = True
-                    return dict(answer)
+                    if worker is self._crew[0]:
+                        self._plan = dataclasses.replace(self._plan, way=answer["way"] or None)
+                        return dict(answer)
                 if kind == "dead":
                     raise WorkerFailed(
                         "The training process ended while it set up the task "
@@ -104,7 +121,7 @@ class LocalExecutor:
             if worker.idle and self._waiting:
                 worker.job, worker.idle = self._waiting.popleft(), False
                 with contextlib.suppress(OSError):  # a dead worker shows at the next read
-                    worker.pipe.send(("job", worker.job[1]))
+                    worker.pipe.send(("job", (self._plan.way or "", worker.job[1])))
 
     def _ready(self, timeout: float | None = None) -> list[_Worker]:
         pipes = wait([worker.pipe for worker in self._crew], timeout)
@@ -125,7 +142,7 @@ class LocalExecutor:
         worker.stop()
         if job is None and worker.born > time.monotonic() - 120:
             raise WorkerFailed(f"A training process ended before its first job ({fate}):\n{_tail(self._log)}")
-        self._crew[self._crew.index(worker)] = _Worker(self._task, self._threads, self._log)
+        self._crew[self._crew.index(worker)] = _Worker((*self._about, self._plan), self._threads, self._log)
         if job is None:
             return
         ticket, _ = job

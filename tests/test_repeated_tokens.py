@@ -88,9 +88,9 @@ def test_gradient_is_that_of_a_dense_product(programs: tuple[Program, Program]) 
     assert np.unique(tokens, return_counts=True)[1].max() > 10
     flats, grads = [], []
     for program in programs:
-        state = program.start(Configuration(rule=next(iter(ALIKE.values()))()), seed=3)
-        _, grad, _ = program._gradient(state.parameters, state.others, tf.constant(x), tf.constant(y))
-        flats.append(np.asarray(state.parameters))
+        now = program.start(Configuration(rule=next(iter(ALIKE.values()))()), seed=3).carried
+        _, grad, _ = program._gradient(now.parameters, now.others, (tf.constant(x), tf.constant(y)), now.scale)
+        flats.append(np.asarray(now.parameters))
         grads.append(np.asarray(grad))
     np.testing.assert_array_equal(*flats)
     np.testing.assert_allclose(*grads, atol=1e-7)

@@ -1,4 +1,4 @@
-"""A data set in memory: features, target, and what was inferred about them while reading."""
+"""A data set in memory: features, targets, sample weights, and what was inferred about them while reading."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["Data", "Features", "row_hashes", "take_rows"]
+__all__ = ["Data", "Features", "Values", "row_hashes", "take_rows"]
 
 Features = pd.DataFrame | np.ndarray | dict[str, np.ndarray]
 """A table with one column a feature, or one array, or named arrays; the first axis counts rows."""
+
+Values = pd.Series | np.ndarray
+"""One target: a series of one value a row, or an array of several, shape (rows, ...)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,8 +24,9 @@ class Data:
     """Features and raw target values, row by row.
 
     name: for people (a file name, "sklearn:digits"). x: a frame without the target; or an array whose first axis
-    counts rows; or named arrays. y: the target as it was given, one value a row, shape (rows,).
-    target: the name of the target. notes: what was inferred and must be said.
+    counts rows; or named arrays. y: the target as it was given, or several by name. target: the name of the
+    target, or the names with commas. notes: what was inferred and must be said. sample_weight: what each row
+    counts, as it was given, None if all count alike.
 
     >>> data = Data(name="two rows", x=np.zeros((2, 3), "float32"), y=pd.Series([0, 1]), target="y")
     >>> data.rows, data.is_table, data.digest()[:8] == data.digest()[:8]
@@ -31,14 +35,20 @@ class Data:
 
     name: str
     x: Features
-    y: pd.Series
+    y: Values | dict[str, Values]
     target: str
     notes: tuple[str, ...] = ()
+    sample_weight: Values | None = None
+
+    @property
+    def targets(self) -> dict[str, Values]:
+        """Every target by its name."""
+        return self.y if isinstance(self.y, dict) else {self.target: self.y}
 
     @property
     def rows(self) -> int:
         """How many rows."""
-        return len(self.y)
+        return len(next(iter(self.targets.values())))
 
     @property
     def is_table(self) -> bool:
@@ -54,7 +64,10 @@ class Data:
         return sha.hexdigest()
 
     def _parts(self) -> Iterator[tuple[tuple[str, str], Any]]:
-        yield ("target", self.target), self.y
+        for name, values in self.targets.items():
+            yield ("target", name), values
+        if self.sample_weight is not None:
+            yield ("weight", ""), self.sample_weight
         if isinstance(self.x, pd.DataFrame):
             for name in self.x.columns:
                 yield ("column", str(name)), self.x[name]

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from optselect.configuration import Configuration
 
-__all__ = ["Job", "Probe", "ProbeRun", "Run"]
+__all__ = ["Job", "Plan", "Probe", "ProbeRun", "Run", "Way"]
+
+Way = Literal["graph", "xla"]
+"""How the steps run: TensorFlow's executor, or compiled by XLA: one compilation a batch size, other random numbers."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,3 +85,17 @@ class ProbeRun:
     val_losses: list[float]
     seconds: float
     error: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What one process of a study will have to do, as far as that is known beforehand.
+
+    steps: how many, at the default batch size. seconds: how long at most. sizes: how many batch sizes. way: decided
+    before, None if not.
+    """
+
+    steps: float
+    seconds: float = float("inf")
+    sizes: int = 1
+    way: Way | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,15 +20,13 @@ from optselect.rule import Rule, Scalar, Variable
 from optselect.stepping import split
 from optselect.tasks.task import Task
 from optselect.trainer.feeding import Feed, Part, rows_of
+from optselect.trainer.jobs import Way
 from optselect.trainer.layout import Layout
 from optselect.trainer.state import Carried, TrialState
 
-__all__ = ["Program", "Way", "facts"]
+__all__ = ["Program", "facts"]
 
 Tensor = Any
-Way = Literal["graph", "xla"]
-"""How the steps run: TensorFlow's executor, or compiled by XLA, which then needs a compilation a batch size."""
-
 _CHUNK = 2048  # rows a call of the model in evaluation: large enough to amortise, small enough for any memory
 _FIRST_SCALE, _GROWTH_STEPS = 2.0**15, 2000  # keras.optimizers.LossScaleOptimizer's
 
@@ -175,6 +173,16 @@ class Program:
         entries = sum(int(np.prod(v.shape)) for v in self.variables)
         return int(4 * (entries * (1 + layout.slots) + layout.rest))
 
+    def operations(self) -> set[str]:
+        """The kinds of TensorFlow operations in what has been traced."""
+        graphs = [
+            concrete.graph.as_graph_def()
+            for call in self._epochs.values()
+            for concrete in call._list_all_concrete_functions()
+        ]
+        nested = [function for graph in graphs for function in graph.library.function]
+        return {node.op for graph in graphs for node in graph.node} | {n.op for f in nested for n in f.node_def}
+
     @property
     def result_names(self) -> list[str]:
         """The names of what an evaluation gives: loss, then the metrics."""
@@ -202,10 +210,8 @@ class Program:
         first = next(validation)
         for data, order, last in self.feed.epoch(seed, epoch, size):
             # The last piece of the epoch and the first of the validation part go in one call: mostly the only one.
-            call = self._epoch_function(data, first, size, judge=last)
-            carried, more, steps, good, totals = call(
-                carried, data, order, tf.constant(size), rates, selection, first, totals
-            )
+            given = (carried, data, order, tf.constant(size), rates, selection, first, totals)
+            carried, more, steps, good, totals = self._epoch_function(size, given, judge=last)(*given)
             sums, done, finite = sums + more.numpy(), done + int(steps), bool(good)
             if not finite:
                 break
@@ -220,9 +226,9 @@ class Program:
         )
         return state, [sums[0] / self.feed.rows, sums[1] / max(done, 1), sums[2] / max(done, 1), *results]
 
-    def _epoch_function(self, data: Part, validation: Part, size: int, *, judge: bool) -> Any:
+    def _epoch_function(self, size: int, given: Any, *, judge: bool) -> Any:
         """The traced function for such pieces of data: one for all batch sizes, but for XLA, which wants them fixed."""
-        rows = rows_of(data)
+        rows = rows_of(given[1])
         fixed = (size, rows) if self.way == "xla" and rows >= size else None
         key = (fixed, judge)
         if key not in self._epochs:
@@ -245,8 +251,20 @@ class Program:
                     )
                 return carried, sums, done, finite, totals
 
-            self._epochs[key] = tf.function(run, autograph=False, reduce_retracing=True)
+            self._epochs[key] = tf.function(run, autograph=False, input_signature=self._signature(given, fixed))
         return self._epochs[key]
+
+    def _signature(self, given: Any, fixed: Any) -> Any:
+        """Shapes known, lengths free: one trace serves every number of epochs and every batch size."""
+
+        def free(tree: Any) -> Any:
+            return tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), tree)
+
+        carried, data, order, size, rates, selection, ahead, totals = given
+        exact = tf.nest.map_structure(lambda a: tf.TensorSpec(a.shape, a.dtype), (carried, size, selection, totals))
+        rows = tf.nest.map_structure(lambda a: tf.TensorSpec(a.shape, a.dtype), (data, order))
+        data, order = rows if fixed else free((data, order))
+        return exact[0], data, order, exact[1], free(rates), exact[2], free(ahead), exact[3]
 
     def _steps(
         self,

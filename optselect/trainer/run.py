@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from optselect.configuration import Configuration
+from optselect.configuration import BASELINE, Configuration
 from optselect.errors import InvalidState
 from optselect.optimizers.derived import Derived
 from optselect.optimizers.swap import SwapEvaluated
@@ -20,9 +20,10 @@ from optselect.rule import Rule
 from optselect.schedules import SCHEDULES
 from optselect.tasks.task import Task
 from optselect.trainer.feeding import batch_rows
-from optselect.trainer.jobs import Job, Probe, ProbeRun, Run
+from optselect.trainer.jobs import Job, Plan, Probe, ProbeRun, Run
 from optselect.trainer.program import Program
 from optselect.trainer.state import load_state, save_state
+from optselect.trainer.ways import choose
 
 __all__ = ["CompiledTrainer", "FitTrainer", "Trainer", "make_trainer"]
 
@@ -50,6 +51,11 @@ class CompiledTrainer:
     ) -> None:
         self.task = task
         self.program = Program(task, rules, seeds, device=device)
+
+    def prepare(self, plan: Plan, seed: int) -> str:
+        """Choose the fastest way for what is to come; what was found, in words, or ""."""
+        self.program.time_evaluation(self.program.start(BASELINE, seed), BASELINE)
+        return choose(self.program, plan, seed)
 
     def run(self, job: Job) -> Run:
         started = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,11 +76,11 @@ def load_state(path: Path, like: TrialState, about: Mapping[str, Any]) -> TrialS
     Raises InvalidState if the file is missing, damaged, or of another training than `about` says.
     """
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as stream, np.load(stream) as arrays:
             header = json.loads(arrays["about"].tobytes())
             leaves = tf.nest.flatten(like.carried)
             read = [tf.io.parse_tensor(arrays[f"leaf_{i}"].tobytes(), leaf.dtype) for i, leaf in enumerate(leaves)]
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as problem:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, tf.errors.OpError) as problem:
         raise InvalidState(f"{path}: a paused training cannot be read ({problem}).") from problem
     for name, wanted in json.loads(json.dumps(dict(about))).items():
         if header["about"].get(name) != wanted:

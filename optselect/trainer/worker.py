@@ -68,16 +68,21 @@ def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
     """Build the task and trace its program; a description for the user."""
     from optselect.configuration import BASELINE
     from optselect.tasks.task import Task
-    from optselect.trainer.run import FitTrainer, make_trainer
+    from optselect.trainer.run import CompiledTrainer, FitTrainer, make_trainer
 
-    spec, rules, seeds = payload
+    spec, rules, seeds, plan = payload
     task = Task.from_spec(spec)
     kinds = {rule.key: rule for rule in (*rules, BASELINE.rule)}
     probe = Job(configuration=BASELINE, seed=seeds[0] if seeds else 0, epochs=1, test=True)
     trainer, note = make_trainer(task, list(kinds.values()), seeds, probe)
     trainers["search"] = trainer
     trainers["plain"] = FitTrainer(task)
-    return {**task.describe(), **_judged(task), "lines": [line for line in (_summary(task), note) if line]}
+    way, how = "", ""
+    if isinstance(trainer, CompiledTrainer):
+        how = trainer.prepare(plan, probe.seed)
+        way = trainer.program.way
+    lines = [line for line in (_summary(task), note, how) if line]
+    return {**task.describe(), **_judged(task), "way": way, "lines": lines}
 
 
 def _judged(task: Any) -> dict[str, Any]:
@@ -107,9 +112,13 @@ def _summary(task: Any) -> str:
     )
 
 
-def _run(job: Job, trainers: dict[str, Any]) -> Run:
+def _run(payload: tuple[str, Job], trainers: dict[str, Any]) -> Run:
+    way, job = payload
+    trainer = trainers["plain" if job.plain else "search"]
     try:
-        run: Run = trainers["plain" if job.plain else "search"].run(job)
+        if way and not job.plain:
+            trainer.program.way = way
+        run: Run = trainer.run(job)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         return Run(

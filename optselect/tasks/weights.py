@@ -1,0 +1,81 @@
+"""What a row counts in the loss: sample weights from the data, class weights from the user."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from optselect.errors import InvalidData, InvalidValue, UnknownName, suggestion
+from optselect.tasks.data import Values
+from optselect.tasks.target import Target
+
+__all__ = ["ClassWeight", "class_weights", "sample_weights"]
+
+ClassWeight = Literal["balanced"] | Mapping[Any, float]
+"""A weight by label; or "balanced": rows / (classes x rows of the class), counted in the training part."""
+
+
+def sample_weights(given: Values, rows: int, source: str) -> np.ndarray:
+    """What each row counts: float32, shape (rows,), as given.
+
+    Raises InvalidData if they are no numbers, too few or too many, missing, infinite, negative, or all zero.
+
+    >>> sample_weights(np.array([1, 2, 0.5]), 3, "data").tolist()
+    [1.0, 2.0, 0.5]
+    """
+    if given.size != rows:
+        raise InvalidData(f"{source}: sample weights have the shape {given.shape}, the data {rows:,} rows: one a row.")
+    try:
+        weights = pd.Series(np.ravel(given)).to_numpy(dtype="float64", na_value=np.nan)
+    except (TypeError, ValueError):
+        example = next(w for w in np.ravel(given) if not isinstance(w, int | float))
+        raise InvalidData(f"{source}: sample weights must be numbers, got {example!r}.") from None
+    for what, bad in (("missing or infinite", ~np.isfinite(weights)), ("negative", weights < 0)):
+        if bad.any():
+            places = np.flatnonzero(bad)
+            shown = ", ".join(str(row + 1) for row in places[:5]) + (", ..." if len(places) > 5 else "")
+            raise InvalidData(
+                f"{source}: {len(places):,} of {rows:,} sample weights are {what} (rows {shown}). "
+                "They must be numbers from 0; 0 leaves a row out."
+            )
+    return weights.astype("float32")
+
+
+def class_weights(asked: ClassWeight, target: Target, training: np.ndarray) -> tuple[float, ...]:
+    """A weight for each class of the target, in the order of its classes; 1.0 where none was given.
+
+    training: the rows of the training part, which "balanced" counts. Labels match as they are or as text.
+
+    Raises InvalidValue if the target has no classes or a weight is no number from 0, UnknownName for a class that
+    the target has not.
+
+    >>> from optselect.tasks.target import encode_target
+    >>> target = encode_target(pd.Series(list("aabaabaab")), "y", "letters")
+    >>> class_weights("balanced", target, np.arange(9))
+    (0.75, 1.5)
+    >>> class_weights({"b": 3}, target, np.arange(9))
+    (1.0, 3.0)
+    """
+    if target.kind != "classification" or target.shape:
+        raise InvalidValue(f"Task: `class_weight` needs a target with one class a row; `{target.name}` is none.")
+    if isinstance(asked, str):
+        if asked != "balanced":
+            raise InvalidValue(f"Task: `class_weight` must be 'balanced' or weights by class, got {asked!r}.")
+        counts = np.bincount(target.values[training], minlength=len(target.classes))
+        return tuple((len(training) / (len(counts) * np.maximum(counts, 1))).tolist())
+    places = {str(label): place for place, label in enumerate(target.classes)}
+    weights = [1.0] * len(places)
+    for label, weight in asked.items():
+        if str(label) not in places:
+            raise UnknownName(
+                f"Task: `class_weight` names the class {label!r}, which `{target.name}` has not. "
+                f"{suggestion(str(label), places)}"
+            )
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            raise InvalidValue(f"Task: `class_weight` of {label!r} must be a number from 0, got {weight!r}.")
+        weights[places[str(label)]] = float(weight)
+    return tuple(weights)

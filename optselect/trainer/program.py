@@ -283,7 +283,8 @@ class Program:
         def body(i: Tensor, _: Tensor, sums: Tensor, carried: Any) -> Any:
             index = order[i * size : tf.minimum((i + 1) * size, rows)]
             batch = tf.nest.map_structure(lambda a: tf.gather(a, index), data)
-            carried, figures, good = self._one_step(carried, batch, tf.shape(index)[0], rates, selection)
+            rate = rates[tf.cast(carried.updates, tf.int32)]
+            carried, figures, good = self._one_step(carried, batch, tf.shape(index)[0], rate, selection)
             return i + 1, good, sums + figures, carried
 
         done, finite, sums, carried = tf.while_loop(
@@ -304,7 +305,10 @@ class Program:
         batches = tf.nest.map_structure(
             lambda a: tf.reshape(tf.gather(a, order[: whole * size]), (whole, size, *a.shape[1:])), data
         )
-        carried, sums, done, finite = self._steps_xla(carried, batches, rates, selection)
+        # Of a fixed length, whatever that of the training: another one would be compiled anew.
+        start = tf.cast(carried.updates, tf.int32)
+        ahead = tf.ensure_shape(rates[start : start + whole], (whole,))
+        carried, sums, done, finite = self._steps_xla(carried, batches, ahead, selection)
         if rows % size == 0:
             return carried, sums, done, finite
         carried, more, last, finite = self._steps(
@@ -314,10 +318,13 @@ class Program:
 
     def _steps_xla_impl(self, carried: Any, batches: Part, rates: Tensor, selection: Any) -> Any:
         whole, size = tf.nest.flatten(batches)[0].shape[:2]
+        start = carried.updates
 
         def body(i: Tensor, _: Tensor, sums: Tensor, carried: Any) -> Any:
             batch = tf.nest.map_structure(lambda a: a[i], batches)
-            carried, figures, good = self._one_step(carried, batch, tf.constant(size), rates, selection)
+            # A slice would make XLA take the count as a constant and compile anew for every epoch.
+            rate = tf.gather(rates, tf.cast(carried.updates - start, tf.int32))
+            carried, figures, good = self._one_step(carried, batch, tf.constant(size), rate, selection)
             return i + 1, good, sums + figures, carried
 
         done, finite, sums, carried = tf.while_loop(
@@ -329,12 +336,12 @@ class Program:
 
     # -- a step -----------------------------------------------------------------------------------------------
 
-    def _one_step(self, carried: Any, batch: Part, rows: Tensor, rates: Tensor, selection: Any) -> Any:
+    def _one_step(self, carried: Any, batch: Part, rows: Tensor, rate: Tensor, selection: Any) -> Any:
         """One update: carried, (loss times rows, norm of the gradient, whether it was clipped), whether finite."""
         flat, others, slots, rest, updates, scale = carried
         loss, grad, others = self._gradient(flat, others, batch, scale)
         short, clipped = self._clip(grad, selection)
-        rate = tf.cast(rates[tf.cast(updates, tf.int32)], flat.dtype)
+        rate = tf.cast(rate, flat.dtype)
 
         def update(layout: Layout, rule: Rule) -> Any:
             moved, states = layout.update(rule, short, flat, layout.unpack(slots, rest), updates + 1)

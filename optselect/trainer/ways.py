@@ -8,10 +8,10 @@ from optselect.configuration import BASELINE
 from optselect.trainer.jobs import Plan
 from optselect.trainer.program import Program
 
-__all__ = ["choose"]
+__all__ = ["SLOW_IN_XLA", "choose"]
 
 _WORTH_TRYING = 60.0  # seconds of steps in one process; compiling takes 2 to 40
-_SLOW_IN_XLA = ("Conv2D", "Conv3D", "DepthwiseConv2dNative")  # on the CPU, twenty times slower than the graph's
+SLOW_IN_XLA = ("Conv2D", "Conv3D", "DepthwiseConv2dNative")  # on the CPU, many times slower than the graph's
 
 
 def choose(program: Program, plan: Plan, seed: int) -> str:
@@ -26,7 +26,7 @@ def choose(program: Program, plan: Plan, seed: int) -> str:
     expected = min(plan.steps * graph, plan.seconds)
     if expected < _WORTH_TRYING:
         return ""
-    if found := program.operations() & set(_SLOW_IN_XLA):
+    if found := program.operations() & set(SLOW_IN_XLA):
         return (
             f"Steps run in TensorFlow's graph ({1e3 * graph:.2f} ms each): XLA is slow at {', '.join(sorted(found))}."
         )

@@ -1,10 +1,10 @@
-"""The verdict: what the fresh seeds say of the finalists, in numbers and in words."""
+"""The verdict itself: the ranking of the finalists, in numbers and in words."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,38 +12,9 @@ import numpy as np
 from optselect.configuration import Configuration
 from optselect.errors import NoResult
 from optselect.records import TrialRecord
+from optselect.verdict.statistics import Estimate, estimate
 
-__all__ = ["Estimate", "Standing", "Verdict", "estimate", "judge"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """A mean over seeds with its 95 % interval; `low` and `high` are NaN for a single seed."""
-
-    mean: float
-    low: float
-    high: float
-    seeds: int
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4g} ({self.low:.4g} to {self.high:.4g})"
-
-
-def estimate(values: Iterable[float]) -> Estimate:
-    """Mean and 95 % interval by Student's t: mean ± t(0.975, n - 1) s / √n.
-
-    The interval speaks of the seeds (initialisation and order of the rows) on these very splits, not of new data.
-
-    >>> print(estimate([1.0, 2.0, 3.0]))
-    2 (-0.4841 to 4.484)
-    """
-    from scipy import stats
-
-    x = np.asarray(list(values), float)
-    if len(x) < 2:
-        return Estimate(float(x.mean()), math.nan, math.nan, len(x))
-    half = float(stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x)))
-    return Estimate(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half, len(x))
+__all__ = ["Standing", "Verdict", "judge"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,94 @@
+"""How forgiving a learning rate is: the width of its basin, where it breaks, what a miss costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from optselect.errors import InvalidValue
+from optselect.verdict.statistics import losses
+
+__all__ = ["FACTORS", "Basin", "basin"]
+
+FACTORS = (0.1, 1 / 3, 1.0, 3.0, 10.0)  # of the recommended learning rate, at which it is trained again
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Basin:
+    """The objective around a learning rate.
+
+    decades: of learning rate over which the objective stays within the tolerance of that at factor 1; `open_below`
+    and `open_above` say that it may go on beyond what was tried. largest_stable: the largest factor at which
+    training did not break down, below the first at which it did. off_by_3: how much worse the objective is if the
+    rate is three times too large or too small, whichever costs more; infinite where that breaks down, NaN where
+    it was not tried, never negative.
+    """
+
+    decades: float
+    open_below: bool
+    open_above: bool
+    largest_stable: float
+    off_by_3: float
+
+
+def basin(factors: ArrayLike, values: ArrayLike, *, tolerance: float, minimize: bool) -> Basin:
+    """The basin from objectives at several factors of one learning rate.
+
+    Between two points the objective is taken for a straight line over the logarithm of the factor; next to a
+    point that broke down the basin ends at the last one that did not. (Sensitivity to the learning rate is
+    drawn so by Wortsman et al. 2024, arXiv:2309.14322.)
+
+    factors, values: of the same length; several values of one factor, from several seeds, are averaged, and one
+    NaN among them is a break-down. Factor 1 must be there and have trained. tolerance: in the unit of the
+    values, say the ROPE. Raises `InvalidValue`.
+
+    >>> found = basin([0.1, 1 / 3, 1, 3, 10], [0.5, 0.3, 0.2, 0.2, float("nan")], tolerance=0.05, minimize=True)
+    >>> round(found.decades, 3)         # half way from 1 to 1/3, and up to 3: (½ + 1) · 0.477
+    0.716
+    >>> found.largest_stable, round(found.off_by_3, 3), found.open_below, found.open_above
+    (3.0, 0.1, False, False)
+    """
+    given, loss = np.asarray(factors, float), losses(values, minimize=minimize)
+    if given.shape != loss.shape:
+        raise InvalidValue(f"basin: `values` must be one a factor, {given.shape}, got {loss.shape}.")
+    tried, which = np.unique(given.round(9), return_inverse=True)
+    mean = np.array([loss[which == i].mean() for i in range(len(tried))])
+    [centre] = np.flatnonzero(tried == 1.0) if (tried == 1.0).any() else [-1]
+    if centre < 0 or not np.isfinite(mean[centre]):
+        raise InvalidValue("basin: `factors` must hold 1.0, with a finite value: that of the learning rate itself.")
+    place, excess = np.log10(tried), mean - mean[centre]
+    below, open_below = _reach(place[centre::-1], excess[centre::-1], tolerance)
+    above, open_above = _reach(place[centre:], excess[centre:], tolerance)
+    broken = np.flatnonzero(~np.isfinite(mean[centre:]))
+    last = centre + broken[0] - 1 if len(broken) else len(tried) - 1
+    return Basin(
+        decades=below + above,
+        open_below=open_below,
+        open_above=open_above,
+        largest_stable=float(tried[last]),
+        off_by_3=max(0.0, *(_between(place, excess, math.log10(f)) for f in (1 / 3, 3.0))),
+    )
+
+
+def _reach(place: np.ndarray, excess: np.ndarray, tolerance: float) -> tuple[float, bool]:
+    """How far the objective stays within the tolerance on one side of the first point, and whether the end is open."""
+    outside = np.flatnonzero(excess > tolerance)
+    if not len(outside):
+        return float(abs(place[-1] - place[0])), True
+    last = outside[0] - 1
+    near, far = excess[last], excess[last + 1]
+    share = (tolerance - near) / (far - near) if np.isfinite(far) else 0.0
+    return float(abs(place[last] + share * (place[last + 1] - place[last]) - place[0])), False
+
+
+def _between(place: np.ndarray, excess: np.ndarray, at: float) -> float:
+    """The objective at a place, on the straight line between its neighbours; NaN outside."""
+    right = int(np.searchsorted(place, at - 1e-6))
+    if right == len(place) or (right == 0 and place[0] > at + 1e-6):
+        return math.nan
+    if abs(place[right] - at) < 1e-6:
+        return float(excess[right])
+    return float(np.interp(at, place[right - 1 : right + 1], excess[right - 1 : right + 1]))

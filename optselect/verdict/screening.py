@@ -1,0 +1,76 @@
+"""From finished trials to the candidates of a race: values smoothed over the learning rate, and who is let in."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from optselect.verdict.statistics import losses
+
+__all__ = ["candidates", "smoothed"]
+
+NEAR = 3.0  # two learning rates within this factor are neighbours
+
+
+def smoothed(
+    values: ArrayLike, rates: ArrayLike, groups: Sequence[Hashable], *, minimize: bool = True
+) -> NDArray[np.float64]:
+    """Half the value of a trial, half the mean of its neighbours in learning rate.
+
+    A lucky seed has unlucky neighbours, and so has a rate at the edge of divergence. A neighbour that diverged, or
+    is worse than the median of all trials, counts as that median: it speaks against the rate without drowning
+    all others. A trial without neighbours keeps its value, one that diverged stays NaN. (Half and half is a
+    kernel of two weights, Nadaraya 1964.)
+
+    values: final objectives of one seed, shape (trials,), NaN where the trial diverged. rates: learning rates,
+    positive. groups: a neighbour has the same; pass rule and schedule. Neighbours are within a factor of 3.
+
+    >>> smoothed([1.0, 3.0, 5.0, 1.0], [0.1, 0.2, 0.4, 10.0], ["adam"] * 4).tolist()    # the median is 2
+    [1.5, 2.25, 3.5, 1.0]
+    """
+    loss, position = losses(values, minimize=minimize), np.log(np.asarray(rates, float))
+    names = {name: number for number, name in enumerate(dict.fromkeys(groups))}
+    kind = np.array([names[name] for name in groups])
+    finite = np.isfinite(loss)
+    if not finite.any():
+        return np.full(loss.shape, np.nan)
+    near = np.abs(position[:, None] - position) <= np.log(NEAR) * (1 + 1e-9)
+    near &= (kind[:, None] == kind) & ~np.eye(len(loss), dtype=bool)
+    count = near.sum(axis=1)
+    around = near @ np.minimum(loss, np.median(loss[finite])) / np.maximum(count, 1)
+    mixed = np.where(count > 0, (loss + around) / 2, loss)
+    return np.where(finite, mixed if minimize else -mixed, np.nan)
+
+
+def candidates(
+    values: ArrayLike,
+    arms: Sequence[Hashable],
+    *,
+    baseline: int,
+    noise_sd: float,
+    size: int = 8,
+    minimize: bool = True,
+) -> tuple[int, ...]:
+    """Who is re-run on fresh seeds: indices of at most `size` trials, the most promising first.
+
+    First the best of each arm that lies within three standard deviations of the noise from the best of all, so
+    that no arm is lost to one unlucky seed; then whoever comes next; always the baseline, in the last place if
+    need be. A trial that diverged is no candidate, unless it is the baseline.
+
+    values: of the trials, smoothed, shape (trials,). arms: their names. baseline: the index of Keras's default
+    Adam. noise_sd: standard deviation of the objective over seeds; infinity lets in the best of every arm.
+
+    >>> candidates([0.1, 0.2, 0.3, 0.4, 0.9], ["a", "a", "b", "c", "d"], baseline=4, noise_sd=0.1, size=4)
+    (0, 2, 3, 4)
+    """
+    loss = losses(values, minimize=minimize)
+    order = [int(i) for i in np.argsort(loss, kind="stable") if np.isfinite(loss[i])]
+    champions = {arms[i]: i for i in reversed(order)}.values()
+    limit = loss[order[0]] + 3 * noise_sd if order else np.inf
+    promising = [i for i in order if i in champions and loss[i] <= limit]
+    chosen = list(dict.fromkeys([*promising, *order]))[:size]
+    if baseline not in chosen:
+        chosen = [*chosen[: size - 1], baseline]
+    return tuple(sorted(chosen, key=lambda i: (loss[i], i)))

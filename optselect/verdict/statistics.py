@@ -1,0 +1,267 @@
+"""What numbers over seeds say: intervals, comparisons, and the odds of being best. Pure functions of arrays.
+
+A value that is NaN stands for a training that broke down; nothing finite is worse.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from optselect.errors import InvalidValue
+
+__all__ = [
+    "Comparison",
+    "Estimate",
+    "Odds",
+    "Word",
+    "correlated_t_test",
+    "estimate",
+    "gains",
+    "losses",
+    "odds",
+    "optimism",
+    "overlap",
+    "rope",
+]
+
+Word = Literal["clearly best", "equivalent", "undecided", "clearly worse"]
+SURE = 0.95  # the probability from which on a word is said
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds with its interval, standard deviation and standard error.
+
+    For a single seed all but the mean is NaN.
+    """
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    sd: float = math.nan
+    se: float = math.nan
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4g} ({self.low:.4g} to {self.high:.4g})"
+
+
+def estimate(values: Iterable[float], *, level: float = 0.95, rho: float = 0.0) -> Estimate:
+    """Mean and interval by Student's t: mean ± t(n - 1) s √(1/n + ρ/(1 - ρ)).
+
+    With ρ = 0 this is the interval of n independent values (Student 1908). It then speaks of the seeds
+    (initialisation and order of the rows) on these very splits, not of new data. Where every seed redraws the
+    split the values overlap and are correlated: pass `overlap(n_train, n_test)` (Nadeau & Bengio 2003).
+
+    values: of one configuration, or paired differences (`gains`). level: in (0, 1). rho: in [0, 1). A NaN
+    among the values makes everything but `seeds` NaN. Raises `InvalidValue` where there is no value.
+
+    >>> print(estimate([1.0, 2.0, 3.0]))
+    2 (-0.4841 to 4.484)
+    >>> print(estimate([1.0, 2.0, 3.0], rho=0.2))       # √(1/3 + 1/4) for √(1/3): 1.32 times as wide
+    2 (-1.286 to 5.286)
+    """
+    from scipy import stats
+
+    x = np.asarray(list(values), float)
+    if not len(x):
+        raise InvalidValue("estimate: `values` must hold at least one number, got none.")
+    if len(x) < 2:
+        return Estimate(float(x[0]), math.nan, math.nan, 1)
+    mean, sd = float(x.mean()), float(x.std(ddof=1))
+    se = sd * _widening(len(x), rho)
+    half = float(stats.t.ppf((1 + level) / 2, len(x) - 1)) * se
+    return Estimate(mean, mean - half, mean + half, len(x), sd, se)
+
+
+def overlap(n_train: int, n_test: int) -> float:
+    """ρ, the correlation of two values from redrawn splits of the same rows: n_test / (n_train + n_test).
+
+    It is the estimate of Nadeau & Bengio 2003, Machine Learning 52. Where all seeds share one split it is 0.
+
+    >>> overlap(900, 100)
+    0.1
+    """
+    return n_test / (n_train + n_test)
+
+
+def losses(scores: ArrayLike, *, minimize: bool) -> NDArray[np.float64]:
+    """The scores so that less is better and what broke down is infinitely bad; any shape.
+
+    >>> losses([0.9, float("nan")], minimize=False).tolist()
+    [-0.9, inf]
+    """
+    table = np.asarray(scores, float)
+    return np.where(np.isnan(table), np.inf, table if minimize else -table)
+
+
+def gains(scores: ArrayLike, reference: ArrayLike, *, minimize: bool) -> NDArray[np.float64]:
+    """Differences seed by seed, positive where `scores` are better than `reference`.
+
+    scores, reference: of the same shape, entry i of both under seed i. NaN where one of them broke down.
+    The tunability of a task is `estimate(gains(best, default))` (Probst et al. 2019, JMLR 20:53), both on fresh
+    seeds. Raises `InvalidValue` where the shapes differ.
+
+    >>> print(estimate(gains([0.91, 0.93, 0.92], [0.90, 0.91, 0.89], minimize=False)))
+    0.02 (-0.004841 to 0.04484)
+    """
+    ours, theirs = np.asarray(scores, float), np.asarray(reference, float)
+    if ours.shape != theirs.shape:
+        raise InvalidValue(f"gains: `reference` must be paired with the scores {ours.shape}, got {theirs.shape}.")
+    difference: NDArray[np.float64] = theirs - ours if minimize else ours - theirs
+    return difference
+
+
+def optimism(screened: float, confirmed: Iterable[float], *, minimize: bool) -> Estimate:
+    """By how much the value that a configuration was chosen for flattered it: positive where fresh seeds are worse.
+
+    The best of many noisy values lies on the lucky side of its own mean (Cawley & Talbot 2010, JMLR 11). screened:
+    the value of the trial, of one seed. confirmed: values under fresh seeds.
+
+    >>> print(optimism(0.98, [0.95, 0.96, 0.97], minimize=False))
+    0.02 (-0.004841 to 0.04484)
+    """
+    fresh = np.asarray(list(confirmed), float)
+    return estimate(gains(np.full(fresh.shape, screened), fresh, minimize=minimize))
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The posterior probabilities that a difference is above, within and below ± the ROPE; NaN if nothing is known."""
+
+    better: float
+    equivalent: float
+    worse: float
+
+    @property
+    def word(self) -> Word:
+        """What may be said: a word from a probability of 0.95, else "undecided".
+
+        >>> Comparison(0.97, 0.02, 0.01).word, Comparison(0.6, 0.3, 0.1).word
+        ('clearly best', 'undecided')
+        """
+        if self.better > SURE:
+            return "clearly best"
+        if self.worse > SURE:
+            return "clearly worse"
+        return "equivalent" if self.equivalent > SURE else "undecided"
+
+
+def correlated_t_test(differences: ArrayLike, *, rope: float, rho: float = 0.0) -> Comparison:
+    """The Bayesian correlated t-test: how probable is it that the mean difference exceeds the ROPE?
+
+    The posterior of the mean is Student's t with n - 1 degrees of freedom around the mean of the differences, of
+    scale s √(1/n + ρ/(1 - ρ)) (Corani & Benavoli 2015, Machine Learning 100; Benavoli et al. 2017, JMLR 18:77).
+    With ρ = 0 and `rope` 0, `worse` is the p-value of the one-sided paired t-test.
+
+    differences: shape (seeds,), positive is better. rope: half-width, in the unit of the differences. rho:
+    `overlap(n_train, n_test)` where every seed redraws the split, else 0. Differences without any spread put all
+    probability in one place. A single seed, or a NaN among the differences, tells nothing: three NaN.
+
+    >>> test = correlated_t_test([1.0, 2.0, 3.0], rope=0.0)     # t = 2 / (1 / √3) = 3.46 with 2 degrees of freedom
+    >>> round(test.better, 4), round(test.worse, 4)
+    (0.9629, 0.0371)
+    >>> correlated_t_test([0.0, 0.0], rope=0.01)
+    Comparison(better=0.0, equivalent=1.0, worse=0.0)
+    """
+    from scipy import stats
+
+    x = np.asarray(differences, float)
+    if len(x) < 2 or np.isnan(x).any():
+        return Comparison(math.nan, math.nan, math.nan)
+    mean, sd = float(x.mean()), float(x.std(ddof=1))
+    if sd <= 1e-12 * float(np.abs(x).max()):  # equal but for rounding
+        return Comparison(float(mean > rope), float(abs(mean) <= rope), float(mean < -rope))
+    posterior = stats.t(len(x) - 1, loc=mean, scale=sd * _widening(len(x), rho))
+    better, worse = float(posterior.sf(rope)), float(posterior.cdf(-rope))
+    return Comparison(better, max(0.0, 1 - better - worse), worse)
+
+
+def rope(scores: ArrayLike, *, share: bool, width: float | None = None) -> float:
+    """Half the width of the region of practical equivalence: a difference within it is none (Kruschke 2018).
+
+    It is the largest of one standard error over the seeds and what nobody would change an optimizer for: half a
+    point where the score is a share such as accuracy, else one per cent of the mean.
+
+    scores: of the best configuration, shape (seeds,); NaN are left out. width: the user's own, taken as it is.
+
+    >>> rope([0.90, 0.90, 0.90], share=True), rope([2.0, 2.0], share=False), rope([2.0, 2.0], share=False, width=0.3)
+    (0.005, 0.02, 0.3)
+    >>> round(rope([1.0, 2.0, 3.0], share=False), 4)         # 1 / √3
+    0.5774
+    """
+    if width is not None:
+        return width
+    x = np.asarray(scores, float)
+    whole = x[~np.isnan(x)]
+    if not len(whole):
+        raise InvalidValue("rope: `scores` must hold a number that is not NaN, got none.")
+    se = float(whole.std(ddof=1)) / math.sqrt(len(whole)) if len(whole) > 1 else 0.0
+    return max(se, 0.005 if share else 0.01 * abs(float(whole.mean())))
+
+
+@dataclasses.dataclass(frozen=True)
+class Odds:
+    """How likely each candidate is the best, and what choosing it costs on average; both of shape (candidates,).
+
+    regret: expected distance from the best, in the unit of the scores, never negative.
+    """
+
+    best: NDArray[np.float64]
+    regret: NDArray[np.float64]
+
+    def settled(self, rope: float) -> bool:
+        """Whether more seeds would be a waste: some candidate is expected to lose less than the ROPE.
+
+        >>> Odds(np.array([0.6, 0.4]), np.array([0.001, 0.002])).settled(0.005)
+        True
+        """
+        return bool((self.regret < rope).any())
+
+
+def odds(scores: ArrayLike, *, minimize: bool, draws: int = 4000, seed: int = 0) -> Odds:
+    """P(best) and expected regret by a Bayesian bootstrap of the seeds.
+
+    Every draw weighs the seeds by Dirichlet(1, ..., 1) and compares the weighted means (Rubin 1981, Annals of
+    Statistics 9). A seed keeps its whole row, so what all candidates share under a seed cancels.
+
+    scores: shape (seeds, candidates), row i under seed i. NaN is a training that broke down: that candidate is
+    never best and its regret is infinite. Candidates that tie share the draw. With fewer than two seeds
+    everything is NaN. Raises `InvalidValue` unless the scores are a table.
+
+    >>> table = [[0.90, 0.80], [0.92, 0.93], [0.91, 0.80]]
+    >>> found = odds(table, minimize=False)
+    >>> found.best.round(2).tolist()                    # the second wins if its good seed weighs over 11 / 12
+    [0.99, 0.01]
+    >>> odds([[1.0, 1.0], [2.0, 2.0]], minimize=True).best.tolist()
+    [0.5, 0.5]
+    """
+    table = losses(scores, minimize=minimize)
+    if table.ndim != 2 or not table.shape[1]:
+        raise InvalidValue(f"odds: `scores` must have the shape (seeds, candidates), got {table.shape}.")
+    seeds, candidates = table.shape
+    whole = np.isfinite(table).all(axis=0)
+    if seeds < 2:
+        return Odds(np.full(candidates, math.nan), np.full(candidates, math.nan))
+    best, regret = np.zeros(candidates), np.full(candidates, np.inf)
+    if whole.any():
+        weights = np.random.default_rng(seed).dirichlet(np.ones(seeds), size=draws)
+        means = weights @ table[:, whole]
+        distance = means - means.min(axis=1, keepdims=True)
+        ties = distance <= 1e-12 * np.abs(table[:, whole]).max()  # equal but for rounding
+        best[whole] = (ties / ties.sum(axis=1, keepdims=True)).mean(axis=0)
+        regret[whole] = distance.mean(axis=0)
+    return Odds(best, regret)
+
+
+def _widening(seeds: int, rho: Any) -> float:
+    """The standard error of a mean of `seeds` values of correlation ρ, over their standard deviation."""
+    if not 0 <= rho < 1:
+        raise InvalidValue(f"`rho` must lie in [0, 1), got {rho!r}.")
+    return math.sqrt(1 / seeds + rho / (1 - rho))

@@ -82,9 +82,9 @@ def recommend(
 ) -> Choice:
     """The simplest candidate within one standard error of the best, unless the default beats it.
 
-    The rule is that of Breiman et al. 1984, CART. The standard error is that of the paired difference from the best, not of the best itself: what all share
-    under a seed says nothing of who is better. If then P(better than the baseline) < 0.5, the baseline is
-    recommended.
+    The rule is that of Breiman et al. 1984, CART. The standard error is that of the paired difference from the
+    best, not of the best itself: what all share under a seed says nothing of who is better. If then P(better than
+    the baseline) < 0.5, the baseline is recommended.
 
     scores: shape (seeds, candidates), row i under seed i; NaN is a training that broke down, and such a candidate
     is out. order: of each candidate, from `simplicity`. baseline: the position of Keras's default Adam. rho: as

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from optselect import tasks
 from optselect.configuration import BASELINE, Configuration
 from optselect.errors import InvalidValue
@@ -101,17 +99,13 @@ class Result:
         """What `best.keras` says of raw rows, as they were given for training without the target.
 
         A dict of arrays of shape (rows,): "prediction" (a label, or a number in units of the target) and, in
-        classification, its "probability".
+        classification, its "probability". With several targets a dict of such dicts, by target.
         """
         inputs = rows if self.spec.schema is None else tasks.raw_inputs(rows, self.spec.schema)
-        answer = self.model().predict(inputs, verbose=0)
-        if self.spec.kind == "regression":
-            return {"prediction": answer[:, 0]}
-        if answer.shape[1] == 1:  # a single unit is the probability of the second of two classes
-            answer = np.concatenate([1 - answer, answer], axis=1)
-        best = answer.argmax(axis=1)
-        labels = np.asarray(self.spec.classes, dtype=object)[best]
-        return {"prediction": labels, "probability": answer[np.arange(len(best)), best]}
+        answers = self.model().predict(inputs, verbose=0)
+        if len(self.spec.targets) == 1:
+            return self.spec.targets[0].decoded(answers)
+        return {target.name: target.decoded(answers[target.name]) for target in self.spec.targets}
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only: what `recommendation.json` holds."""
@@ -390,15 +384,16 @@ class _Session:
 
 
 def snippet(best: Configuration, total_steps: int, epochs: int, description: Mapping[str, Any]) -> str:
-    """Code to paste where `model`, `x_train` and `y_train` are.
+    """Code to paste where `model`, `x_train` and `y_train` are, and `w_train` where rows have weights.
 
-    description: with `loss_code` and `metrics_code`.
+    description: of the task.
     """
+    weights = "sample_weight=w_train, " if description["weighted"] else ""
     imports = dict.fromkeys(["import keras", *best.imports])  # the loss is Keras's, whosever the optimizer is
     return (
         "\n".join(imports) + "\n\n" + f"optimizer = {best.code(total_steps=total_steps)}\n"
-        f"model.compile(optimizer=optimizer, loss={description['loss_code']}, metrics={description['metrics_code']})\n"
-        f"model.fit(x_train, y_train, batch_size={best.batch_size}, epochs={epochs})\n"
+        f"model.compile(optimizer=optimizer, {description['compile_code']})\n"
+        f"model.fit(x_train, y_train, {weights}batch_size={best.batch_size}, epochs={epochs})\n"
     )
 
 

@@ -25,8 +25,8 @@ class Recorder:
 def test_the_snippet_runs_as_pasted(rule: str) -> None:
     """With nothing but `model`, `x_train` and `y_train` around it, for every rule: all its imports are there."""
     description = {
-        "loss_code": "keras.losses.SparseCategoricalCrossentropy()",
-        "metrics_code": "[keras.metrics.RootMeanSquaredError(name='rmse')]",
+        "compile_code": "loss=keras.losses.SparseCategoricalCrossentropy(), metrics=['accuracy']",
+        "weighted": False,
     }
     model = Recorder()
     code = snippet(Configuration(rule=RULES[rule](), batch_size=16), 100, 5, description)

@@ -340,10 +340,10 @@ def test_loss_labels_and_accuracy_belong_together(
     assert type(made.loss).__name__ == loss
     assert made.loss.reduction == "sum_over_batch_size"
     assert made.y_train.shape[1:] == shape
-    assert type(made.metrics()[0]).__name__ == accuracy
+    assert type(made.metrics()[0].metric).__name__ == accuracy
     assert made.maximize(f"val_{made.headline}")
     model = made.build(0)
-    model.compile("sgd", loss=made.loss, metrics=made.metrics())
+    made.compile(model)
     results = model.evaluate(made.x_test, made.y_test, verbose=0, return_dict=True)
     answers = made.full_model(model).predict(made.raw_inputs(x[made.spec.split.test]), verbose=0)
     labels = answers.argmax(axis=1) if answers.shape[1] > 1 else (answers[:, 0] > 0.5).astype(int)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["Data", "Features", "Values", "row_hashes", "take_rows"]
+__all__ = ["Data", "Features", "Values", "bad_rows", "non_finite", "row_hashes", "take_rows"]
 
 Features = pd.DataFrame | np.ndarray | dict[str, np.ndarray]
 """A table with one column a feature, or one array, or named arrays; the first axis counts rows."""
@@ -100,6 +100,41 @@ def take_rows(x: Features, rows: np.ndarray) -> Features:
         return {name: values[rows] for name, values in x.items()}
     taken: np.ndarray = x[rows]
     return taken
+
+
+def bad_rows(x: Features) -> np.ndarray:
+    """Which rows of arrays hold NaN or infinity: bool, shape (rows,), or (0,) where no array could.
+
+    >>> bad_rows({"a": np.array([1.0, np.nan]), "b": np.array([1, 2])})
+    array([False,  True])
+    """
+    bad = [~np.isfinite(array.reshape(len(array), -1)).all(axis=1) for array in _arrays(x).values()]
+    return np.logical_or.reduce(bad) if bad else np.zeros(0, bool)
+
+
+def non_finite(x: Features) -> list[str]:
+    """Where arrays hold NaN or infinity: a phrase for each that does.
+
+    >>> non_finite(np.array([[1.0, 2.0], [np.nan, 4.0]]))
+    ['1 of 4 values of `x`, in x[:, 0]']
+    """
+    found = []
+    for name, array in _arrays(x).items():
+        bad = ~np.isfinite(array)
+        if bad.any():
+            places = [", ".join(map(str, (":", *place))) for place in np.argwhere(bad.any(axis=0))]
+            more = f" and {len(places) - 5:,} more" if len(places) > 5 else ""
+            shown = ", ".join(f"{name}[{place}]" for place in places[:5])
+            found.append(f"{int(bad.sum()):,} of {bad.size:,} values of `{name}`, in {shown}{more}")
+    return found
+
+
+def _arrays(x: Features) -> dict[str, np.ndarray]:
+    """The arrays that can hold NaN, by name."""
+    if isinstance(x, pd.DataFrame):
+        return {}
+    arrays = x if isinstance(x, dict) else {"x": x}
+    return {name: array for name, array in arrays.items() if array.dtype.kind == "f"}
 
 
 def row_hashes(x: Features) -> np.ndarray:

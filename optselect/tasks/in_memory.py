@@ -2,66 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from optselect.errors import InvalidData
-from optselect.tasks.data import Data, Features
-from optselect.tasks.target import choose_target
+from optselect.errors import InvalidData, UnknownName, suggestion
+from optselect.tasks.data import Data, Features, Values
+from optselect.tasks.target import choose_targets
 
-__all__ = ["from_frame", "from_pair", "materialise"]
+__all__ = ["as_weights", "from_frame", "from_pair", "materialise"]
 
 
-def materialise(value: Any, where: str) -> tuple[Any, Any]:
-    """(x, y) of arrays or pandas objects from what a data function may return, among it a tf.data.Dataset."""
+def materialise(value: Any, where: str) -> tuple[Any, Any, Any]:
+    """(x, y, sample weights or None) of arrays or pandas objects from what a data function may return.
+
+    value: (x, y), (x, y, sample weights), or a tf.data.Dataset of such; x and y may be dicts.
+    """
     if hasattr(value, "element_spec") and hasattr(value, "as_numpy_iterator"):
         return _from_dataset(value, where)
-    if not isinstance(value, tuple | list) or len(value) != 2:
+    if not isinstance(value, tuple | list) or len(value) not in (2, 3):
         got = (
             f"{type(value).__name__} of length {len(value)}"
             if isinstance(value, tuple | list)
             else type(value).__name__
         )
-        raise InvalidData(f"{where}: must return (x, y) or a tf.data.Dataset, got {got}.")
-    x, y = value
-    if isinstance(x, dict):
-        return {str(name): _plain(part) for name, part in x.items()}, _plain(y)
-    return _plain(x), _plain(y)
+        raise InvalidData(f"{where}: must return (x, y), (x, y, sample_weight) or a tf.data.Dataset, got {got}.")
+    x, y, weight = (*value, None)[:3]
+    return _plain(x), _plain(y), None if weight is None else _plain(weight)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(part) for name, part in value.items()}
     return value if isinstance(value, pd.DataFrame | pd.Series) else np.asarray(value)
 
 
-def _from_dataset(dataset: Any, where: str) -> tuple[Any, Any]:
+def _from_dataset(dataset: Any, where: str) -> tuple[Any, Any, Any]:
     spec = dataset.element_spec
-    if not isinstance(spec, tuple) or len(spec) != 2:
-        raise InvalidData(f"{where}: the dataset must give (x, y), got elements of the form {spec}.")
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise InvalidData(f"{where}: the dataset must give (x, y) or (x, y, sample_weight), got elements of {spec}.")
     if int(dataset.cardinality()) == -1:  # tf.data.INFINITE_CARDINALITY
         raise InvalidData(f"{where}: the dataset never ends; drop its `repeat()`.")
-    x_specs = list(spec[0].values()) if isinstance(spec[0], dict) else [spec[0]]
-    batched = len(spec[1].shape) > 0 and all(len(s.shape) > 0 and s.shape[0] == spec[1].shape[0] for s in x_specs)
+    leaves = [leaf for part in spec for leaf in (part.values() if isinstance(part, dict) else [part])]
+    batched = all(len(s.shape) > 0 and s.shape[0] == leaves[0].shape[0] for s in leaves)
     batches = list((dataset if batched else dataset.batch(1024)).as_numpy_iterator())
     if not batches:
         raise InvalidData(f"{where}: the dataset is empty.")
-    y = np.concatenate([b[1] for b in batches])
-    if isinstance(spec[0], dict):
-        return {name: np.concatenate([b[0][name] for b in batches]) for name in spec[0]}, y
-    return np.concatenate([b[0] for b in batches]), y
+
+    def joined(i: int) -> Any:
+        if isinstance(spec[i], dict):
+            return {str(name): np.concatenate([b[i][name] for b in batches]) for name in spec[i]}
+        return np.concatenate([b[i] for b in batches])
+
+    return joined(0), joined(1), joined(2) if len(spec) == 3 else None
 
 
-def from_frame(frame: pd.DataFrame, target: str | None, name: str, notes: list[str]) -> Data:
+def from_frame(
+    frame: pd.DataFrame,
+    target: str | Sequence[str] | None,
+    name: str,
+    notes: Sequence[str] = (),
+    sample_weight: Any = None,
+) -> Data:
+    """A table that holds its targets, and its sample weights if these are the name of a column."""
     frame = _named(frame, name)
     if not len(frame):
         raise InvalidData(f"{name}: no rows.")
-    chosen, said = choose_target(list(frame.columns), target, name)
-    if len(frame.columns) < 2:
-        raise InvalidData(f"{name}: no column but the target `{chosen}`: nothing to learn from.")
-    y = frame[chosen].reset_index(drop=True)
-    x = frame.drop(columns=[chosen]).reset_index(drop=True)
-    return Data(name=name, x=x, y=_whole(y), target=chosen, notes=(*notes, *said))
+    weight_columns = [sample_weight] if isinstance(sample_weight, str) else []
+    for column in weight_columns:
+        if column not in frame.columns:
+            raise UnknownName(f"{name}: no column `{column}` of sample weights. {suggestion(column, frame.columns)}")
+    chosen, said = choose_targets([c for c in frame.columns if c not in weight_columns], target, name)
+    left = [c for c in frame.columns if c not in (*chosen, *weight_columns)]
+    if not left:
+        raise InvalidData(f"{name}: no column but {_listed([*chosen, *weight_columns])}: nothing to learn from.")
+    frame = frame.reset_index(drop=True)
+    return Data(
+        name=name,
+        x=frame[left],
+        y=_one_or_several({column: _whole(frame[column]) for column in chosen}),
+        target=", ".join(chosen),
+        notes=(*notes, *said),
+        sample_weight=_whole(frame[sample_weight]) if weight_columns else as_weights(sample_weight, name),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"the target {', '.join(f'`{n}`' for n in names)}" if len(names) == 1 else ", ".join(f"`{n}`" for n in names)
+
+
+def _one_or_several(targets: dict[str, Values]) -> Values | dict[str, Values]:
+    return targets if len(targets) > 1 else next(iter(targets.values()))
+
+
+def as_weights(given: Any, where: str) -> Values | None:
+    """Sample weights that are in memory. Raises InvalidData for a name, since no column is there to have it."""
+    if isinstance(given, str):
+        raise InvalidData(
+            f"{where}: `sample_weight` is the name {given!r}, but the data is no table with such a column; give the "
+            "weights themselves."
+        )
+    if isinstance(given, pd.Series):
+        return _whole(given.reset_index(drop=True))
+    return None if given is None else np.asarray(given)
 
 
 def _named(frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -82,9 +127,14 @@ def _whole(y: pd.Series) -> pd.Series:
     return y
 
 
-def from_pair(x: Any, y: Any, name: str, where: str, target: str | None) -> Data:
-    """Features and target in memory."""
-    series, note = _target_series(y, where, target)
+def from_pair(
+    x: Any, y: Any, sample_weight: Any, name: str, where: str, target: str | Sequence[str] | None = None
+) -> Data:
+    """Features, target or targets by name, and sample weights or None, in memory.
+
+    target: the name of a single target, or which of several are meant.
+    """
+    targets, notes = _targets(y, where, target)
     features: Any = x
     if isinstance(x, dict):
         features = {key: _named_array(part, f"{where}: x[{key!r}]") for key, part in x.items()}
@@ -94,36 +144,60 @@ def from_pair(x: Any, y: Any, name: str, where: str, target: str | None) -> Data
         features = _named(features, where).reset_index(drop=True)
     elif not isinstance(features, dict):
         features = _array(features, f"{where}: x")
-    parts = features.values() if isinstance(features, dict) else [features]
-    for part in parts:
-        if len(part) != len(series):
-            raise InvalidData(f"{where}: x has {len(part):,} rows, y has {len(series):,}.")
-    if not len(series):
+    rows = len(next(iter(targets.values())))
+    parts = features if isinstance(features, dict) else {"": features}
+    for what, values in (*_labelled("x", parts), *_labelled("y", targets if len(targets) > 1 else {})):
+        if len(values) != rows:
+            first = f"y[{next(iter(targets))!r}]" if len(targets) > 1 else "y"
+            raise InvalidData(f"{where}: {what} has {len(values):,} rows, {first} has {rows:,}.")
+    if not rows:
         raise InvalidData(f"{where}: no rows.")
-    return Data(name=name, x=features, y=series, target=str(series.name), notes=note)
+    return Data(
+        name=name,
+        x=features,
+        y=_one_or_several(targets),
+        target=", ".join(targets),
+        notes=notes,
+        sample_weight=as_weights(sample_weight, where),
+    )
 
 
-def _target_series(y: Any, where: str, target: str | None) -> tuple[pd.Series, tuple[str, ...]]:
+def _labelled(what: str, parts: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(f"{what}[{name!r}]" if name else what, part) for name, part in parts.items()]
+
+
+def _targets(y: Any, where: str, target: str | Sequence[str] | None) -> tuple[dict[str, Values], tuple[str, ...]]:
     if isinstance(y, pd.DataFrame):
-        if len(y.columns) != 1:
-            raise InvalidData(f"{where}: y has {len(y.columns)} columns; one target a study.")
-        y = y.iloc[:, 0]
+        y = {str(column): y[column] for column in y.columns}
+    if not isinstance(y, dict):
+        y = {(target if isinstance(target, str) else None) or str(getattr(y, "name", None) or "y"): y}
+    elif target is not None and len(y) > 1:
+        y = {name: y[name] for name in choose_targets(list(y), target, where)[0]}
+    if not y:
+        raise InvalidData(f"{where}: y holds no target.")
+    found, notes = {}, []
+    for name, values in y.items():
+        found[name], said = _target(values, f"{where}: y" if len(y) == 1 else f"{where}: y[{name!r}]")
+        notes += [f"`{name}`: {line}" if len(y) > 1 else line for line in said]
+    return found, tuple(notes)
+
+
+def _target(y: Any, where: str) -> tuple[Values, tuple[str, ...]]:
     if isinstance(y, pd.Series):
-        named = y.rename(target or (str(y.name) if y.name is not None else "y"))
-        return _whole(named.reset_index(drop=True)), ()
+        return _whole(y.reset_index(drop=True)), ()
     array = np.asarray(y)
     note: tuple[str, ...] = ()
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     elif array.ndim == 2 and _is_one_hot(array):
         array, note = array.argmax(axis=1), ("y was one-hot: each row's class is the place of its 1",)
-    if array.ndim != 1:
-        raise InvalidData(f"{where}: y must hold one value a row, shape (rows,), got shape {array.shape}.")
+    if array.ndim == 0 or 0 in array.shape[1:]:
+        raise InvalidData(f"{where} must hold a value for each row, got shape {array.shape}.")
     if array.dtype.kind == "S":
         array = np.char.decode(array, "utf-8")
-    if array.dtype.kind not in "biufUO":
-        raise InvalidData(f"{where}: y must hold numbers or labels, got type {array.dtype}.")
-    return pd.Series(array, name=target or "y"), note
+    if array.dtype.kind not in ("biufUO" if array.ndim == 1 else "biuf"):
+        raise InvalidData(f"{where} must hold numbers{' or labels' * (array.ndim == 1)}, got type {array.dtype}.")
+    return (pd.Series(array) if array.ndim == 1 else array), note
 
 
 def _is_one_hot(y: np.ndarray) -> bool:

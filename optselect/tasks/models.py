@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,26 @@ import keras
 
 from optselect.errors import InvalidModel
 from optselect.tasks.model_reference import ModelReference, PickledFunction, SavedModel, UserFunction
+from optselect.tasks.outputs import compiled_of
 from optselect.tasks.user_code import load_function, where_it_failed
 
-__all__ = ["Shape", "default_model", "load_builder"]
+__all__ = ["Heads", "Shape", "default_model", "load_builder"]
 
 Shape = tuple[int, ...] | dict[str, tuple[int, ...]]
 """The shape of one row, or of each named array's."""
+
+Heads = Mapping[str, int | None]
+"""The number of classes of each target, None for a number to predict."""
 
 _SMALLEST_IMAGE = 8
 _MOST_CHANNELS = 4
 
 
-def default_model(shape: tuple[int, ...], n_classes: int | None) -> Any:
+def default_model(shape: tuple[int, ...], heads: Heads) -> Any:
     """A keras.Model for features of this shape (without the rows axis), answering probabilities or one number.
 
     Images, (height, width) or (height, width, channels) from 8 x 8 pixels on, get a small convolutional net;
-    everything else is flattened into two dense layers of 128.
+    everything else is flattened into two dense layers of 128. Several heads share all that and answer a dict.
     """
     layers = keras.layers
     x = inputs = keras.Input(shape)
@@ -45,9 +49,14 @@ def default_model(shape: tuple[int, ...], n_classes: int | None) -> Any:
             x = layers.Flatten()(x)
         x = layers.Dense(128, activation="relu")(x)
         x = layers.Dense(128, activation="relu")(x)
+    outputs = {name: _head(n_classes)(x) for name, n_classes in heads.items()}
+    return keras.Model(inputs, outputs if len(outputs) > 1 else next(iter(outputs.values())))
+
+
+def _head(n_classes: int | None) -> Any:
     if n_classes is None:
-        return keras.Model(inputs, layers.Dense(1, dtype="float32")(x))
-    return keras.Model(inputs, layers.Dense(n_classes, activation="softmax", dtype="float32")(x))
+        return keras.layers.Dense(1, dtype="float32")
+    return keras.layers.Dense(n_classes, activation="softmax", dtype="float32")
 
 
 def is_image(shape: tuple[int, ...]) -> bool:
@@ -57,7 +66,7 @@ def is_image(shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 or shape[2] <= _MOST_CHANNELS
 
 
-def load_builder(reference: ModelReference | None, shape: Shape, n_classes: int | None) -> Callable[[], Any]:
+def load_builder(reference: ModelReference | None, shape: Shape, heads: Heads) -> Callable[[], Any]:
     """A function that gives a freshly initialised keras.Model at every call.
 
     Raises InvalidModel, here or at a call, with the user's file and line if their code fails.
@@ -65,17 +74,17 @@ def load_builder(reference: ModelReference | None, shape: Shape, n_classes: int 
     if reference is None:
         if isinstance(shape, dict):
             raise InvalidModel(f"default model: takes one array, the data has {', '.join(shape)}; pass `--model`.")
-        return lambda: default_model(shape, n_classes)
+        return lambda: default_model(shape, heads)
     if isinstance(reference, SavedModel):
         return _saved_builder(reference)
-    return _function_builder(reference, shape, n_classes)
+    return _function_builder(reference, shape, heads)
 
 
-def _function_builder(
-    reference: UserFunction | PickledFunction, shape: Shape, n_classes: int | None
-) -> Callable[[], Any]:
+def _function_builder(reference: UserFunction | PickledFunction, shape: Shape, heads: Heads) -> Callable[[], Any]:
     function, path = _function(reference)
-    offered = {"input_shape": shape, "n_classes": n_classes, "n_outputs": n_classes or 1}
+    units = {name: n_classes or 1 for name, n_classes in heads.items()}
+    n_classes, n_outputs = (part if len(part) > 1 else next(iter(part.values())) for part in (dict(heads), units))
+    offered = {"input_shape": shape, "n_classes": n_classes, "n_outputs": n_outputs}
     arguments = _taken(function, offered, str(reference))
 
     def build() -> Any:
@@ -161,9 +170,5 @@ def _load(reference: SavedModel) -> Any:
 
 def _compiled_like(template: Any, model: Any) -> Any:
     if template.compiled:
-        model.compile(
-            optimizer="sgd",
-            loss=template.loss,
-            metrics=template._compile_metrics and template._compile_metrics._user_metrics,
-        )
+        model.compile(optimizer="sgd", **vars(compiled_of(template)))
     return model

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import pandas as pd
 from optselect.errors import InvalidData, UnknownName, suggestion
 from optselect.tasks.data import Data
 from optselect.tasks.delimited import read_delimited
-from optselect.tasks.in_memory import from_frame, from_pair, materialise
+from optselect.tasks.in_memory import as_weights, from_frame, from_pair, materialise
 from optselect.tasks.user_code import check_function, is_reference, split_reference
 
 __all__ = ["Source", "read"]
@@ -30,7 +30,8 @@ class Source:
     """What a reader is asked: the reference as a path, and how to read it."""
 
     path: Path
-    target: str | None
+    target: str | Sequence[str] | None
+    sample_weight: Any
     encoding: str | None
     separator: str | None
 
@@ -48,31 +49,55 @@ def _reads(*suffixes: str) -> Callable[[_Reader], _Reader]:
 
 
 def read(
-    reference: Any, *, target: str | None = None, encoding: str | None = None, separator: str | None = None
+    reference: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    sample_weight: Any = None,
+    encoding: str | None = None,
+    separator: str | None = None,
 ) -> Data:
-    """A data set from a file, "sklearn:NAME", "FILE.py:FUNCTION", a frame, or (x, y).
+    """A data set from a file, "sklearn:NAME", "FILE.py:FUNCTION", a frame, or (x, y) or (x, y, sample_weight).
 
     reference: a path (.csv .tsv .parquet .feather .arrow .npz), such a string, a pandas frame that holds the
-    target, or a pair of features and target. target: the name of the target column in a table. encoding,
-    separator: of a text file. Raises InvalidData or UnknownName with a message for a person.
+    target, or features and target, several targets in a dict by name. target: the name of the target column in a
+    table; several with commas or in a sequence. sample_weight: what each row counts in the loss, shape (rows,), or
+    the name of the column (in .npz of the array) that says so. encoding, separator: of a text file.
 
-    >>> frame = pd.DataFrame({"width": [1.0, 2.0], "species": ["a", "b"]})
-    >>> read(frame, target="species").x.columns.tolist()
-    ['width']
+    Raises InvalidData or UnknownName with a message for a person.
+
+    >>> frame = pd.DataFrame({"width": [1.0, 2.0], "species": ["a", "b"], "seen": [3, 1]})
+    >>> data = read(frame, target="species", sample_weight="seen")
+    >>> data.x.columns.tolist(), data.sample_weight.tolist()
+    (['width'], [3, 1])
     """
     if isinstance(reference, Data):
-        return reference
+        return _weighted(reference, sample_weight)
     if isinstance(reference, pd.DataFrame):
-        return from_frame(reference, target, "the data frame", [])
+        return from_frame(reference, target, "the data frame", sample_weight=sample_weight)
     if not isinstance(reference, str | Path):
-        return from_pair(*materialise(reference, "data"), "data in memory", "data", target)
+        x, y, own = materialise(reference, "data")
+        return from_pair(x, y, _one_of(own, sample_weight, "data"), "data in memory", "data", target)
     text = str(reference)
     if text.startswith("sklearn:"):
-        return _sklearn(text.removeprefix("sklearn:"))
+        return _weighted(_sklearn(text.removeprefix("sklearn:")), sample_weight)
     if is_reference(text):
         path, function = split_reference(text)
-        return from_pair(*_call(path, function), text, f"{path}: `{function}`", target)
-    return _file(Source(path=Path(reference), target=target, encoding=encoding, separator=separator))
+        where = f"{path}: `{function}`"
+        x, y, own = _call(path, function)
+        return from_pair(x, y, _one_of(own, sample_weight, where), text, where, target)
+    return _file(
+        Source(path=Path(reference), target=target, sample_weight=sample_weight, encoding=encoding, separator=separator)
+    )
+
+
+def _weighted(data: Data, given: Any) -> Data:
+    return dataclasses.replace(data, sample_weight=as_weights(_one_of(data.sample_weight, given, data.name), data.name))
+
+
+def _one_of(own: Any, given: Any, where: str) -> Any:
+    if own is not None and given is not None:
+        raise InvalidData(f"{where}: brings sample weights, and `sample_weight` is given too; drop one.")
+    return own if given is None else given
 
 
 def _file(source: Source) -> Data:
@@ -96,7 +121,7 @@ def _file(source: Source) -> Data:
 @_reads(".csv", ".tsv", ".txt")
 def _delimited(source: Source) -> Data:
     frame, notes = read_delimited(source.path, source.encoding, source.separator)
-    return from_frame(frame, source.target, str(source.path), notes)
+    return from_frame(frame, source.target, str(source.path), notes, source.sample_weight)
 
 
 @_reads(".parquet", ".pq")
@@ -115,7 +140,10 @@ def _columnar(source: Source, load: Callable[[Path], pd.DataFrame], what: str) -
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as problem:
         # pyarrow's exceptions derive from these builtins
         raise InvalidData(f"{source.path}: not a readable {what} file: {_first_line(problem)}") from None
-    return from_frame(frame, source.target, str(source.path), [])
+    return from_frame(frame, source.target, str(source.path), sample_weight=source.sample_weight)
+
+
+_PARTS = ("train", "val", "valid", "validation", "test")  # x_test is not the input called test
 
 
 @_reads(".npz")
@@ -132,14 +160,32 @@ def _npz(source: Source) -> Data:
         raise InvalidData(f"{path}: not a readable .npz file: {_first_line(problem)}") from None
     except Exception as problem:  # zipfile, zlib and numpy raise without a common base
         raise InvalidData(f"{path}: not a readable .npz file: {_first_line(problem)}") from None
-    for x, y in (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train")):
-        if x in arrays and y in arrays:
-            unused = sorted(set(arrays) - {x, y})
-            data = from_pair(arrays[x], arrays[y], str(path), str(path), source.target)
-            notes = (f"arrays not used: {', '.join(unused)}",) if unused else ()
-            return dataclasses.replace(data, notes=data.notes + notes)
-    held = ", ".join(f"{name} {array.shape}" for name, array in sorted(arrays.items())) or "nothing"
-    raise InvalidData(f"{path}: needs arrays `x` and `y` (or `x_train` and `y_train`), holds {held}.")
+    x, y = _named_parts(arrays, "x"), _named_parts(arrays, "y")
+    if not x or not y:
+        held = ", ".join(f"{name} {array.shape}" for name, array in sorted(arrays.items())) or "nothing"
+        raise InvalidData(
+            f"{path}: needs arrays `x` and `y` (or `x_train` and `y_train`; several as `y_NAME`), holds {held}."
+        )
+    weight, used = source.sample_weight, {*x.values(), *y.values()}
+    if isinstance(weight, str) or "sample_weight" in arrays:
+        weight = "sample_weight" if weight is None else weight
+        if weight not in arrays:
+            raise UnknownName(f"{path}: no array `{weight}` of sample weights. {suggestion(weight, arrays)}")
+        used, weight = {*used, weight}, arrays[weight]
+    features, targets = ({name: arrays[key] for name, key in keys.items()} for keys in (x, y))
+    data = from_pair(features.get("", features), targets.get("", targets), weight, str(path), str(path), source.target)
+    unused = sorted(set(arrays) - used)
+    notes = (f"arrays not used: {', '.join(unused)}",) if unused else ()
+    return dataclasses.replace(data, notes=data.notes + notes)
+
+
+def _named_parts(arrays: dict[str, np.ndarray], letter: str) -> dict[str, str]:
+    """The keys of features or targets by their names: `x` alone has the name "", `x_left` and `x_right` have theirs."""
+    for key in (letter, letter.upper(), f"{letter}_train", f"{letter.upper()}_train"):
+        if key in arrays:
+            return {"": key}
+    named = {key.removeprefix(f"{letter}_"): key for key in arrays if key.startswith(f"{letter}_")}
+    return {name: key for name, key in named.items() if name not in _PARTS}
 
 
 def _sklearn(name: str) -> Data:
@@ -154,8 +200,8 @@ def _sklearn(name: str) -> Data:
     return Data(name=f"sklearn:{name}", x=x.astype("float32"), y=pd.Series(y), target="target")
 
 
-def _call(path: Path, function: str) -> tuple[Any, Any]:
-    """What the user's function returns, as arrays or pandas objects: (x, y).
+def _call(path: Path, function: str) -> tuple[Any, Any, Any]:
+    """What the user's function returns, as arrays or pandas objects: (x, y, sample weights or None).
 
     Raises InvalidData with the user's file and line if it fails.
     """
@@ -170,8 +216,8 @@ def _call(path: Path, function: str) -> tuple[Any, Any]:
         result = pickle.loads(out.read_bytes())  # noqa: S301 - written a moment ago by our child, in a private folder
     if isinstance(result, str):
         raise InvalidData(result)
-    x, y = result
-    return x, y
+    x, y, weight = result
+    return x, y, weight
 
 
 def _first_line(problem: BaseException) -> str:

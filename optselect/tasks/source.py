@@ -2,26 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["loss_code", "metrics_code"]
+from optselect.tasks.composing import Composed
+from optselect.tasks.judging import FunctionLoss
+
+__all__ = ["compile_code"]
 
 
-def loss_code(loss: Any) -> str:
-    """`keras.losses.X(...)` with what differs from its defaults; a user's own loss by its name."""
-    return _code(loss, "keras.losses") or f"loss_fn  # your {loss.name}"
+def compile_code(judged: Composed) -> str:
+    """The arguments of `model.compile` beside the optimizer; what is of the user's own stands there by its name."""
+    losses = [_loss(judging.loss) if judging else "None" for judging in judged.judgings]
+    said = [f"loss={_arranged(judged, losses)}"]
+    weights = [output.compiled.loss_weights for output in judged.outputs]
+    if any(weight is not None for weight in weights):
+        said.append(f"loss_weights={_arranged(judged, ['1.0' if w is None else repr(w) for w in weights])}")
+    pairs = [judging.metrics() if judging else [] for judging in judged.judgings]
+    for argument, asked in (("metrics", False), ("weighted_metrics", True)):
+        codes = [", ".join(_metric(metric) for metric, weighted in found if weighted is asked) for found in pairs]
+        if any(codes):
+            said.append(f"{argument}={_arranged(judged, [f'[{code}]' for code in codes])}")
+    return ", ".join(said)
 
 
-def metrics_code(metrics: list[Any]) -> str:
-    """A list expression for `model.compile(metrics=...)`."""
-    found = [
-        repr(metric.name) if metric.name in ("accuracy", "acc") else _code(metric, "keras.metrics")
-        for metric in metrics
-    ]
-    return f"[{', '.join(code for code in found if code)}]"
+def _arranged(judged: Composed, codes: Sequence[str]) -> str:
+    return codes[0] if len(codes) == 1 else _written(judged.arranged(codes))
+
+
+def _written(structure: Any) -> str:
+    if isinstance(structure, dict):
+        return f"{{{', '.join(f'{key!r}: {_written(part)}' for key, part in structure.items())}}}"
+    if isinstance(structure, list | tuple):
+        return f"[{', '.join(map(_written, structure))}]"
+    return str(structure)
+
+
+def _loss(loss: Any) -> str:
+    if isinstance(loss, FunctionLoss):
+        return loss.name if loss.name.isidentifier() else "loss_fn"
+    return _code(loss, "keras.losses") or f"{type(loss).__name__}()"
+
+
+def _metric(metric: Any) -> str:
+    if metric.name in ("accuracy", "acc") and getattr(metric, "threshold", 0.5) == 0.5:
+        return repr(metric.name)  # Keras chooses the kind of accuracy as we do, but not the threshold of logits
+    own = getattr(metric, "_fn", None)
+    name = getattr(own, "__name__", "")
+    return _code(metric, "keras.metrics") or (name if name.isidentifier() else f"{type(metric).__name__}()")
 
 
 def _code(thing: Any, module: str) -> str:
+    """The call that makes a thing of Keras, with what differs from its defaults; "" for another's."""
     kind = type(thing)
     if not kind.__module__.startswith("keras."):
         return ""

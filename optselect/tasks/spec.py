@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from optselect.errors import InvalidValue, UnknownName, suggestion
-from optselect.tasks.data import Data, take_rows
+from optselect.errors import InvalidData, InvalidValue, UnknownName, suggestion
+from optselect.tasks.data import Data, non_finite, take_rows
 from optselect.tasks.model_reference import ModelReference, model_reference
 from optselect.tasks.schema import Schema, infer_schema
 from optselect.tasks.split import Split, repeated_rows, split
-from optselect.tasks.target import Kind, encode_target
+from optselect.tasks.target import FEWEST_ROWS_A_CLASS, Kind, Target, encode_target
+from optselect.tasks.weights import ClassWeight, class_weights, sample_weights
 
 __all__ = ["DEFAULT_METRICS", "TaskSpec", "make_spec"]
 
@@ -24,47 +26,84 @@ DEFAULT_METRICS: dict[str, tuple[str, ...]] = {"classification": ("accuracy",), 
 class TaskSpec:
     """What is to be trained, on which rows, judged by what. Picklable; loads no TensorFlow.
 
-    y: encoded target, int64 class numbers or float32, shape (rows,). classes: sorted labels, empty in regression.
-    schema: the columns of a table, None for arrays. model: None means the default model. epochs: the longest
-    training. objective: the name of the figure to improve, "val_..." . notes: what was inferred.
+    targets: encoded, in the order of the data. schema: the columns of a table, None for arrays. model: None means
+    the default model. epochs: the longest training. objective: the name of the figure to improve, "val_..." .
+    notes: what was inferred. sample_weight: what each row counts, float32, shape (rows,), None if all count alike.
+    class_weight: what training rows of each class count besides, None if all count alike.
     """
 
     data: Data
-    y: np.ndarray
+    targets: tuple[Target, ...]
     split: Split
-    kind: Kind
-    classes: tuple[Any, ...]
     schema: Schema | None
     model: ModelReference | None
     epochs: int
     objective: str
     seed: int
     notes: tuple[str, ...]
+    sample_weight: np.ndarray | None = None
+    class_weight: tuple[float, ...] | None = None
+
+    @property
+    def target(self) -> Target:
+        """The target that the rows are split by: the first with classes, else the first."""
+        return _leading(self.targets)
+
+    @property
+    def y(self) -> np.ndarray:
+        """Values of `target`: int64 class numbers or float32, shape (rows,) or (rows, ...)."""
+        return self.target.values
+
+    @property
+    def kind(self) -> Kind:
+        """Kind of `target`."""
+        return self.target.kind
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """Sorted labels of `target`, empty in regression."""
+        return self.target.classes
 
     def fingerprint(self) -> dict[str, str]:
         """What must not change between two runs of one study, by name."""
         sizes = f"{len(self.split.train)}/{len(self.split.validation)}/{len(self.split.test)}"
-        return {
+        found = {
             "data": self.data.digest(),
             "target": self.data.target,
-            "kind": self.kind,
+            "kind": ", ".join(target.kind for target in self.targets),
             "model": "default" if self.model is None else self.model.digest,
             "split": f"{sizes} seed {self.seed}",
             "objective": self.objective,
             "epochs": str(self.epochs),
         }
+        return found | ({"class_weight": str(self.class_weight)} if self.class_weight else {})
 
     def describe(self) -> list[str]:
         """Lines for people: sizes, parts, columns, and everything that was inferred."""
-        asked = f"{len(self.classes):,} classes" if self.kind == "classification" else "regression"
-        stratified = ", stratified" if self.kind == "classification" else ""
+        asked = [_asked(target) for target in self.targets]
+        if len(asked) > 1:
+            asked = [f"`{target.name}` {what}" for target, what in zip(self.targets, asked, strict=True)]
+        stratified = ", stratified" if _is_stratified(self.target) else ""
+        by = f" by `{self.target.name}`" if stratified and len(asked) > 1 else ""
         parts = self.split
         return [
-            f"{self.data.rows:,} rows x {_features(self.data)}, {asked}; {len(parts.train):,} train / "
-            f"{len(parts.validation):,} validation / {len(parts.test):,} test{stratified}",
+            f"{self.data.rows:,} rows x {_features(self.data)}, {', '.join(asked)}; {len(parts.train):,} train / "
+            f"{len(parts.validation):,} validation / {len(parts.test):,} test{stratified}{by}",
             *self.notes,
+            *self._weights(),
             *(self.schema.describe() if self.schema else ()),
         ]
+
+    def _weights(self) -> list[str]:
+        lines = []
+        if self.sample_weight is not None:
+            low, high = self.sample_weight.min(), self.sample_weight.max()
+            lines.append(f"sample weights from {low:g} to {high:g}, in the loss of every part")
+        if self.class_weight is not None:
+            shown = [f"{label} {w:.4g}" for label, w in zip(self.classes, self.class_weight, strict=True)]
+            more = f", ... ({len(shown)} classes)" if len(shown) > 10 else ""
+            lines.append(f"class weights in training: {', '.join(shown[:10])}{more}")
+        return lines
 
 
 def make_spec(
@@ -74,12 +113,15 @@ def make_spec(
     epochs: int,
     objective: str = "val_loss",
     seed: int,
-    kind: str | None = None,
+    kind: str | Mapping[str, str] | None = None,
+    class_weight: ClassWeight | None = None,
 ) -> TaskSpec:
     """A task from a data set and a model, after every check that needs no TensorFlow.
 
     model: None, "FILE.py:FUNCTION", a .keras path, a function or a keras.Model. epochs: of the longest training.
-    objective: "val_loss" or "val_" and a metric. kind: "classification", "regression", or None to infer it.
+    objective: "val_loss" or "val_" and a metric. kind: "classification", "regression", such by target, or None to
+    infer it. class_weight: "balanced", weights by label, or None.
+
     Raises InvalidData, InvalidModel, InvalidValue or UnknownName.
 
     >>> import pandas as pd
@@ -89,27 +131,87 @@ def make_spec(
     """
     _check_settings(epochs, seed)
     reference = model_reference(model)
-    target = encode_target(data.y, data.target, data.name, kind)
+    targets = _encoded(data, kind)
     if reference is None:
-        _check_objective(objective, DEFAULT_METRICS[target.kind])
-    parts = split(target.values, target.kind, seed)
-    notes = [*data.notes, *target.notes, *_repeats(data, parts)]
+        _check_default(targets, objective, data.name)
+    leading = _leading(targets)
+    parts = split(leading.values, leading.kind if _is_stratified(leading) else "regression", seed)
     schema = None
     if data.is_table:
         schema = infer_schema(take_rows(data.x, parts.train), data.name)  # type: ignore[arg-type]
+    weight, gaps = data.sample_weight, non_finite(data.x) if reference is None else []
     return TaskSpec(
         data=data,
-        y=target.values,
+        targets=targets,
         split=parts,
-        kind=target.kind,
-        classes=target.classes,
         schema=schema,
         model=reference,
         epochs=epochs,
         objective=objective,
         seed=seed,
-        notes=tuple(notes),
+        notes=(
+            *data.notes,
+            *(note for target in targets for note in target.notes),
+            *_repeats(data, parts),
+            *(f"NaN or infinite, the mean takes their place: {where}" for where in gaps),
+        ),
+        sample_weight=None if weight is None else sample_weights(weight, data.rows, data.name),
+        class_weight=_class_weight(class_weight, targets, parts.train),
     )
+
+
+def _encoded(data: Data, kind: str | Mapping[str, str] | None) -> tuple[Target, ...]:
+    """The targets as numbers; of the one that the rows are split by, each class needs a row in every part."""
+    kinds = kind if isinstance(kind, Mapping) else dict.fromkeys(data.targets, kind)
+    for name in kinds:
+        if name not in data.targets:
+            raise UnknownName(f"Task: `kind` names no target: {name!r}. {suggestion(name, data.targets)}")
+    targets: list[Target] = []
+    for name, values in data.targets.items():
+        fewest = 1 if any(_is_stratified(target) for target in targets) else FEWEST_ROWS_A_CLASS
+        targets.append(encode_target(values, name, data.name, kinds.get(name), fewest=fewest))
+    return tuple(targets)
+
+
+def _is_stratified(target: Target) -> bool:
+    return target.kind == "classification" and not target.shape
+
+
+def _leading(targets: tuple[Target, ...]) -> Target:
+    return next((target for target in targets if _is_stratified(target)), targets[0])
+
+
+def _asked(target: Target) -> str:
+    what = f"{len(target.classes):,} classes" if target.kind == "classification" else "regression"
+    return f"{what} of {' x '.join(map(str, target.shape))} values" if target.shape else what
+
+
+def _class_weight(
+    asked: ClassWeight | None, targets: tuple[Target, ...], training: np.ndarray
+) -> tuple[float, ...] | None:
+    if asked is None:
+        return None
+    if len(targets) > 1:  # Keras takes them for one output only, too
+        names = ", ".join(f"`{target.name}`" for target in targets)
+        raise InvalidValue(f"Task: `class_weight` needs a single target, the data has {names}; use sample weights.")
+    return class_weights(asked, targets[0], training)
+
+
+def _check_default(targets: tuple[Target, ...], objective: str, source: str) -> None:
+    """What the default model needs."""
+    for target in targets:
+        if target.shape:
+            raise InvalidData(
+                f"{source}: target `{target.name}` has {' x '.join(map(str, target.shape))} values a row, the default "
+                "model answers one; pass a model of yours: `--model FILE.py:FUNCTION`."
+            )
+    known = ["val_loss"]
+    for target in targets:
+        several = len(targets) > 1
+        metrics = (*DEFAULT_METRICS[target.kind], *(["loss"] if several else []))
+        known += [f"val_{target.name}_{metric}" if several else f"val_{metric}" for metric in metrics]
+    if objective not in known:
+        raise UnknownName(f"Task: no figure `{objective}` to be the objective. {suggestion(objective, known)}")
 
 
 def _check_settings(epochs: int, seed: int) -> None:
@@ -117,12 +219,6 @@ def _check_settings(epochs: int, seed: int) -> None:
         raise InvalidValue(f"Task: `epochs` must be a whole number, 1 or more, got {epochs!r}.")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
         raise InvalidValue(f"Task: `seed` must be a whole number in [0, 2^31), got {seed!r}.")
-
-
-def _check_objective(objective: str, metrics: tuple[str, ...]) -> None:
-    known = ["val_loss", *(f"val_{name}" for name in metrics)]
-    if objective not in known:
-        raise UnknownName(f"Task: no figure `{objective}` to be the objective. {suggestion(objective, known)}")
 
 
 def _repeats(data: Data, parts: Split) -> list[str]:

@@ -77,8 +77,9 @@ def choose_targets(
     (['width', 'label'], ())
     """
     if asked is not None:
-        names = [asked] if asked in columns else asked.split(",") if isinstance(asked, str) else list(asked)
-        return list(dict.fromkeys(_known(name, columns, source) for name in names)), ()
+        if isinstance(asked, str):
+            asked = [asked] if asked in columns else asked.split(",")
+        return list(dict.fromkeys(_known(name, columns, source) for name in asked)), ()
     named = [c for c in columns if c.strip().lower() in _USUAL_NAMES]
     if columns and columns[-1] in named:
         return [columns[-1]], (f"target: `{columns[-1]}`, the last column; another: `--target NAME`",)
@@ -215,9 +216,7 @@ def _refuse_one_class(classes: tuple[Any, ...], name: str, source: str) -> None:
         )
 
 
-def _refuse_rare_classes(
-    classes: tuple[Any, ...], counts: np.ndarray, fewest: int, name: str, source: str
-) -> None:
+def _refuse_rare_classes(classes: tuple[Any, ...], counts: np.ndarray, fewest: int, name: str, source: str) -> None:
     few = [(label, int(n)) for label, n in zip(classes, counts, strict=True) if n < fewest]
     if few:
         shown = ", ".join(f"{str(label)!r} has {n}" for label, n in few[:5])

@@ -11,13 +11,17 @@ import numpy as np
 import pandas as pd
 from keras import ops
 
-from optselect.errors import InvalidModel, InvalidValue, UnknownName, suggestion
-from optselect.tasks import preparation
-from optselect.tasks.data import Data, take_rows
-from optselect.tasks.judging import Judging, judging, larger_is_better
+from optselect.errors import InvalidData, InvalidModel, InvalidValue, UnknownName, suggestion
+from optselect.tasks import checking, preparation
+from optselect.tasks.composing import Composed, compose
+from optselect.tasks.data import Data, bad_rows, non_finite, take_rows
+from optselect.tasks.judging import Judging, larger_is_better
 from optselect.tasks.models import Shape, load_builder
 from optselect.tasks.schema import raw_inputs
+from optselect.tasks.serving import free_name, serve
+from optselect.tasks.source import compile_code
 from optselect.tasks.spec import TaskSpec
+from optselect.tasks.target import Target
 from optselect.tasks.user_code import where_it_failed
 
 __all__ = ["Task"]
@@ -25,42 +29,47 @@ __all__ = ["Task"]
 Arrays = np.ndarray | dict[str, np.ndarray]
 """Features as `model.fit` takes them; the first axis counts rows."""
 
+_PARTS = ("train", "validation", "test")
+
 
 class Task:
     """What is trained and how it is judged, with nothing about how it is optimised.
 
     x_train, x_validation, x_test: prepared features, an array or a dict of arrays. y_train, y_validation,
-    y_test: int64 class numbers (rows,), or float32 (rows, 1) or (rows, classes), as the loss takes them; a
-    regression target is standardised for the default model. loss: a keras.losses.Loss, the mean over a batch.
-    scales: factors from a metric's value to units of the target, by name, 1.0 if absent. parameters: trainable
-    weights of the body.
+    y_test: int64 class numbers (rows,), or float32 (rows, 1) or (rows, classes), as the loss takes them; for a model
+    with several outputs one such array each, arranged like the outputs; a regression target is standardised for the
+    default model. w_train, w_validation, w_test: what rows count in the loss, float32 (rows,), None if all count
+    alike; class weights are in w_train alone. loss: called as a keras.losses.Loss, the mean over a batch. scales:
+    factors from a metric's value to units of the target, by name, 1.0 if absent. parameters: trainable weights of
+    the body.
     """
 
     def __init__(self, spec: TaskSpec) -> None:
         self.spec = spec
         self._preparation = self._fit_preparation()
-        x = {part: self._features(getattr(spec.split, part)) for part in ("train", "validation", "test")}
-        self.x_train, self.x_validation, self.x_test = x["train"], x["validation"], x["test"]
+        x = {part: self._features(getattr(spec.split, part)) for part in _PARTS}
+        self.x_train, self.x_validation, self.x_test = (x[part] for part in _PARTS)
         shape: Shape = _shape(self.x_train)
-        self._builder = load_builder(spec.model, shape, len(spec.classes) or None)
+        self._builder = load_builder(spec.model, shape, {t.name: len(t.classes) or None for t in spec.targets})
         self._who = "default model" if spec.model is None else str(spec.model)
         self._last: Any = None
         model = self.build(spec.seed)
         self._adopt_dtypes(model)
-        self._judging = self._judge(model)
-        self.loss = self._judging.loss
-        self.w_train: np.ndarray | None = None
-        self.w_validation: np.ndarray | None = None
-        self.w_test: np.ndarray | None = None
+        self._refuse_non_finite(model)
+        self._judged = self._judge(model)
+        self.loss = self._judged.loss
         self.parameters = int(sum(np.prod(w.shape) for w in model.trainable_weights))
-        self.y_train, self.y_validation, self.y_test = self._targets()
-        self._preflight(model)
+        self.y_train, self.y_validation, self.y_test = (self._encoded(getattr(spec.split, part)) for part in _PARTS)
+        self.w_train, self.w_validation, self.w_test = (self._weights(part) for part in _PARTS)
+        judges = [self.loss, *self.metrics()]
+        checking.check_judges(judges, _head(self.y_train, 8), self._judged.answers, self._who, self._path)
+        self.maximize(spec.objective)
 
     @classmethod
     def from_spec(cls, spec: TaskSpec) -> Task:
         """Prepare the data, build the model once, and check that the two fit.
 
-        Raises InvalidModel or UnknownName if they, or the objective, do not.
+        Raises InvalidModel, InvalidData or UnknownName if they, or the objective, do not.
         """
         return cls(spec)
 
@@ -72,10 +81,18 @@ class Task:
             raise InvalidModel(f"{self._who}: returned the same model twice; build it inside the function.")
         self._last = weakref.ref(model)
         if self.spec.model is not None:
-            self._check_inputs(model)
+            checking.check_inputs(model, _shape(self.x_train), self.spec.schema is not None, self._who)
         if not model.built:
             self._answer(model, _head(self.x_train, 2))
         return model
+
+    def compile(self, model: Any, optimizer: Any = "sgd") -> None:
+        """`model.compile` with the loss, its weights and the metrics: `fit` and `evaluate` then name and compute
+        them as the task does.
+
+        model: from `build`. What it is compiled with are objects of Keras and of the user's, so that it can be saved.
+        """
+        self._judged.compile(model, optimizer)
 
     @cached_property
     def metric_names(self) -> list[str]:
@@ -84,17 +101,22 @@ class Task:
 
     @property
     def headline(self) -> str:
-        """The metric to show first."""
-        return self.metric_names[0]
+        """The figure to show first: the first metric; of several outputs what the study improves."""
+        if len(self._judged.judged) == 1:
+            return self.metric_names[0]
+        return self.spec.objective.rpartition(":")[2].removeprefix("val_")
 
     def metrics(self) -> list[Any]:
-        """Fresh keras.metrics.Metric instances."""
-        return self._judging.metrics()
+        """Fresh keras.metrics.Metric instances that take what the loss takes; only those that `compile()` got as
+        `weighted_metrics` heed sample weights.
+        """
+        return self._judged.metrics()
 
     @property
     def scales(self) -> dict[str, float]:
         """Factors that turn metrics of a standardised target into units of the target."""
-        return {"rmse": self._deviation, "mae": self._deviation} if self._standardised else {}
+        moments = {o.name: self._moments[t.name] for _, o, t, _ in self._judged.judged if t.name in self._moments}
+        return {f"{o}_{name}" if o else name: sd for o, (_, sd) in moments.items() for name in ("rmse", "mae")}
 
     def maximize(self, name: str) -> bool:
         """Whether a figure ("val_accuracy", "accuracy", "loss") is better when larger.
@@ -118,21 +140,14 @@ class Task:
     def full_model(self, body: Any) -> Any:
         """A keras.Model from raw inputs to class probabilities or to units of the target, sharing the body's weights.
 
-        It takes what `raw_inputs` gives; its file loads without optselect unless the body is of the user's own classes.
+        It takes what `raw_inputs` gives, and answers a dict by target where there are several; its file loads without
+        optselect unless the body is of the user's own classes.
         """
-        steps = [self._preparation] if self._preparation is not None else []
-        after = self._after()
-        if not steps and after is None:
+        answers = [(t.name, i, self._after(t, j)) for i, _, t, j in self._judged.judged]
+        plain = len(self._judged.outputs) == 1 and not keras.tree.is_nested(self._judged.answers)
+        if plain and self._preparation is None and answers[0][2] is None:
             return body
-        x = inputs = self._prepared_inputs(body)
-        x = body(x)
-        tail = keras.Model(inputs, after(x) if after is not None else x, name=self._free_name("model"))
-        if self.spec.schema is None:
-            if not steps:
-                return tail
-            raw = keras.Input(_shape(self.x_train), dtype="float32")
-            return keras.Model(raw, tail(self._preparation(raw)))
-        return preparation.connect(self.spec.schema, [self._preparation, tail])
+        return serve(body, answers, prepared=self.x_train, preparation=self._preparation, schema=self.spec.schema)
 
     def raw_inputs(self, features: Any) -> Any:
         """What `full_model` takes: for a table, a frame or Data turned into columns; arrays as they are."""
@@ -148,24 +163,28 @@ class Task:
 
     def describe(self) -> dict[str, Any]:
         """Facts for people and for the record, JSON types only."""
-        parts = self.spec.split
+        parts, spec = self.spec.split, self.spec
+        targets = [{"name": t.name, "kind": t.kind, "classes": [str(c) for c in t.classes]} for t in spec.targets]
         return {
-            "data": self.spec.data.name,
-            "target": self.spec.data.target,
-            "kind": self.spec.kind,
-            "rows": self.spec.data.rows,
+            "data": spec.data.name,
+            "target": spec.data.target,
+            "kind": spec.kind,
+            "rows": spec.data.rows,
             "train_rows": len(parts.train),
             "validation_rows": len(parts.validation),
             "test_rows": len(parts.test),
-            "classes": [str(c) for c in self.spec.classes],
-            "features": [list(s) for s in _shapes(self.spec.data.x)],
+            "classes": [str(c) for c in spec.classes],
+            "targets": targets,
+            "features": [list(s) for s in _shapes(spec.data.x)],
             "prepared_features": [list(s) for s in _shapes(self.x_train)],
             "model": self._who,
             "parameters": self.parameters,
             "loss": self.loss.name,
             "metrics": self.metric_names,
-            "objective": self.spec.objective,
-            "notes": [*self.spec.describe(), *self._judging.notes],
+            "objective": spec.objective,
+            "compile_code": compile_code(self._judged),
+            "weighted": self.w_train is not None,
+            "notes": [*spec.describe(), *(note for _, _, _, j in self._judged.judged for note in j.notes)],
         }
 
     # Preparation
@@ -174,19 +193,12 @@ class Task:
         """What turns raw inputs into features; None where the user's own model takes arrays as they are."""
         spec = self.spec
         training = take_rows(spec.data.x, spec.split.train)
-        name = self._free_name("preparation")
+        name = free_name("preparation", spec.schema)
         if spec.schema is not None:
             return preparation.table_preparation(self.raw_inputs(training), spec.schema, name)
         if spec.model is None and isinstance(training, np.ndarray):
             return preparation.array_preparation(training, name)
         return None
-
-    def _free_name(self, name: str) -> str:
-        """A layer's name that is no column's: Keras wants all names in a graph to differ."""
-        columns = {c.name for c in self.spec.schema.columns} if self.spec.schema is not None else set()
-        while name in columns:
-            name += "_"
-        return name
 
     def _features(self, rows: np.ndarray) -> Arrays:
         raw = self.raw_inputs(take_rows(self.spec.data.x, rows))
@@ -198,65 +210,63 @@ class Task:
 
     # Targets
 
-    @property
-    def _standardised(self) -> bool:
-        return self.spec.kind == "regression" and self.spec.model is None
-
     @cached_property
-    def _mean(self) -> float:
-        return float(self.spec.y[self.spec.split.train].astype("float64").mean())
+    def _moments(self) -> dict[str, tuple[float, float]]:
+        """Mean and standard deviation in the training part of the targets that are standardised, by name."""
+        if self.spec.model is not None:
+            return {}
+        numbers = {t.name: t.values[self.spec.split.train] for t in self.spec.targets if t.kind == "regression"}
+        wide = {name: values.astype("float64") for name, values in numbers.items()}
+        return {name: (float(values.mean()), float(values.std()) or 1.0) for name, values in wide.items()}
 
-    @cached_property
-    def _deviation(self) -> float:
-        return float(self.spec.y[self.spec.split.train].astype("float64").std()) or 1.0
+    def _encoded(self, rows: np.ndarray) -> Any:
+        values = {}
+        for target in self.spec.targets:
+            values[target.name] = target.values[rows]
+            if target.name in self._moments:
+                mean, deviation = self._moments[target.name]
+                scores = (target.values[rows].astype("float64") - mean) / deviation
+                values[target.name] = scores.astype("float32")
+        return self._judged.encode(values)
 
-    def _targets(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        y = self.spec.y
-        if self._standardised:
-            y = ((y.astype("float64") - self._mean) / self._deviation).astype("float32")
-        encoded = self._judging.encode(y, len(self.spec.classes))
-        parts = self.spec.split
-        return encoded[parts.train], encoded[parts.validation], encoded[parts.test]
+    def _weights(self, part: str) -> np.ndarray | None:
+        rows, spec = getattr(self.spec.split, part), self.spec
+        weights = None if spec.sample_weight is None else spec.sample_weight[rows]
+        if spec.class_weight is None or part != "train":
+            return weights
+        factors: np.ndarray = np.asarray(spec.class_weight, "float32")[spec.y[rows]]
+        return factors if weights is None else np.multiply(weights, factors)
 
-    def _after(self) -> Any:
-        """The layer from the body's outputs to what people read; None if they are that already."""
-        if self._standardised:
-            return keras.layers.Rescaling(self._deviation, offset=self._mean, dtype="float32")
-        if self._judging.activation is not None:
-            return keras.layers.Activation(self._judging.activation, dtype="float32")
+    def _after(self, target: Target, judging: Judging) -> Any:
+        """The layer from an output to what people read; None if it is that already."""
+        if target.name in self._moments:
+            mean, deviation = self._moments[target.name]
+            return keras.layers.Rescaling(deviation, offset=mean, dtype="float32")
+        if judging.activation is not None:
+            return keras.layers.Activation(judging.activation, dtype="float32")
         return None
 
-    # Checks
+    # The model
 
-    def _judge(self, model: Any) -> Judging:
-        outputs = self._answer(model, _head(self.x_train, 8))
-        if not isinstance(outputs, np.ndarray):
-            raise InvalidModel(f"{self._who}: has several outputs; a model with one output can be tuned.")
-        return judging(model, outputs, self.spec.kind, len(self.spec.classes), self._who)
-
-    def _check_inputs(self, model: Any) -> None:
-        expected = {tensor.name: tensor for tensor in _inputs(model)}
-        given = _shape(self.x_train)
-        if not expected:
-            return
-        if isinstance(given, tuple):
-            if len(expected) != 1:
-                raise InvalidModel(f"{self._who}: has inputs {', '.join(expected)}, the data has one array.")
-            given = {next(iter(expected)): given}
-        elif set(expected) != set(given):
-            raise InvalidModel(f"{self._who}: has inputs {', '.join(expected)}, the data has {', '.join(given)}.")
-        for name, tensor in expected.items():
-            wanted = tuple(tensor.shape[1:])
-            if not _fits(wanted, given[name]):
-                prepared = " after preparation" if self.spec.schema is not None else ""
-                raise InvalidModel(
-                    f"{self._who}: takes rows of shape {wanted}, the data has rows of shape {given[name]}{prepared}. "
-                    "Take `input_shape` as an argument of the function that builds the model."
+    def _refuse_non_finite(self, model: Any) -> None:
+        """Raise InvalidData if features are NaN or infinite and the model makes something not finite of them."""
+        for x in (self.x_train, self.x_validation, self.x_test):
+            rows = np.flatnonzero(bad_rows(x))[:8]
+            some = keras.tree.map_structure(lambda array, rows=rows: array[rows], x)
+            answers = self._answer(model, some) if len(rows) else []
+            if not all(np.isfinite(part).all() for part in keras.tree.flatten(answers)):
+                where = "; ".join(non_finite(self.spec.data.x) or non_finite(x))
+                raise InvalidData(
+                    f"{self.spec.data.name}: NaN or infinite: {where}. {self._who} makes NaN of them: remove these "
+                    "rows, fill the values in, or let the model do it."
                 )
+
+    def _judge(self, model: Any) -> Composed:
+        return compose(model, self._answer(model, _head(self.x_train, 8)), self.spec.targets, self._who)
 
     def _adopt_dtypes(self, model: Any) -> None:
         """Give each input the type it declares, as `model.fit` would at every step."""
-        dtypes = {tensor.name: tensor.dtype for tensor in _inputs(model)}
+        dtypes = {tensor.name: tensor.dtype for tensor in checking.input_tensors(model)}
         for part in ("x_train", "x_validation", "x_test"):
             x = getattr(self, part)
             if isinstance(x, dict):
@@ -278,40 +288,6 @@ class Task:
     def _path(self) -> Any:
         return getattr(self.spec.model, "path", self._who)
 
-    def _preflight(self, model: Any) -> None:
-        """One evaluation of loss and metrics, so that a mismatch is said now and not in every trial."""
-        outputs = ops.convert_to_tensor(self._answer(model, _head(self.x_train, 8)))
-        y = ops.convert_to_tensor(self.y_train[:8])
-        names = self.metric_names
-        if len(set(names)) < len(names):
-            raise InvalidModel(f"{self._who}: metrics must have different names, got {', '.join(names)}.")
-        for judge in (self.loss, *self.metrics()):
-            try:
-                judge(y, outputs)
-            except Exception as problem:  # the user's functions may raise anything
-                raise InvalidModel(
-                    f"{self._who}: `{judge.name}` cannot compare targets of shape {tuple(y.shape)} with outputs of "
-                    f"shape {tuple(outputs.shape)}: {where_it_failed(self._path, problem)}"
-                ) from problem
-        self.maximize(self.spec.objective)
-
-    def _prepared_inputs(self, body: Any) -> Any:
-        if isinstance(self.x_train, dict):
-            return {n: keras.Input(v.shape[1:], dtype=str(v.dtype), name=n) for n, v in self.x_train.items()}
-        return keras.Input(self.x_train.shape[1:], dtype=str(self.x_train.dtype))
-
-
-def _inputs(model: Any) -> list[Any]:
-    """The symbolic inputs of a model; none where it is not built yet or has no graph."""
-    try:
-        return list(model.inputs or [])
-    except (AttributeError, ValueError):
-        return []
-
-
-def _fits(wanted: tuple[int | None, ...], given: tuple[int, ...]) -> bool:
-    return len(wanted) == len(given) and all(w is None or w == g for w, g in zip(wanted, given, strict=True))
-
 
 def _shape(x: Arrays) -> Shape:
     return {name: part.shape[1:] for name, part in x.items()} if isinstance(x, dict) else x.shape[1:]
@@ -321,8 +297,8 @@ def _shapes(x: Any) -> list[tuple[int, ...]]:
     return [part.shape[1:] for part in (x.values() if isinstance(x, dict) else [x])]
 
 
-def _head(x: Arrays, rows: int) -> Arrays:
-    return {name: part[:rows] for name, part in x.items()} if isinstance(x, dict) else x[:rows]
+def _head(arrays: Any, rows: int) -> Any:
+    return keras.tree.map_structure(lambda array: array[:rows], arrays)
 
 
 def _single_precision(x: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -42,6 +43,8 @@ def sample_weights(given: Values, rows: int, source: str) -> np.ndarray:
                 f"{source}: {len(places):,} of {rows:,} sample weights are {what} (rows {shown}). "
                 "They must be numbers from 0; 0 leaves a row out."
             )
+    if not weights.any():
+        raise InvalidData(f"{source}: all sample weights are 0: no row is left to learn from.")
     return weights.astype("float32")
 
 
@@ -69,13 +72,14 @@ def class_weights(asked: ClassWeight, target: Target, training: np.ndarray) -> t
         return tuple((len(training) / (len(counts) * np.maximum(counts, 1))).tolist())
     places = {str(label): place for place, label in enumerate(target.classes)}
     weights = [1.0] * len(places)
+    weight: Any
     for label, weight in asked.items():
         if str(label) not in places:
             raise UnknownName(
                 f"Task: `class_weight` names the class {label!r}, which `{target.name}` has not. "
                 f"{suggestion(str(label), places)}"
             )
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+        if isinstance(weight, bool) or not isinstance(weight, numbers.Real) or not 0 <= float(weight) < math.inf:
             raise InvalidValue(f"Task: `class_weight` of {label!r} must be a number from 0, got {weight!r}.")
         weights[places[str(label)]] = float(weight)
     return tuple(weights)

@@ -87,8 +87,6 @@ def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
 
 def _judged(task: Any) -> dict[str, Any]:
     """What the study and the report must know of loss and metrics."""
-    from optselect.tasks.source import loss_code, metrics_code
-
     headline = task.headline
     try:
         maximize = task.maximize(headline)
@@ -98,8 +96,6 @@ def _judged(task: Any) -> dict[str, Any]:
         "headline": headline,
         "headline_maximize": maximize,
         "objective_maximize": task.maximize(task.spec.objective),
-        "loss_code": loss_code(task.loss),
-        "metrics_code": metrics_code(task.metrics()),
     }
 
 

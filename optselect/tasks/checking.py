@@ -1,0 +1,107 @@
+"""Checks of a task before any training: that data, model, loss and metrics fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from optselect.errors import InvalidModel
+from optselect.tasks.user_code import where_it_failed
+
+__all__ = ["check_inputs", "check_judges", "input_tensors"]
+
+Shape = tuple[int, ...]
+
+
+def input_tensors(model: Any) -> list[Any]:
+    """The symbolic inputs of a model; none where it is not built yet or has no graph."""
+    try:
+        return list(model.inputs or [])
+    except (AttributeError, ValueError):
+        return []
+
+
+def check_inputs(model: Any, given: Shape | dict[str, Shape], prepared: bool, who: str) -> None:
+    """Raise InvalidModel unless the model takes rows of this shape, or such arrays by name.
+
+    prepared: whether the shapes are of a table that was turned into features.
+    """
+    expected = {tensor.name: tensor for tensor in input_tensors(model)}
+    if not expected:
+        return
+    if isinstance(given, tuple):
+        if len(expected) != 1:
+            raise InvalidModel(f"{who}: has inputs {', '.join(expected)}, the data has one array.")
+        given = {next(iter(expected)): given}
+    elif set(expected) != set(given):
+        raise InvalidModel(f"{who}: has inputs {', '.join(expected)}, the data has {', '.join(given)}.")
+    for name, tensor in expected.items():
+        wanted = tuple(tensor.shape[1:])
+        if not _fits(wanted, given[name]):
+            raise InvalidModel(
+                f"{who}: takes rows of shape {wanted}, the data has rows of shape {given[name]}"
+                f"{' after preparation' * prepared}. "
+                "Take `input_shape` as an argument of the function that builds the model."
+            )
+
+
+def _fits(wanted: tuple[int | None, ...], given: Shape) -> bool:
+    return len(wanted) == len(given) and all(w is None or w == g for w, g in zip(wanted, given, strict=True))
+
+
+def check_judges(judges: Sequence[Any], y: Any, outputs: Any, who: str, path: Path) -> None:
+    """Trace loss and metrics once, so that a mismatch is said now and not in every trial.
+
+    judges: the loss and metrics. y, outputs: a few rows, structures of arrays. Raises InvalidModel for what does
+    not fit, has no graph form, or answers more than one number.
+    """
+    y, outputs = (keras.tree.map_structure(tf.convert_to_tensor, part) for part in (y, outputs))
+    weight = tf.ones(len(keras.tree.flatten(y)[0]))
+    for judge in judges:
+        run = _run_of(judge, y, outputs, weight)
+        try:
+            answer = tf.function(run, autograph=False).get_concrete_function().structured_outputs
+        except Exception as problem:  # the user's functions may raise anything
+            raise InvalidModel(_what_fails(judge, run, problem, y, outputs, who, path)) from problem
+        if not isinstance(answer, tf.Tensor) or answer.shape.rank != 0:
+            got = f"shape {tuple(answer.shape)}" if isinstance(answer, tf.Tensor) else type(answer).__name__
+            raise InvalidModel(
+                f"{who}: `{judge.name}` must answer one number, got {got}. Average, as in "
+                "F1Score(average='macro') or Loss(reduction='sum_over_batch_size')."
+            )
+
+
+def _run_of(judge: Any, y: Any, outputs: Any, weight: Any) -> Callable[[], Any]:
+    def of_metric() -> Any:
+        state = [tf.zeros_like(v.value) for v in judge.variables]
+        state = judge.stateless_update_state(state, y, outputs, sample_weight=weight)
+        return judge.stateless_result(state)
+
+    def of_loss() -> Any:
+        return judge(y, outputs, sample_weight=weight)
+
+    return of_metric if isinstance(judge, keras.metrics.Metric) else of_loss
+
+
+def _what_fails(
+    judge: Any, run: Callable[[], Any], problem: Exception, y: Any, outputs: Any, who: str, path: Path
+) -> str:
+    try:
+        run()
+    except Exception as eager:  # it does not work either where nothing is traced
+        return (
+            f"{who}: `{judge.name}` cannot compare targets of shape {_shapes(y)} with outputs of shape "
+            f"{_shapes(outputs)}: {where_it_failed(path, eager)}"
+        )
+    return (
+        f"{who}: `{judge.name}` has no graph form: it works on numbers, not on tensors in a TensorFlow graph, where "
+        f"training happens. Write it with keras.ops. {where_it_failed(path, problem)}"
+    )
+
+
+def _shapes(structure: Any) -> str:
+    return " and ".join(str(tuple(leaf.shape)) for leaf in keras.tree.flatten(structure))

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from optselect.hyper import Declared
 from optselect.lazy import ops
 
-__all__ = ["Rule", "Scalar", "Scope", "State", "Variable", "cast", "choose", "exact", "wrapped"]
+__all__ = ["Rule", "Scalar", "Scaling", "Scope", "State", "Variable", "cast", "choose", "exact", "wrapped"]
 
 Tensor = Any
 State = dict[str, Tensor]
@@ -34,6 +34,26 @@ class Variable:
     embedding: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+    """How hyperparameters follow the batch size for training to go the same way through the same examples.
+
+    It holds where the noise of a gradient outweighs its mean, so that a gradient of s times the batch is √s times
+    smaller (Malladi et al. 2022, arXiv:2205.10287). Names that a rule does not have are passed over.
+
+    powers: the power of the batch size with which a hyperparameter grows. The learning rate: 1 where a step is
+    proportional to gradients or to a mean of them over its own size, ½ where each gradient is divided by the size
+    of single ones, 0 (left out) where it is divided by a sum over all steps, or finds its own step. means: decays
+    of means over steps, which keep their length in examples. decays: weight decays that act times the learning
+    rate, which keep their timescale in epochs (Wang & Aitchison 2024, arXiv:2405.13698). steps: counted in steps.
+    """
+
+    powers: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"learning_rate": 0.5, "epsilon": -0.5})
+    means: tuple[str, ...] = ("beta_1", "beta_2", "beta_3", "rho")
+    decays: tuple[str, ...] = ("weight_decay",)
+    steps: tuple[str, ...] = ()
+
+
 class Rule(Declared):
     """An optimizer's update rule; one subclass a module of `optselect.rules`.
 
@@ -54,6 +74,7 @@ class Rule(Declared):
     twin_dtypes: ClassVar[tuple[str, ...]] = ("float32", "float64")  # of variables that the twin can step
     needs_rate: ClassVar[bool] = False  # it divides by the learning rate, which must never be zero
     scope: ClassVar[Scope] = "entry"
+    scaling: ClassVar[Scaling] = Scaling()
     good_for: ClassVar[str] = ""  # one honest sentence: where it is worth a try
     weakness: ClassVar[str] = ""  # and one: where it disappoints
 

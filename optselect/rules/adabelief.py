@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor
+from optselect.rule import Rule, Scaling, State, Tensor
 
 
 class AdaBelief(Rule):
@@ -30,6 +30,7 @@ class AdaBelief(Rule):
     common = False
     paper = "Zhuang et al. 2020, arXiv:2010.07468"
     references = "adabelief-pytorch, optax, pytorch_optimizer"
+    scaling = Scaling(powers={"learning_rate": 0.5})  # epsilon adds up in the mean square
     good_for = "Tabular networks and small image models: on 17 tabular data sets it ranked before AdamW."
     weakness = "Where gradients hardly vary, only ε bounds the step, so a large learning rate can blow up late."
 

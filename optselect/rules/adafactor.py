@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from optselect.hyper import BOOLEAN, POSITIVE, Domain, choice, hyper, linear, log
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, cast, choose, exact
+from optselect.rule import Rule, Scaling, State, Tensor, cast, choose, exact
 
 
 class Adafactor(Rule):
@@ -39,6 +39,7 @@ class Adafactor(Rule):
     paper = "Shazeer & Stern 2018, arXiv:1804.04235"
     twin = "keras.optimizers.Adafactor"
     twin_at: ClassVar[Mapping[str, Any]] = {"relative_step": True}
+    scaling = Scaling(powers={"learning_rate": 0.5, "epsilon_1": -1.0})
     good_for = "Large matrices in little memory: its state is a row and a column for each."
     weakness = "No momentum: on small models Adam is steadier, and nothing is saved."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, choice, hyper, log
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, cast
+from optselect.rule import Rule, Scaling, State, Tensor, cast
 
 
 class Adagrad(Rule):
@@ -28,6 +28,7 @@ class Adagrad(Rule):
     name = "adagrad"
     paper = "Duchi et al. 2011, JMLR 12"
     twin = "keras.optimizers.Adagrad"
+    scaling = Scaling(powers={"initial_accumulator_value": -2.0, "epsilon": -2.0})  # of a sum of squares
     good_for = "Sparse features of unequal frequency: a rare one keeps a large rate until it has been seen."
     weakness = "Its rates only ever fall, so a long training of a deep network comes to a halt too early."
 

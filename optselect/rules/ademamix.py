@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, linear, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, exact
+from optselect.rule import Rule, Scaling, State, Tensor, exact
 
 
 class AdEMAMix(Rule):
@@ -32,6 +32,7 @@ class AdEMAMix(Rule):
     common = False
     paper = "Pagliardini et al. 2025, arXiv:2409.03137"
     references = "optax, pytorch_optimizer"
+    scaling = Scaling(steps=("alpha_warmup_steps", "beta_3_warmup_steps"))
     good_for = "Long training of language models, where it was among the best; a little before AdamW on tabular data."
     weakness = "The slow mean needs thousands of steps, three numbers more, and keeps pushing where it should stop."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, exact
+from optselect.rule import Rule, Scaling, State, Tensor, exact
 
 
 class DAdaptAdamW(Rule):
@@ -36,6 +36,7 @@ class DAdaptAdamW(Rule):
     references = "dadaptation"
     scope = "model"
     common = False
+    scaling = Scaling(powers={"epsilon": -0.5})
     good_for = "A first training without any rate to choose, where steps are many."
     weakness = "Finds its rate later than Prodigy, which came out of it; behind a tuned AdamW with literature defaults."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, choice, hyper, log
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, choose, exact
+from optselect.rule import Rule, Scaling, State, Tensor, choose, exact
 
 
 class DoG(Rule):
@@ -32,6 +32,7 @@ class DoG(Rule):
     references = "dog-optimizer"
     scope = "model"
     common = False
+    scaling = Scaling(powers={})
     good_for = "A first training without any rate to choose: what SGD with a tuned rate and averaging would give."
     weakness = "Slow to leave the start in a short training; behind tuned Adam-like rules where those beat SGD."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import UNIT, hyper, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, Variable, exact, wrapped
+from optselect.rule import Rule, Scaling, State, Tensor, Variable, exact, wrapped
 from optselect.rules.sgd import SGD
 from optselect.wrapping import beside, fitted, inner
 
@@ -35,6 +35,7 @@ class EMA(Rule):
     paper = "Polyak & Juditsky 1992; Morales-Brotons et al. 2024, arXiv:2411.18704"
     references = "optax"
     common = False
+    scaling = Scaling(means=("momentum",))
     good_for = "The cheapest gain there is with a constant rate: on tables AdamW won 12 times and lost once by it."
     weakness = "Little where the rate decays to zero; batch norm's statistics are those of w, not of the mean."
 

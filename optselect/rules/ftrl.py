@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, Domain, hyper, linear, log
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, cast, exact
+from optselect.rule import Rule, Scaling, State, Tensor, cast, exact
 
 
 class Ftrl(Rule):
@@ -34,6 +34,14 @@ class Ftrl(Rule):
     paper = "McMahan et al. 2013, KDD"
     twin = "keras.optimizers.Ftrl"
     needs_rate = True
+    scaling = Scaling(
+        powers={
+            "initial_accumulator_value": -2.0,  # of a sum of squares
+            "l1_regularization_strength": -1.0,  # beside a sum of gradients
+            "l2_regularization_strength": -1.0,
+            "beta": -1.0,
+        }
+    )
     good_for = "Linear models of many sparse features, in which l1 makes most weights exactly zero."
     weakness = "The first step forgets the initial weights, so a deep network starts from all zeros and learns little."
 

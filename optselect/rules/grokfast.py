@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, Variable, wrapped
+from optselect.rule import Rule, Scaling, State, Tensor, Variable, wrapped
 from optselect.rules.sgd import SGD
 from optselect.wrapping import beside, fitted, inner
 
@@ -32,6 +32,7 @@ class GrokFast(Rule):
     paper = "Lee et al. 2024, arXiv:2405.20233"
     references = "pytorch_optimizer"
     common = False
+    scaling = Scaling(means=("alpha",))
     good_for = "Small algorithmic data sets on which a model learns by heart long before it generalises."
     weakness = "Elsewhere it is more momentum under another name, and the rate has to be tuned anew with it."
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, cast
+from optselect.rule import Rule, Scaling, State, Tensor, cast
 
 
 class Lamb(Rule):
@@ -37,6 +37,7 @@ class Lamb(Rule):
     paper = "You et al. 2020, arXiv:1904.00962"
     twin = "keras.optimizers.Lamb"
     twin_at: ClassVar[Mapping[str, Any]] = {"weight_decay": 0.0}
+    scaling = Scaling(powers={"learning_rate": 1.0, "weight_decay": 0.5, "epsilon": -0.5})
     good_for = "Very large batches, where one rate for all layers lets some diverge."
     weakness = "At common batch sizes it gains nothing over AdamW, and variables near zero hardly move."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor
+from optselect.rule import Rule, Scaling, State, Tensor
 
 
 class LARS(Rule):
@@ -31,6 +31,7 @@ class LARS(Rule):
     scope = "variable"
     paper = "You et al. 2017, arXiv:1708.03888"
     references = "optax, pytorch_optimizer, torch_optimizer"
+    scaling = Scaling(powers={"learning_rate": 0.5, "weight_decay": 0.0})
     good_for = "Convolutional networks with batches of thousands, where one rate does not fit all layers."
     weakness = (
         "At small batches it gains nothing, and a bias that starts at zero takes its first step at the bare rate."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, Domain, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, cast
+from optselect.rule import Rule, Scaling, State, Tensor, cast
 
 _DECAY = Domain(low=0.0, high=1.0)
 
@@ -34,6 +34,7 @@ class Lion(Rule):
     common = False
     paper = "Chen et al. 2023, arXiv:2302.06675"
     twin = "keras.optimizers.Lion"
+    scaling = Scaling(powers={"learning_rate": 1.0})
     good_for = "Large batches and large models, with half of Adam's memory."
     weakness = "Small batches make its signs noise: behind AdamW on 7 of 17 tabular data sets, ahead on one."
 

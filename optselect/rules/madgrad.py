@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor
+from optselect.rule import Rule, Scaling, State, Tensor
 
 
 class MADGRAD(Rule):
@@ -31,6 +31,7 @@ class MADGRAD(Rule):
     common = False
     paper = "Defazio & Jelassi 2021, arXiv:2101.11075"
     references = "madgrad, pytorch_optimizer, torch_optimizer"
+    scaling = Scaling(powers={"learning_rate": 1.0}, means=("momentum",))
     good_for = "Image models that SGD with momentum trains best, with the adaptivity of Adagrad."
     weakness = "It remembers every gradient since the start, so early ones hold it back in a changing landscape."
 

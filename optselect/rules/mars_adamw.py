@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, linear, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, exact
+from optselect.rule import Rule, Scaling, State, Tensor, exact
 
 
 class MARSAdamW(Rule):
@@ -34,6 +34,11 @@ class MARSAdamW(Rule):
     references = "mars.py"
     scope = "variable"
     common = False
+    scaling = Scaling(
+        powers={"learning_rate": 0.5},  # no epsilon: gradients of matrices have norm one whatever their noise
+        means=("beta_1", "beta_2", "beta_1_1d", "beta_2_1d"),
+        decays=("weight_decay", "weight_decay_1d"),
+    )
     good_for = "Transformers with small batches, where it was among the best in a comparison of language models."
     weakness = "Under 1.2 times faster than a tuned AdamW in another; remembers one more gradient."
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from optselect.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, choice, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, Scalar, State, Tensor, Variable, cast, choose
+from optselect.rule import Rule, Scalar, Scaling, State, Tensor, Variable, cast, choose
 from optselect.rules.adam import Adam
 
 
@@ -50,6 +50,11 @@ class Muon(Rule):
         "muon_c": 2.0315,
     }
     twin_dtypes = ("float32",)  # in float64 Keras multiplies a float64 tensor by a float32 one, and stops
+    scaling = Scaling(
+        powers={"learning_rate": 1.0, "adam_lr_ratio": -0.5, "epsilon": -0.5},
+        means=("momentum", "adam_beta_1", "adam_beta_2"),
+        decays=("weight_decay", "adam_weight_decay"),
+    )
     good_for = "Hidden matrices of any network: ahead of AdamW on 12 of 17 tabular data sets, behind on none."
     weakness = "A step costs several matrix products, and what is no matrix needs AdamW's numbers as well."
     _adamw: ClassVar[Any] = False  # `for_variable` decides: a bool, or a `Scalar` where flags are tensors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor
+from optselect.rule import Rule, Scaling, State, Tensor
 
 
 class NovoGrad(Rule):
@@ -31,6 +31,7 @@ class NovoGrad(Rule):
     scope = "variable"
     paper = "Ginsburg et al. 2019, arXiv:1905.11286"
     references = "optax, pytorch_optimizer, torch_optimizer"
+    scaling = Scaling(means=("beta_2",))
     good_for = "Speech and image models with large batches, at the memory of momentum."
     weakness = "All weights of a variable share one scale, so rare features move as slowly as under SGD."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, exact
+from optselect.rule import Rule, Scaling, State, Tensor, exact
 
 
 class Prodigy(Rule):
@@ -35,6 +35,7 @@ class Prodigy(Rule):
     references = "prodigyopt"
     scope = "model"
     common = False
+    scaling = Scaling(powers={"epsilon": -0.5})
     good_for = "A first training without any rate to choose: Adam's step sizes within a few hundred steps."
     weakness = "A tuned Adam is slightly ahead of it, and a training of few steps ends before the rate is found."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import BOOLEAN, POSITIVE, UNIT, choice, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, cast, choose
+from optselect.rule import Rule, Scaling, State, Tensor, cast, choose
 
 
 class RMSprop(Rule):
@@ -31,6 +31,7 @@ class RMSprop(Rule):
     name = "rmsprop"
     paper = "Tieleman & Hinton 2012, Coursera lecture 6.5; centered: Graves 2013, arXiv:1308.0850"
     twin = "keras.optimizers.RMSprop"
+    scaling = Scaling(powers={"learning_rate": 0.5, "epsilon": -1.0})
     good_for = "Recurrent networks and losses that move while training, as in reinforcement learning."
     weakness = "No bias correction: its first steps are several times too long, so the rate must stay small or warm up."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, Domain, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, cast
+from optselect.rule import Rule, Scaling, State, Tensor, cast
 
 
 class ScheduleFreeAdamW(Rule):
@@ -37,6 +37,7 @@ class ScheduleFreeAdamW(Rule):
     name = "schedule_free_adamw"
     common = False
     paper = "Defazio et al. 2024, arXiv:2405.15682"
+    scaling = Scaling(means=("beta_2",), steps=("warmup_steps",))
     good_for = "Training of unknown length: first of the self-tuning entries of AlgoPerf, ahead of AdamW on tables."
     weakness = "Evaluation and saving must happen at the average, and a decaying schedule on top gains nothing."
 

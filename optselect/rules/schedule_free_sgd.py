@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, Domain, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, exact
+from optselect.rule import Rule, Scaling, State, Tensor, exact
 
 
 class ScheduleFreeSGD(Rule):
@@ -36,6 +36,7 @@ class ScheduleFreeSGD(Rule):
     common = False
     paper = "Defazio et al. 2024, arXiv:2405.15682"
     references = "optax, schedulefree"
+    scaling = Scaling(powers={"learning_rate": 1.0}, steps=("warmup_steps",))
     good_for = "Training of unknown length: the average is good at every step, with no decay to be planned."
     weakness = "Its learning rate needs the care of plain SGD's; the adaptive form is the one that wins benchmarks."
 

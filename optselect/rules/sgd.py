@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import BOOLEAN, POSITIVE, UNIT, choice, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, cast, choose
+from optselect.rule import Rule, Scaling, State, Tensor, cast, choose
 
 
 class SGD(Rule):
@@ -32,6 +32,7 @@ class SGD(Rule):
     name = "sgd"
     paper = "Robbins & Monro 1951; momentum: Polyak 1964; nesterov: Sutskever et al. 2013"
     twin = "keras.optimizers.SGD"
+    scaling = Scaling(powers={"learning_rate": 1.0})
     good_for = "Large image sets, with momentum, a schedule and a rate tuned for the model; the least memory of all."
     weakness = (
         "The rate must be found anew for every model; on 17 tabular data sets it won twice against "

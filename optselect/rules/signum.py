@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor
+from optselect.rule import Rule, Scaling, State, Tensor
 
 
 class Signum(Rule):
@@ -29,6 +29,7 @@ class Signum(Rule):
     common = False
     paper = "Bernstein et al. 2018, arXiv:1802.04434"
     references = "optax, pytorch_optimizer"
+    scaling = Scaling(powers={"learning_rate": 1.0}, means=("momentum",))
     good_for = "One slot a weight and no scale to tune: about equal to AdamW on tabular data and language models."
     weakness = "Its step never shrinks by itself, so near the end it needs a schedule that decays to nothing."
 

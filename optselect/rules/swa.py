@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optselect.hyper import NON_NEGATIVE, Domain, choice, hyper
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, Variable, exact, wrapped
+from optselect.rule import Rule, Scaling, State, Tensor, Variable, exact, wrapped
 from optselect.rules.sgd import SGD
 from optselect.wrapping import beside, due, fitted, inner
 
@@ -32,6 +32,7 @@ class SWA(Rule):
     paper = "Izmailov et al. 2018, arXiv:1803.05407"
     references = "torch"
     common = False
+    scaling = Scaling(steps=("start", "period"))
     good_for = "The last part of a training with a constant or cyclic rate: the mean lies flatter than any sample."
     weakness = "Started too early the mean holds bad weights for good; batch norm's statistics are not the mean's."
 

@@ -189,7 +189,8 @@ def main(only: str, epochs: int, trials: int, out: Path | None) -> None:
     """Compare the time of a trial with that of the same training by `model.fit`."""
     found: dict[str, Any] = {}
     print(
-        f"{'model':<17}{'fit s':>8}{'graph s':>9}{'xla s':>8}{'best':>7}{'fit/best':>9}  ms a step graph / xla, val_loss apart"
+        f"{'model':<17}{'fit s':>8}{'graph s':>9}{'xla s':>8}{'best':>7}{'fit/best':>9}"
+        "  ms a step graph / xla, val_loss apart"
     )
     for name in only.split(","):
         sides: dict[str, Any] = {}

@@ -78,3 +78,17 @@ def test_the_parent_never_loads_tensorflow() -> None:
         "assert not {'tensorflow', 'keras', 'mlflow'} & sys.modules.keys()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_training_goes_on_in_another_process(executor: LocalExecutor, tmp_path: Path) -> None:
+    """Paused in one process and continued in another it ends, to the last bit, as the unpaused one."""
+    paused = tmp_path / "paused.npz"
+    whole = executor.run(dataclasses.replace(JOB, epochs=6))
+    first = executor.run(dataclasses.replace(JOB, epochs=2, total_epochs=6, keep=paused))
+    [child] = [p for p in psutil.Process().children() if "optselect.trainer.worker" in " ".join(p.cmdline())]
+    child.kill()
+    child.wait()
+    second = executor.run(dataclasses.replace(JOB, epochs=6, start=paused))
+    assert not second.error
+    assert {name: first.curves[name] + second.curves[name] for name in whole.curves} == whole.curves
+    assert second.metrics == whole.metrics

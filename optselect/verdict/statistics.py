@@ -178,8 +178,8 @@ def correlated_t_test(differences: ArrayLike, *, rope: float, rho: float = 0.0) 
     mean, sd = float(x.mean()), float(x.std(ddof=1))
     if sd <= 1e-12 * float(np.abs(x).max()):  # equal but for rounding
         return Comparison(float(mean > rope), float(abs(mean) <= rope), float(mean < -rope))
-    posterior = stats.t(len(x) - 1, loc=mean, scale=sd * _widening(len(x), rho))
-    better, worse = float(posterior.sf(rope)), float(posterior.cdf(-rope))
+    where = {"df": len(x) - 1, "loc": mean, "scale": sd * _widening(len(x), rho)}
+    better, worse = float(stats.t.sf(rope, **where)), float(stats.t.cdf(-rope, **where))
     return Comparison(better, max(0.0, 1 - better - worse), worse)
 
 

@@ -69,7 +69,7 @@ def basin(factors: ArrayLike, values: ArrayLike, *, tolerance: float, minimize: 
         open_below=open_below,
         open_above=open_above,
         largest_stable=float(tried[last]),
-        off_by_3=max(0.0, *(_between(place, excess, math.log10(f)) for f in (1 / 3, 3.0))),
+        off_by_3=_worst([_between(place, excess, math.log10(factor)) for factor in (1 / 3, 3.0)]),
     )
 
 
@@ -87,8 +87,14 @@ def _reach(place: np.ndarray, excess: np.ndarray, tolerance: float) -> tuple[flo
 def _between(place: np.ndarray, excess: np.ndarray, at: float) -> float:
     """The objective at a place, on the straight line between its neighbours; NaN outside."""
     right = int(np.searchsorted(place, at - 1e-6))
-    if right == len(place) or (right == 0 and place[0] > at + 1e-6):
-        return math.nan
-    if abs(place[right] - at) < 1e-6:
+    if right < len(place) and abs(place[right] - at) < 1e-6:
         return float(excess[right])
-    return float(np.interp(at, place[right - 1 : right + 1], excess[right - 1 : right + 1]))
+    if right in (0, len(place)):
+        return math.nan
+    around = slice(right - 1, right + 1)
+    return float(np.interp(at, place[around], excess[around])) if np.isfinite(excess[around]).all() else math.inf
+
+
+def _worst(costs: list[float]) -> float:
+    """The largest and at least 0; unknown if one is, unless the other is infinite already."""
+    return math.inf if math.inf in costs else float(np.max([0.0, *costs]))

@@ -123,8 +123,7 @@ class FitTrainer:
         rows = len(tf.nest.flatten(task.y_train)[0])
         steps = -(-rows // min(job.configuration.batch_size, rows))
         optimizer = job.configuration.optimizer(total_steps=steps * job.epochs)
-        # Our metrics ignore the weights where the user's do, so Keras may pass them to all.
-        model.compile(optimizer=optimizer, loss=task.loss, weighted_metrics=task.metrics(), jit_compile=False)
+        task.compile(model, optimizer)
         swap = [SwapEvaluated()] if isinstance(optimizer, Derived) else []  # validate where the model is judged
         history = model.fit(
             task.x_train,
@@ -137,7 +136,7 @@ class FitTrainer:
             callbacks=[*swap, keras.callbacks.TerminateOnNaN()],
             verbose=0,
         ).history
-        names = ["loss", "val_loss", *(f"val_{metric.name}" for metric in task.metrics())]
+        names = ["loss", "val_loss", *(f"val_{name}" for name in task.metric_names)]
         curves = {name: [float(v) for v in history[name]] for name in names if name in history}
         epochs = len(curves["loss"])
         rates = job.configuration.schedule.rates(
@@ -164,7 +163,7 @@ class FitTrainer:
     def probe(self, probe: Probe) -> ProbeRun:
         started, task = time.perf_counter(), self.task
         model = task.build(probe.seed)
-        model.compile(loss=task.loss, jit_compile=False)
+        task.compile(model)
         first, start = model.get_weights(), self._validation_loss(model)
         found = [self._try_rate(model, first, probe, rate) for rate in probe.rates]
         return ProbeRun(
@@ -180,24 +179,23 @@ class FitTrainer:
         rule = configuration.rule.replaced(learning_rate=rate)
         constant = dataclasses.replace(configuration, rule=rule, schedule=SCHEDULES["constant"]())
         model.set_weights(first)
-        model.compile(optimizer=constant.optimizer(total_steps=probe.steps), loss=task.loss, jit_compile=False)
+        task.compile(model, constant.optimizer(total_steps=probe.steps))
         size = min(configuration.batch_size, len(tf.nest.flatten(task.y_train)[0]))
         order = batch_rows(probe.seed, size, probe.steps, len(tf.nest.flatten(task.y_train)[0]))
         data = (task.x_train, task.y_train) if task.w_train is None else (task.x_train, task.y_train, task.w_train)
         losses = []
         for rows in np.split(order, probe.steps):
-            losses.append(float(model.train_on_batch(*tf.nest.map_structure(lambda a, rows=rows: a[rows], data))))
+            batch = tf.nest.map_structure(lambda a, rows=rows: a[rows], data)
+            losses.append(float(model.train_on_batch(*batch, return_dict=True)["loss"]))
             if not math.isfinite(losses[-1]):
                 return math.nan, math.nan
         return float(np.mean(losses[probe.steps * 3 // 4 :])), self._validation_loss(model)
 
     def _validation_loss(self, model: Any) -> float:
         task = self.task
-        return float(
-            model.evaluate(
-                task.x_validation, task.y_validation, sample_weight=task.w_validation, batch_size=1024, verbose=0
-            )
-        )
+        x, y, weights = task.x_validation, task.y_validation, task.w_validation
+        found = model.evaluate(x, y, sample_weight=weights, batch_size=1024, verbose=0, return_dict=True)
+        return float(found["loss"])
 
 
 def make_trainer(task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe: Job) -> tuple[Trainer, str]:

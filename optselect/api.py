@@ -125,8 +125,10 @@ def tune(
     model: Any,
     data: Any,
     *,
-    target: str | None = None,
-    kind: str | None = None,
+    target: str | Sequence[str] | None = None,
+    kind: str | Mapping[str, str] | None = None,
+    sample_weight: Any = None,
+    class_weight: tasks.ClassWeight | None = None,
     trials: int | None = None,
     time: float | None = None,
     epochs: int = 20,
@@ -147,7 +149,10 @@ def tune(
 
     model: a function that builds a `keras.Model`, "FILE.py:FUNCTION", a saved ".keras" file, a `keras.Model`, or
     None for a default that suits the data. data: a file, "sklearn:NAME", "FILE.py:FUNCTION", a DataFrame with
-    `target`, or `(x, y)`. kind: "classification" or "regression", inferred if None. trials: in total, over all
+    `target`, or `(x, y)` or `(x, y, sample_weight)`; several targets are a dict by the names of the model's outputs,
+    or several columns. kind: "classification" or "regression", or that by target, inferred if None. sample_weight:
+    what each row counts in the loss, or the column that says so. class_weight: what each class counts in training,
+    by label, or "balanced". trials: in total, over all
     optimizers (60 if `time` is not given either). time: seconds for the whole study. epochs: of every training.
     optimizers: names of the arms; all of the space if None. space: a shipped space's name or a YAML file.
     objective: "val_loss" or "val_" and a metric. seeds: fresh seeds a finalist. seed: of the whole study.
@@ -169,12 +174,13 @@ def tune(
     if optimizers:
         chosen = chosen.only(optimizers)
     spec = tasks.make_spec(
-        tasks.read(data, target=target, encoding=encoding, separator=separator),
+        tasks.read(data, target=target, sample_weight=sample_weight, encoding=encoding, separator=separator),
         model=model,
         epochs=epochs,
         objective=objective,
         seed=seed,
         kind=kind,
+        class_weight=class_weight,
     )
     name = study or _study_name(spec.data.name)
     directory = Path(out or STUDIES) / name
@@ -183,7 +189,7 @@ def tune(
         fingerprint={**spec.fingerprint(), "space": chosen.digest(), "seed": str(seed), "seeds": str(seeds)},
         description={"data": spec.data.name, "space": chosen.name},
     )
-    for line in spec.describe():
+    for line in (*spec.describe(), *_batches(chosen, len(spec.split.train))):
         listener.say(line)
     budget = Budget(trials=trials or (None if time else 60), seconds=time)
     with Ledger.open(directory / "ledger.jsonl") as ledger:
@@ -395,6 +401,15 @@ def snippet(best: Configuration, total_steps: int, epochs: int, description: Map
         f"model.compile(optimizer=optimizer, {description['compile_code']})\n"
         f"model.fit(x_train, y_train, {weights}batch_size={best.batch_size}, epochs={epochs})\n"
     )
+
+
+def _batches(space: Space, rows: int) -> list[str]:
+    """What to say of a space whose batches are all larger than the data; those that are larger are not offered."""
+    smallest = min((rows if size == "full" else int(size) for size in space.batch_size.choices), default=rows)
+    if smallest <= rows:
+        return []
+    return [f"The smallest batch of the space, {smallest:,}, is larger than the {rows:,} training rows: each step "
+            "takes them all. Give the space smaller `batch_size`s."]  # fmt: skip
 
 
 def studies(out: str | Path | None = None) -> list[dict[str, Any]]:

@@ -12,11 +12,12 @@ from optselect.tasks.readers import read
 from optselect.tasks.schema import Schema, raw_inputs
 from optselect.tasks.spec import TaskSpec, make_spec
 from optselect.tasks.split import Split, split
+from optselect.tasks.weights import ClassWeight
 
 if TYPE_CHECKING:
     from optselect.tasks.task import Task
 
-__all__ = ["Data", "Schema", "Split", "Task", "TaskSpec", "make_spec", "raw_inputs", "read", "split"]
+__all__ = ["ClassWeight", "Data", "Schema", "Split", "Task", "TaskSpec", "make_spec", "raw_inputs", "read", "split"]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,9 +24,27 @@ class Duration(click.ParamType):
         return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
+class ClassWeights(click.ParamType):
+    """"balanced", or weights by class such as no=1,yes=3."""
+
+    name = "weights"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "balanced":
+            return value
+        weights = {}
+        for part in str(value).split(","):
+            label, _, number = part.rpartition("=")
+            try:
+                weights[label.strip()] = float(number)
+            except ValueError:
+                self.fail(f"{value!r} is neither 'balanced' nor weights by class. Write no=1,yes=3.", param, ctx)
+        return weights
+
+
 @click.command("tune")
 @click.argument("data")
-@click.option("--target", help="The column to predict.")
+@click.option("--target", help="The column to predict; several with commas, for a model with an output each.")
 @click.option("--model", help="FILE.py:FUNCTION that returns a keras.Model, or a .keras file; a default else.")
 @click.option("--trials", type=int, help="Trials in total, over all optimizers.  [default: 60]")
 @click.option("--time", "time", type=Duration(), help="Time for the whole study: 90s, 10m, 1.5h.")
@@ -35,6 +53,8 @@ class Duration(click.ParamType):
 @click.option("--space", help="A search space: a shipped name (see `optselect spaces`) or a YAML file.")
 @click.option("--objective", default="val_loss", show_default=True, help="What to optimise: val_ and a metric.")
 @click.option("--kind", type=click.Choice(["classification", "regression"]), help="Inferred from the target else.")
+@click.option("--weight", "sample_weight", help="The column that says what each row counts in the loss.")
+@click.option("--class-weight", type=ClassWeights(), help="What classes count in training: balanced, or no=1,yes=3.")
 @click.option("--seeds", type=int, default=5, show_default=True, help="Fresh seeds for each finalist.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the whole study.")
 @click.option("--workers", type=int, help="Training processes.  [default: one a core, at most 4]")
@@ -49,13 +69,15 @@ class Duration(click.ParamType):
 def command(data: str, model: str | None, optimizers: str | None, mlflow: str, as_json: bool, **options: Any) -> None:
     """Find the best optimizer and settings for DATA.
 
-    DATA is a CSV, TSV, Parquet, Feather or .npz file, sklearn:NAME, or FILE.py:FUNCTION returning (x, y). The same
-    command goes on with a study that was stopped, and reports one that is finished.
+    DATA is a CSV, TSV, Parquet, Feather or .npz file, sklearn:NAME, or FILE.py:FUNCTION returning (x, y) or
+    (x, y, sample_weight), where x and y may be dicts by the names of inputs and outputs. The same command goes on
+    with a study that was stopped, and reports one that is finished.
 
     \b
     Examples:
       optselect tune sklearn:digits --trials 60 --epochs 20
       optselect tune houses.csv --target price --time 5m
+      optselect tune loans.csv --target default --weight amount --class-weight balanced
       optselect tune data.npz --model my_model.py:build --optimizers adam,adamw,sgd
     """
     from optselect import api

@@ -53,16 +53,16 @@ def _fits(wanted: tuple[int | None, ...], given: Shape) -> bool:
     return len(wanted) == len(given) and all(w is None or w == g for w, g in zip(wanted, given, strict=True))
 
 
-def check_judges(judges: Sequence[Any], y: Any, outputs: Any, who: str, path: Path) -> None:
+def check_judges(judges: Sequence[Any], y: Any, outputs: Any, weights: Any, who: str, path: Path) -> None:
     """Trace loss and metrics once, so that a mismatch is said now and not in every trial.
 
-    judges: the loss and metrics. y, outputs: a few rows, structures of arrays. Raises InvalidModel for what does
-    not fit, has no graph form, or answers more than one number.
+    judges: the loss and metrics. y, outputs, weights: a few rows, structures of arrays; weights may be None. Raises
+    InvalidModel for what does not fit, has no graph form, or answers more than one number.
     """
     y, outputs = (keras.tree.map_structure(tf.convert_to_tensor, part) for part in (y, outputs))
-    weight = tf.ones(len(keras.tree.flatten(y)[0]))
+    weights = None if weights is None else keras.tree.map_structure(tf.convert_to_tensor, weights)
     for judge in judges:
-        run = _run_of(judge, y, outputs, weight)
+        run = _run_of(judge, y, outputs, weights)
         try:
             answer = tf.function(run, autograph=False).get_concrete_function().structured_outputs
         except Exception as problem:  # the user's functions may raise anything
@@ -75,14 +75,14 @@ def check_judges(judges: Sequence[Any], y: Any, outputs: Any, who: str, path: Pa
             )
 
 
-def _run_of(judge: Any, y: Any, outputs: Any, weight: Any) -> Callable[[], Any]:
+def _run_of(judge: Any, y: Any, outputs: Any, weights: Any) -> Callable[[], Any]:
     def of_metric() -> Any:
         state = [tf.zeros_like(v.value) for v in judge.variables]
-        state = judge.stateless_update_state(state, y, outputs, sample_weight=weight)
+        state = judge.stateless_update_state(state, y, outputs, sample_weight=weights)
         return judge.stateless_result(state)
 
     def of_loss() -> Any:
-        return judge(y, outputs, sample_weight=weight)
+        return judge(y, outputs, sample_weight=weights)
 
     return of_metric if isinstance(judge, keras.metrics.Metric) else of_loss
 

@@ -36,14 +36,15 @@ class Term:
     def __call__(self, y: Any, outputs: Any, sample_weight: Any = None) -> Any:
         """A scalar: the mean over the batch, without the factor."""
         # The leaf of the outputs itself: a mask is an attribute of it, which a copy would lose.
-        return self.loss(_leaf(y, self.place), _leaf(outputs, self.place), sample_weight=sample_weight)
+        weight = _weight_leaf(sample_weight, self.place)
+        return self.loss(_leaf(y, self.place), _leaf(outputs, self.place), sample_weight=weight)
 
 
 class TotalLoss:
     """The sum of the outputs' losses, each times its weight, as `compile(loss=..., loss_weights=...)` has it.
 
-    y, outputs: the same structure of tensors; sample_weight: float32, shape (rows,), or None. The answer is a
-    scalar. What the losses of Keras make of masks and weights, they make here.
+    y, outputs: the same structure of tensors; sample_weight: float32, shape (rows,), or such a structure too, or
+    None. The answer is a scalar. What the losses of Keras make of masks and weights, they make here.
 
     >>> loss = TotalLoss([Term(place=i, output=name, loss=keras.losses.MeanSquaredError(), weight=w)
     ...                   for i, (name, w) in enumerate([("a", None), ("b", 0.5)])])
@@ -80,8 +81,8 @@ class OutputMetric(keras.metrics.Metric):  # type: ignore[misc]
         self.metric, self.place, self.weighted = metric, place, weighted
 
     def update_state(self, y: Any, outputs: Any, sample_weight: Any = None) -> None:
-        """y, outputs: structures of tensors; sample_weight: shape (rows,), or None."""
-        weight = sample_weight if self.weighted else None
+        """y, outputs: structures of tensors; sample_weight: shape (rows,), or such a structure too, or None."""
+        weight = _weight_leaf(sample_weight, self.place) if self.weighted else None
         self.metric.update_state(_leaf(y, self.place), _leaf(outputs, self.place), sample_weight=weight)
 
     def result(self) -> Any:
@@ -168,6 +169,15 @@ class Composed:
         ]
         return self.arranged(encoded)
 
+    def weights(self, each: np.ndarray) -> Any:
+        """What each row counts, shape (rows,), as `fit` takes it: with axes of 1 for an output of several values a row.
+
+        Arranged like the outputs if these differ so.
+        """
+        axes = [max(output.answers.ndim - 2, 0) for output in self.outputs]
+        shaped = [each.reshape(-1, *[1] * n) for n in axes]
+        return self.arranged(shaped) if any(axes) else each
+
     def compile(self, model: Any, optimizer: Any) -> None:
         """`model.compile` with what the user compiled or we chose, all of it Keras's or the user's own."""
         losses = [j and (j.loss.function if isinstance(j.loss, FunctionLoss) else j.loss) for j in self.judgings]
@@ -213,3 +223,7 @@ def _names(metrics: Sequence[tuple[str, str, bool]]) -> list[str]:
 
 def _leaf(structure: Any, place: int) -> Any:
     return keras.tree.flatten(structure)[place]
+
+
+def _weight_leaf(weights: Any, place: int) -> Any:
+    return _leaf(weights, place) if keras.tree.is_nested(weights) else weights

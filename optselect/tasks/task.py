@@ -39,7 +39,8 @@ class Task:
     y_test: int64 class numbers (rows,), or float32 (rows, 1) or (rows, classes), as the loss takes them; for a model
     with several outputs one such array each, arranged like the outputs; a regression target is standardised for the
     default model. w_train, w_validation, w_test: what rows count in the loss, float32 (rows,), None if all count
-    alike; class weights are in w_train alone. loss: called as a keras.losses.Loss, the mean over a batch. scales:
+    alike, as `model.fit` takes them: (rows, 1) for an output of (rows, steps, units); class weights are in w_train
+    alone. loss: called as a keras.losses.Loss, the mean over a batch. scales:
     factors from a metric's value to units of the target, by name, 1.0 if absent. parameters: trainable weights of
     the body.
     """
@@ -61,8 +62,8 @@ class Task:
         self.parameters = int(sum(np.prod(w.shape) for w in model.trainable_weights))
         self.y_train, self.y_validation, self.y_test = (self._encoded(getattr(spec.split, part)) for part in _PARTS)
         self.w_train, self.w_validation, self.w_test = (self._weights(part) for part in _PARTS)
-        judges = [self.loss, *self.metrics()]
-        checking.check_judges(judges, _head(self.y_train, 8), self._judged.answers, self._who, self._path)
+        y, weights = (None if part is None else _head(part, 8) for part in (self.y_train, self.w_train))
+        checking.check_judges([self.loss, *self.metrics()], y, self._judged.answers, weights, self._who, self._path)
         self.maximize(spec.objective)
 
     @classmethod
@@ -229,13 +230,15 @@ class Task:
                 values[target.name] = scores.astype("float32")
         return self._judged.encode(values)
 
-    def _weights(self, part: str) -> np.ndarray | None:
+    def _weights(self, part: str) -> Any:
         rows, spec = getattr(self.spec.split, part), self.spec
-        weights = None if spec.sample_weight is None else spec.sample_weight[rows]
-        if spec.class_weight is None or part != "train":
-            return weights
-        factors: np.ndarray = np.asarray(spec.class_weight, "float32")[spec.y[rows]]
-        return factors if weights is None else np.multiply(weights, factors)
+        classes = spec.class_weight if part == "train" else None
+        if spec.sample_weight is None and classes is None:
+            return None
+        weights = np.ones(len(rows), "float32") if spec.sample_weight is None else spec.sample_weight[rows]
+        if classes is not None:
+            weights = weights * np.asarray(classes, "float32")[spec.y[rows]]
+        return self._judged.weights(weights)
 
     def _after(self, target: Target, judging: Judging) -> Any:
         """The layer from an output to what people read; None if it is that already."""

@@ -58,10 +58,10 @@ def test_an_absurd_neighbour_does_not_drown_the_rest() -> None:
 
 
 def test_neighbours_are_of_one_group() -> None:
-    """Another rule or schedule at the same rate says nothing; a factor of three is near, one of four is not."""
+    """Another rule or schedule at the same rate says nothing; a factor of three is near, a little more is not."""
     assert smoothed([1.0, 3.0], [0.1, 0.1], [("adam", "constant"), ("adam", "cosine")]).tolist() == [1.0, 3.0]
     assert smoothed([1.0, 3.0], [0.1, 0.3], ["a", "a"]).tolist() == [1.5, 2.0]
-    assert smoothed([1.0, 3.0], [0.1, 0.4], ["a", "a"]).tolist() == [1.0, 3.0]
+    assert smoothed([1.0, 3.0], [0.1, 0.31], ["a", "a"]).tolist() == [1.0, 3.0]
 
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(1e-6, 1e2), st.sampled_from("ab")), min_size=1, max_size=9))
@@ -102,10 +102,15 @@ def test_candidates_are_few_good_and_hold_the_baseline(
 def test_an_arm_within_the_noise_is_let_in() -> None:
     """The best of an arm near the top goes before the second best of another; far from the top it does not."""
     values, arms = [0.90, 0.89, 0.88, 0.80, 0.10], ["a", "a", "a", "b", "c"]
-    near = candidates(values, arms, baseline=4, noise_sd=0.05, size=3, minimize=False)
+    near = candidates(values, arms, baseline=4, noise_sd=0.034, size=3, minimize=False)
     assert near == (0, 3, 4)
-    assert candidates(values, arms, baseline=4, noise_sd=0.01, size=3, minimize=False) == (0, 1, 4)
+    assert candidates(values, arms, baseline=4, noise_sd=0.032, size=3, minimize=False) == (0, 1, 4)
     assert candidates(values, arms, baseline=0, noise_sd=math.inf, size=3, minimize=False) == (0, 3, 4)
+
+
+def test_eight_are_let_in() -> None:
+    """As many as the standard race has room for."""
+    assert len(candidates(np.arange(20.0), ["a"] * 20, baseline=0, noise_sd=0.1)) == PRESETS["standard"].candidates
 
 
 # -- the race -----------------------------------------------------------------------------------------------------
@@ -280,10 +285,26 @@ def test_the_guard_lets_a_better_one_pass() -> None:
     )
 
 
+def test_the_guard_asks_for_one_half() -> None:
+    """A lead over the default that is a little more likely than not is enough, with two seeds as with many."""
+    for seeds in (2, 10):
+        ahead = 0.05 + np.resize([1.0, -1.0], (seeds, 1))
+        assert recommend(np.hstack([ahead, 0 * ahead]), [RICH, PLAIN], baseline=0, minimize=True).recommended == 1
+        assert recommend(np.hstack([-ahead, 0 * ahead]), [RICH, PLAIN], baseline=0, minimize=True).guarded
+
+
+def test_twins_are_tied() -> None:
+    """Of two candidates that are equal on every seed the simpler is recommended, whoever comes first."""
+    table = np.hstack([SEEDS, SEEDS, SEEDS + 9])
+    assert recommend(table, [RICH, PLAIN, RICH], baseline=2, minimize=True).recommended == 1
+    assert recommend(table, [PLAIN, RICH, RICH], baseline=2, minimize=True).recommended == 0
+
+
 def test_one_seed_decides_by_its_value() -> None:
     """A single row has no error: the best alone is tied, and must beat the default to be taken."""
     found = recommend([[0.2, 0.1]], [PLAIN, RICH], baseline=0, minimize=True)
     assert (found.recommended, found.tied) == (1, (1,))
+    assert recommend([[0.1, 0.1]], [RICH, PLAIN], baseline=0, minimize=True).recommended == 0
 
 
 def test_all_broken_is_no_result() -> None:
@@ -312,7 +333,7 @@ def test_the_default_is_the_simplest_of_all() -> None:
     for schedule in SCHEDULES.values():
         found = simplicity(dataclasses.replace(BASELINE, schedule=schedule()))
         assert found.schedule == (0 if schedule.plain else 1 if schedule.common else 2)
-        assert (found.settings == 0) == schedule.plain
+        assert found.settings == sum(not part.plain for part in schedule().parts)
     for clip in CLIPPINGS.values():
         found = simplicity(dataclasses.replace(BASELINE, clipping=clip()))
         assert found.clipped == (found.settings == 1) == bool(clip.hypers())
@@ -336,7 +357,7 @@ def test_fame_is_a_fact() -> None:
 
 def test_cost_and_width_break_ties() -> None:
     """A step of twice the time is less simple, one of a tenth more is not; a wider basin is simpler."""
-    assert simplicity(BASELINE, step_seconds=2e-3) > simplicity(BASELINE, step_seconds=1e-3)
+    assert simplicity(BASELINE, step_seconds=2e-3).cost == simplicity(BASELINE, step_seconds=1e-3).cost + 2
     assert simplicity(BASELINE, step_seconds=1.05e-3) == simplicity(BASELINE, step_seconds=1e-3)
     assert simplicity(BASELINE, basin_decades=2.0) < simplicity(BASELINE, basin_decades=1.0)
 

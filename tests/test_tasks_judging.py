@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -299,6 +300,24 @@ def test_weights_and_masks_change_the_loss(tasks: Any) -> None:
     outputs = task.build(3)(task.x_train)
     bare = tf.convert_to_tensor(outputs.numpy())
     assert float(task.loss(task.y_train, outputs)) != pytest.approx(float(task.loss(task.y_train, bare)), rel=1e-3)
+
+
+def test_metrics_in_parts_are_those_of_the_whole(tasks: Any) -> None:
+    """Each row counts alike, however unequal the batches; Keras's loss of an output counts batches."""
+    task = tasks("two_inputs_and_two_outputs", True)
+    outputs = task.build(3)(task.x_train)
+    rows = len(task.w_train)
+    for metric in task.metrics():
+        results = []
+        for cuts in ([0, rows], [0, 2, rows - 1, rows]):
+            metric.reset_state()
+            for start, stop in itertools.pairwise(cuts):
+                part = keras.tree.map_structure(
+                    lambda a, s=start, e=stop: a[s:e], (task.y_train, outputs, task.w_train)
+                )
+                metric.update_state(*part)
+            results.append(float(metric.result()))
+        assert results[0] == pytest.approx(results[1], rel=1e-5), metric.name
 
 
 @pytest.mark.parametrize("name", ["two_inputs_and_two_outputs", "tags_of_masked_steps"])

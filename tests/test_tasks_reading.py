@@ -7,13 +7,14 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from optselect.errors import InvalidData, OptselectError, UnknownName
-from optselect.tasks import make_spec, read
+from optselect.errors import InvalidData, InvalidValue, OptselectError, UnknownName
+from optselect.tasks import Data, make_spec, read
 
 GOOD = "a,b,y\n" + "".join(f"{i % 7},{i % 5}.5,{'yes' if i % 3 else 'no'}\n" for i in range(30))
 
@@ -59,6 +60,28 @@ BROKEN: dict[str, tuple[str, bytes, dict[str, str], type[OptselectError], list[s
     ),
     "no target": ("t.csv", b"a,b,c\n1,2,3\n", {}, InvalidData, ["--target", "a, b, c"]),
     "two candidates": ("t.csv", b"label,class,c\n1,2,3\n", {}, InvalidData, ["which column is the target"]),
+    "one of two targets misspelt": ("t.csv", GOOD.encode(), {"target": "y,bb"}, UnknownName, ["no column `bb`", "'b'"]),
+    "misspelt weights": (
+        "t.csv",
+        GOOD.encode(),
+        {"sample_weight": "aa"},
+        UnknownName,
+        ["`aa` of sample weights", "'a'"],
+    ),
+    "weights are all": (
+        "t.csv",
+        b"a,y\n1,2\n",
+        {"target": "y", "sample_weight": "a"},
+        InvalidData,
+        ["nothing to learn"],
+    ),
+    "weights twice": (
+        "t.py:load",
+        b"def load(): return [1, 2], [0, 1], [1, 1]\n",
+        {"sample_weight": "w"},
+        InvalidData,
+        ["brings sample weights", "drop one"],
+    ),
     "broken parquet": ("t.parquet", b"PAR1 nonsense", {}, InvalidData, ["t.parquet", "not a readable Parquet"]),
     "broken feather": ("t.feather", b"nonsense", {}, InvalidData, ["not a readable Feather"]),
     "broken npz": ("t.npz", b"nonsense", {}, InvalidData, ["t.npz", "not a readable .npz"]),
@@ -272,6 +295,172 @@ def test_classes_are_sorted_and_numbered_by_place() -> None:
     assert spec.classes == ("a", "b", "c")
     assert spec.y.tolist() == [2, 0, 1] * 3
     assert spec.y.dtype == np.int64
+
+
+NUMBERED = np.arange(30.0)
+WORDS = np.array(list("abc") * 10)
+THREE = NUMBERED % 4 + 0.5
+
+
+def several(folder: Path, form: str) -> Data:
+    """One data set with two targets and sample weights, in any of the forms that hold them."""
+    frame = pd.DataFrame({"f": NUMBERED, "a": WORDS, "b": NUMBERED * 1.5, "w": THREE})
+    x, y = np.stack([NUMBERED, NUMBERED], axis=1), {"a": WORDS, "b": NUMBERED * 1.5}
+    body = (
+        "import numpy as np\ndef load():\n    n = np.arange(30.0)\n"
+        "    return np.stack([n, n], 1), {'a': np.array(list('abc') * 10), 'b': n * 1.5}, n % 4 + 0.5\n"
+    )
+    if form == "csv":
+        frame.to_csv(folder / "t.csv", index=False)
+        return read(folder / "t.csv", target="a,b", sample_weight="w")
+    if form == "parquet":
+        frame.to_parquet(folder / "t.parquet")
+        return read(folder / "t.parquet", target=["a", "b"], sample_weight="w")
+    if form == "npz":
+        np.savez(folder / "t.npz", x=x, y_a=WORDS, y_b=NUMBERED * 1.5, sample_weight=THREE, x_test=x)
+        return read(folder / "t.npz")
+    if form == "npz, named":
+        np.savez(folder / "t.npz", x_left=x, x_right=x, y_a=WORDS, y_b=NUMBERED * 1.5, w=THREE)
+        return read(folder / "t.npz", sample_weight="w")
+    if form == "frame":
+        return read(frame, target=" a, b", sample_weight=THREE)
+    if form == "frames":
+        return read((x, frame[["a", "b"]]), sample_weight=frame["w"])
+    if form == "triple":
+        return read((x, y, THREE))
+    if form == "which of them":
+        return read((x, {**y, "c": NUMBERED}, THREE), target="a,b")
+    assert form == "function"
+    return read(write(folder, "mine.py:load", body))
+
+
+@pytest.mark.parametrize(
+    "form", ["csv", "parquet", "npz", "npz, named", "frame", "frames", "triple", "which of them", "function"]
+)
+def test_several_targets_and_weights_come_in_every_form(form: str, tmp_path: Path) -> None:
+    """Names, kinds, values and weights are the same wherever they come from; no target or weight is a feature."""
+    data = several(tmp_path, form)
+    spec = make_spec(data, epochs=1, seed=0, model=lambda: None)
+    assert [(t.name, t.kind) for t in spec.targets] == [("a", "classification"), ("b", "regression")]
+    assert spec.targets[0].values.tolist() == [0, 1, 2] * 10
+    assert spec.targets[1].values.tolist() == (NUMBERED * 1.5).tolist()
+    assert spec.sample_weight is not None
+    assert (spec.sample_weight.dtype, spec.sample_weight.tolist()) == ("float32", THREE.tolist())
+    if isinstance(data.x, pd.DataFrame):
+        assert "a" not in data.x.columns
+        assert len(data.x.columns) == (2 if form == "frame" else 1)  # there, the weights are no column's
+
+
+def test_a_dataset_may_give_dicts_and_weights() -> None:
+    """A tf.data.Dataset of (dict, dict, weights), row by row or in batches, is what it holds."""
+    tf = pytest.importorskip("tensorflow")
+    whole = tf.data.Dataset.from_tensor_slices(({"p": NUMBERED, "q": NUMBERED}, {"a": WORDS, "b": NUMBERED}, THREE))
+    for dataset in (whole, whole.batch(7)):
+        data = read(dataset)
+        assert sorted(data.targets) == ["a", "b"]
+        assert list(np.ravel(data.sample_weight)) == THREE.tolist()
+        assert make_spec(data, epochs=1, seed=0, model=lambda: None).targets[0].classes == ("a", "b", "c")
+
+
+def test_several_values_a_row_are_one_target() -> None:
+    """An array with more axes keeps its shape; whole numbers in it are classes that its places share."""
+    tags = np.arange(120).reshape(20, 6) % 3
+    x = np.arange(20.0)
+    for y, kind in ((tags, "classification"), (tags * 0.5, "regression")):
+        spec = make_spec(read((x, y)), epochs=1, seed=0, model=lambda: None)
+        assert (spec.kind, spec.y.shape) == (kind, (20, 6))
+        assert np.array_equal(spec.y, y)
+    with pytest.raises(InvalidData, match=r"has 6 values a row.*--model"):
+        make_spec(read((x, tags)), epochs=1, seed=0)
+
+
+def test_the_first_classes_decide_the_split() -> None:
+    """Of several targets the first with classes is stratified; rare classes of another do not matter."""
+    rare = np.array(["usual"] * 28 + ["rare"] * 2)
+    y = {"n": NUMBERED, "a": WORDS, "r": rare}
+    spec = make_spec(read((NUMBERED, y)), epochs=1, seed=0)
+    assert "stratified by `a`" in spec.describe()[0]
+    for rows in (spec.split.train, spec.split.validation, spec.split.test):
+        assert set(spec.targets[1].values[rows]) == {0, 1, 2}
+    with pytest.raises(InvalidData, match="'rare' has 2"):
+        make_spec(read((NUMBERED, {"r": rare, "a": WORDS})), epochs=1, seed=0)
+
+
+BAD_WEIGHTS = {
+    "too few": (np.ones(29), "shape (29,), the data 30 rows"),
+    "too many axes": (np.ones((30, 2)), "shape (30, 2)"),
+    "negative": (THREE - 2, "16 of 30 sample weights are negative (rows 1, 2, 5, 6, 9, ...)"),
+    "missing": (np.where(NUMBERED == 3, np.nan, 1), "1 of 30 sample weights are missing or infinite (rows 4)"),
+    "infinite": (np.where(NUMBERED == 3, np.inf, 1), "missing or infinite (rows 4)"),
+    "text": (WORDS, "must be numbers, got 'a'"),
+    "nothing": (np.zeros(30), "all sample weights are 0"),
+    "a name": ("w", "no table with such a column"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_WEIGHTS)
+def test_weights_that_cannot_be_are_refused(case: str) -> None:
+    """Wrong length, sign or type: one message with what was got."""
+    weights, said = BAD_WEIGHTS[case]
+    with pytest.raises(InvalidData) as caught:
+        make_spec(read((NUMBERED, WORDS), sample_weight=weights), epochs=1, seed=0)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "said"),
+    [
+        ({"d": 2.0}, UnknownName, "class 'd', which `y` has not. Known: a, b, c"),
+        ({"a": -1}, InvalidValue, "of 'a' must be a number from 0, got -1"),
+        ({"a": float("nan")}, InvalidValue, "got nan"),
+        ({"a": "much"}, InvalidValue, "got 'much'"),
+        ("balance", InvalidValue, "got 'balance'"),
+    ],
+)
+def test_class_weights_that_cannot_be_are_refused(weights: Any, error: type[Exception], said: str) -> None:
+    """An unknown class, a weight that is none."""
+    with pytest.raises(error) as caught:
+        make_spec(read((NUMBERED, WORDS)), epochs=1, seed=0, class_weight=weights)
+    assert said in str(caught.value)
+
+
+def test_class_weights_need_one_target_with_classes() -> None:
+    """As in Keras they belong to the classes of one output."""
+    with pytest.raises(InvalidValue, match="needs a single target, the data has `a`, `b`"):
+        make_spec(read((NUMBERED, {"a": WORDS, "b": NUMBERED})), epochs=1, seed=0, class_weight="balanced")
+    with pytest.raises(InvalidValue, match="one class a row"):
+        make_spec(read((NUMBERED, NUMBERED)), epochs=1, seed=0, class_weight="balanced")
+
+
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    """Counted in the training rows; labels that are numbers may be given as such or as text."""
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = np.repeat([3, 5, 8], [5, 10, 40])
+    data = read((np.arange(55.0), labels))
+    spec = make_spec(data, epochs=1, seed=0, class_weight="balanced")
+    expected = compute_class_weight("balanced", classes=np.array([3, 5, 8]), y=labels[spec.split.train])
+    assert spec.class_weight == pytest.approx(tuple(expected))
+    for given in ({5: 2}, {"5": 2.0}):
+        assert make_spec(data, epochs=1, seed=0, class_weight=given).class_weight == (1.0, 2.0, 1.0)
+    assert "class weights in training: 3 " in " ".join(spec.describe())
+
+
+def test_the_record_sees_weights() -> None:
+    """Other weights make another study: the digest holds sample weights, the fingerprint class weights."""
+    pair = (NUMBERED, WORDS)
+    digests = {read(pair, sample_weight=w).digest() for w in (None, THREE, np.where(NUMBERED == 29, 9, THREE))}
+    assert len(digests) == 3
+    plain, weighted = (make_spec(read(pair), epochs=1, seed=0, class_weight=w) for w in (None, {"a": 2}))
+    assert plain.fingerprint() != weighted.fingerprint()
+
+
+def test_gaps_of_an_array_are_said() -> None:
+    """Where the default model puts the mean for NaN, the user hears where and how often."""
+    x = np.stack([NUMBERED, np.where(NUMBERED < 2, np.nan, 1.0)], axis=1)
+    lines = make_spec(read((x, WORDS)), epochs=1, seed=0).describe()
+    assert any("2 of 60 values of `x`, in x[:, 1]" in line for line in lines)
 
 
 def table() -> pd.DataFrame:

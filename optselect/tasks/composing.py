@@ -145,9 +145,8 @@ class Composed:
         return terms[0].loss if alone else TotalLoss(terms)
 
     def metrics(self) -> list[Any]:
-        """Fresh metrics, named as `model.fit` names them: the outputs' own, weighted ones, then losses of several."""
+        """Fresh metrics, named as `model.fit` names them: the outputs' own, then the losses of several."""
         found = [(i, o.name, m, weighted) for i, o, _, j in self.judged for m, weighted in j.metrics()]
-        found.sort(key=lambda entry: entry[3])
         names = _names([(output, metric.name, weighted) for _, output, metric, weighted in found])
         metrics: list[Any] = [
             OutputMetric(metric, place=i, weighted=weighted, name=name)

@@ -193,8 +193,8 @@ def _target(y: Any, where: str) -> tuple[Values, tuple[str, ...]]:
         array, note = array.argmax(axis=1), ("y was one-hot: each row's class is the place of its 1",)
     if array.ndim == 0 or 0 in array.shape[1:]:
         raise InvalidData(f"{where} must hold a value for each row, got shape {array.shape}.")
-    if array.dtype.kind == "S":
-        array = np.char.decode(array, "utf-8")
+    if array.dtype.kind == "S" or (array.dtype == object and all(isinstance(v, bytes) for v in array.flat)):
+        array = np.char.decode(array.astype("S"), "utf-8")  # TensorFlow's strings, too
     if array.dtype.kind not in ("biufUO" if array.ndim == 1 else "biuf"):
         raise InvalidData(f"{where} must hold numbers{' or labels' * (array.ndim == 1)}, got type {array.dtype}.")
     return (pd.Series(array) if array.ndim == 1 else array), note

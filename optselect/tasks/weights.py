@@ -34,7 +34,7 @@ def sample_weights(given: Values, rows: int, source: str) -> np.ndarray:
         weights = pd.Series(np.ravel(given)).to_numpy(dtype="float64", na_value=np.nan)
     except (TypeError, ValueError):
         example = next(w for w in np.ravel(given) if not isinstance(w, int | float))
-        raise InvalidData(f"{source}: sample weights must be numbers, got {example!r}.") from None
+        raise InvalidData(f"{source}: sample weights must be numbers, got {str(example)!r}.") from None
     for what, bad in (("missing or infinite", ~np.isfinite(weights)), ("negative", weights < 0)):
         if bad.any():
             places = np.flatnonzero(bad)

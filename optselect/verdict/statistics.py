@@ -228,17 +228,18 @@ class Odds:
 def odds(scores: ArrayLike, *, minimize: bool, draws: int = 4000, seed: int = 0) -> Odds:
     """P(best) and expected regret by a Bayesian bootstrap of the seeds.
 
-    Every draw weighs the seeds by Dirichlet(1, ..., 1) and compares the weighted means (Rubin 1981, Annals of
-    Statistics 9). A seed keeps its whole row, so what all candidates share under a seed cancels.
+    Every draw weighs the n seeds by Dirichlet(a, ..., a) and compares the weighted means (Rubin 1981, Annals of
+    Statistics 9, who has a = 1). With a = 1 - 2/n their variance is that of a mean, s²/n; with a = 1 it is (n - 1) / (n + 1)
+    of that, and with few seeds the odds are overconfident and the regret too small. A seed keeps its whole row, so
+    what all candidates share under a seed cancels.
 
     scores: shape (seeds, candidates), row i under seed i. NaN is a training that broke down: that candidate is
     never best and its regret is infinite. Candidates that tie share the draw. With fewer than two seeds
     everything is NaN. Raises `InvalidValue` unless the scores are a table.
 
-    >>> table = [[0.90, 0.80], [0.92, 0.93], [0.91, 0.80]]
-    >>> found = odds(table, minimize=False)
-    >>> found.best.round(2).tolist()                    # the second wins if its good seed weighs over 11 / 12
-    [0.99, 0.01]
+    >>> table = [[0.9, 0.8], [0.9, 0.8], [0.9, 0.8], [0.8, 0.9]]
+    >>> odds(table, minimize=False).best.round(1).tolist()      # P(its one good seed weighs over ½) = ½ - 1/π
+    [0.8, 0.2]
     >>> odds([[1.0, 1.0], [2.0, 2.0]], minimize=True).best.tolist()
     [0.5, 0.5]
     """
@@ -251,7 +252,8 @@ def odds(scores: ArrayLike, *, minimize: bool, draws: int = 4000, seed: int = 0)
         return Odds(np.full(candidates, math.nan), np.full(candidates, math.nan))
     best, regret = np.zeros(candidates), np.full(candidates, np.inf)
     if whole.any():
-        weights = np.random.default_rng(seed).dirichlet(np.ones(seeds), size=draws)
+        concentration = max(1 - 2 / seeds, 1e-3)  # two seeds: all weight on one of them, as in the limit of 0
+        weights = np.random.default_rng(seed).dirichlet(np.full(seeds, concentration), size=draws)
         means = weights @ table[:, whole]
         distance = means - means.min(axis=1, keepdims=True)
         ties = distance <= 1e-12 * np.abs(table[:, whole]).max()  # equal but for rounding

@@ -384,6 +384,20 @@ def test_the_basin_ends_where_training_breaks() -> None:
     assert (found.largest_stable, found.off_by_3) == (1.0, math.inf)
 
 
+def test_the_line_is_crossed_where_it_is() -> None:
+    """Beyond the first neighbour too, and on either side apart, the basin ends between two points."""
+    found = basin(FACTORS, [9.0, 9.0, 0.0, 0.02, 0.1], tolerance=0.06, minimize=True)
+    above = math.log10(3) + (1 - math.log10(3)) / 2
+    assert found.decades == pytest.approx(above + 0.06 / 9 * math.log10(3))
+    assert (found.open_below, found.open_above) == (False, False)
+
+
+def test_the_usual_factors_are_even_and_hold_three() -> None:
+    """What is tried below is tried above, and being off by three is among it."""
+    assert np.multiply(FACTORS, FACTORS[::-1]) == pytest.approx(1.0)
+    assert FACTORS[3] == 3.0
+
+
 def test_a_break_down_below_does_not_bound_the_stable_rates() -> None:
     """The largest stable rate is looked for upwards; a cliff below makes the basin narrow, not the rate unstable."""
     found = basin(FACTORS, [NAN, NAN, 0.1, 0.1, 0.1], tolerance=0.05, minimize=True)
@@ -395,6 +409,7 @@ def test_seeds_of_one_factor_are_averaged() -> None:
     twice = basin([1 / 3, 1 / 3, 1, 1, 3, 3], [1.0, 3.0, 0.0, 0.0, 1.0, 1.0], tolerance=1.0, minimize=True)
     assert twice.decades == pytest.approx(1.5 * math.log10(3))
     assert twice.off_by_3 == pytest.approx(2.0)
+    assert twice.open_above  # on the edge of the tolerance is inside
     assert basin([1, 3, 3], [0.0, 0.0, NAN], tolerance=1.0, minimize=True).largest_stable == 1.0
 
 

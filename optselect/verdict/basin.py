@@ -74,14 +74,14 @@ def basin(factors: ArrayLike, values: ArrayLike, *, tolerance: float, minimize: 
 
 
 def _reach(place: np.ndarray, excess: np.ndarray, tolerance: float) -> tuple[float, bool]:
-    """How far the objective stays within the tolerance on one side of the first point, and whether the end is open."""
+    """How far from the first point, at 0, the objective stays within the tolerance, and whether the end is open."""
     outside = np.flatnonzero(excess > tolerance)
     if not len(outside):
-        return float(abs(place[-1] - place[0])), True
+        return float(abs(place[-1])), True
     last = outside[0] - 1
     near, far = excess[last], excess[last + 1]
     share = (tolerance - near) / (far - near) if np.isfinite(far) else 0.0
-    return float(abs(place[last] + share * (place[last + 1] - place[last]) - place[0])), False
+    return float(abs(place[last] + share * (place[last + 1] - place[last]))), False
 
 
 def _between(place: np.ndarray, excess: np.ndarray, at: float) -> float:

@@ -186,6 +186,8 @@ def test_rope_is_the_largest_of_its_parts() -> None:
     assert rope([0.5, NAN], share=True) == 0.005
     with pytest.raises(InvalidValue, match="NaN"):
         rope([NAN], share=True)
+    with pytest.raises(InvalidValue, match="width"):
+        rope([0.5, 0.9], share=True, width=-0.1)
 
 
 # -- the odds of being best ---------------------------------------------------------------------------------------
@@ -217,8 +219,8 @@ def test_odds_are_calibrated(seeds: int) -> None:
     assert np.mean(promised) == pytest.approx(np.mean(paid), rel=0.15)
 
 
-def test_weighted_means_vary_as_means_do() -> None:
-    """With two seeds one or the other counts, so each of two candidates that shared them is best half the time."""
+def test_two_seeds_count_one_or_the_other() -> None:
+    """Each of two candidates that shared two seeds is best half the time, at the expense of half the difference."""
     found = odds([[0.0, 1.0], [1.0, 0.0]], minimize=True)
     assert found.best == pytest.approx([0.5, 0.5], abs=0.05)
     assert found.regret == pytest.approx([0.5, 0.5], abs=0.05)

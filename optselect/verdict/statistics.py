@@ -190,6 +190,7 @@ def rope(scores: ArrayLike, *, share: bool, width: float | None = None) -> float
     point where the score is a share such as accuracy, else one per cent of the mean.
 
     scores: of the best configuration, shape (seeds,); NaN are left out. width: the user's own, taken as it is.
+    Raises `InvalidValue` where no score is there or `width` is negative.
 
     >>> rope([0.90, 0.90, 0.90], share=True), rope([2.0, 2.0], share=False), rope([2.0, 2.0], share=False, width=0.3)
     (0.005, 0.02, 0.3)
@@ -197,6 +198,8 @@ def rope(scores: ArrayLike, *, share: bool, width: float | None = None) -> float
     0.5774
     """
     if width is not None:
+        if not width >= 0:
+            raise InvalidValue(f"rope: `width` must be a number from 0, got {width!r}.")
         return width
     x = np.asarray(scores, float)
     whole = x[~np.isnan(x)]
@@ -229,9 +232,9 @@ def odds(scores: ArrayLike, *, minimize: bool, draws: int = 4000, seed: int = 0)
     """P(best) and expected regret by a Bayesian bootstrap of the seeds.
 
     Every draw weighs the n seeds by Dirichlet(a, ..., a) and compares the weighted means (Rubin 1981, Annals of
-    Statistics 9, who has a = 1). With a = 1 - 2/n their variance is that of a mean, s²/n; with a = 1 it is (n - 1) / (n + 1)
-    of that, and with few seeds the odds are overconfident and the regret too small. A seed keeps its whole row, so
-    what all candidates share under a seed cancels.
+    Statistics 9, who has a = 1). With a = 1 - 2/n their variance is that of a mean, s²/n; with a = 1 it is only
+    (n - 1) / (n + 1) of that, so that with few seeds the odds are too sure and the regret too small. A seed keeps
+    its whole row: what all candidates share under a seed cancels.
 
     scores: shape (seeds, candidates), row i under seed i. NaN is a training that broke down: that candidate is
     never best and its regret is infinite. Candidates that tie share the draw. With fewer than two seeds

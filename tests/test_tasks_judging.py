@@ -16,7 +16,9 @@ from optselect.configuration import Configuration
 from optselect.rules import RULES
 from optselect.tasks import Task, make_spec, read
 from optselect.trainer.feeding import row_order
+from optselect.trainer.jobs import Job
 from optselect.trainer.program import Program
+from optselect.trainer.run import CompiledTrainer, FitTrainer
 
 layers = keras.layers
 ROWS, STEPS = 30, 5
@@ -289,6 +291,28 @@ def test_the_loss_in_training_is_that_of_compute_loss(tasks: Any, name: str, wei
         weights = keras.tree.map_structure(lambda _: task.w_train, task.y_train)
     theirs = model.compute_loss(y=task.y_train, y_pred=outputs, sample_weight=weights) - sum(model.losses)
     assert float(task.loss(task.y_train, outputs, sample_weight=task.w_train)) == pytest.approx(float(theirs), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_pasted_compile_judges_alike(tasks: Any, name: str) -> None:
+    """The code in the snippet, with the user's own functions around it, gives the loss of the task."""
+    task = tasks(name, True)
+    model = task.build(3)
+    code = f"model.compile('sgd', {task.describe()['compile_code']})"
+    exec(code, {"model": model, "keras": keras, "cubic": cubic, "Tilted": Tilted})
+    assert evaluated(task, model)["loss"] == pytest.approx(judged(task, model)["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["two_inputs_and_two_outputs", "attention_with_two_answers"])
+def test_both_trainers_report_the_same_figures(tasks: Any, name: str) -> None:
+    """With several outputs and weights, too."""
+    task, job = (
+        tasks(name, True),
+        Job(configuration=Configuration(rule=RULES["sgd"](), batch_size=8), seed=0, epochs=1, test=True),
+    )
+    ours, theirs = CompiledTrainer(task, [job.configuration.rule]).run(job), FitTrainer(task).run(job)
+    assert ours.metrics.keys() == theirs.metrics.keys()
+    assert {f"test_{n}" for n in task.metric_names} < set(ours.metrics)
 
 
 def test_weights_and_masks_change_the_loss(tasks: Any) -> None:

@@ -61,41 +61,48 @@ def check_judges(judges: Sequence[Any], y: Any, outputs: Any, weights: Any, who:
     """
     y, outputs = (keras.tree.map_structure(tf.convert_to_tensor, part) for part in (y, outputs))
     weights = None if weights is None else keras.tree.map_structure(tf.convert_to_tensor, weights)
+    given = (y, outputs, weights)
     for judge in judges:
-        run = _run_of(judge, y, outputs, weights)
+        run = _of_metric(judge) if isinstance(judge, keras.metrics.Metric) else _of_loss(judge)
         try:
-            answer = tf.function(run, autograph=False).get_concrete_function().structured_outputs
+            answer = tf.function(run, autograph=False).get_concrete_function(*given).structured_outputs
         except Exception as problem:  # the user's functions may raise anything
-            raise InvalidModel(_what_fails(judge, run, problem, y, outputs, who, path)) from problem
-        if not isinstance(answer, tf.Tensor) or answer.shape.rank != 0:
-            got = f"shape {tuple(answer.shape)}" if isinstance(answer, tf.Tensor) else type(answer).__name__
+            raise InvalidModel(_what_fails(judge, run, problem, given, who, path)) from problem
+        if not isinstance(answer, tf.TensorSpec | tf.Tensor) or answer.shape.rank != 0:
+            got = f"shape {tuple(answer.shape)}" if hasattr(answer, "shape") else type(answer).__name__
             raise InvalidModel(
                 f"{who}: `{judge.name}` must answer one number, got {got}. Average, as in "
                 "F1Score(average='macro') or Loss(reduction='sum_over_batch_size')."
             )
 
 
-def _run_of(judge: Any, y: Any, outputs: Any, weights: Any) -> Callable[[], Any]:
-    def of_metric() -> Any:
-        state = [tf.zeros_like(v.value) for v in judge.variables]
-        state = judge.stateless_update_state(state, y, outputs, sample_weight=weights)
-        return judge.stateless_result(state)
+def _of_metric(metric: Any) -> Callable[[Any, Any, Any], Any]:
+    def run(y: Any, outputs: Any, weights: Any) -> Any:
+        state = [tf.zeros_like(v.value) for v in metric.variables]
+        state = metric.stateless_update_state(state, y, outputs, sample_weight=weights)
+        return metric.stateless_result(state)
 
-    def of_loss() -> Any:
-        return judge(y, outputs, sample_weight=weights)
+    return run
 
-    return of_metric if isinstance(judge, keras.metrics.Metric) else of_loss
+
+def _of_loss(loss: Any) -> Callable[[Any, Any, Any], Any]:
+    return lambda y, outputs, weights: loss(y, outputs, sample_weight=weights)
 
 
 def _what_fails(
-    judge: Any, run: Callable[[], Any], problem: Exception, y: Any, outputs: Any, who: str, path: Path
+    judge: Any,
+    run: Callable[[Any, Any, Any], Any],
+    problem: Exception,
+    given: tuple[Any, Any, Any],
+    who: str,
+    path: Path,
 ) -> str:
     try:
-        run()
+        run(*given)
     except Exception as eager:  # it does not work either where nothing is traced
         return (
-            f"{who}: `{judge.name}` cannot compare targets of shape {_shapes(y)} with outputs of shape "
-            f"{_shapes(outputs)}: {where_it_failed(path, eager)}"
+            f"{who}: `{judge.name}` cannot compare targets of shape {_shapes(given[0])} with outputs of shape "
+            f"{_shapes(given[1])}: {where_it_failed(path, eager)}"
         )
     return (
         f"{who}: `{judge.name}` has no graph form: it works on numbers, not on tensors in a TensorFlow graph, where "

@@ -39,17 +39,21 @@ def _written(structure: Any) -> str:
 
 
 def _loss(loss: Any) -> str:
-    if isinstance(loss, FunctionLoss):
-        return loss.name if loss.name.isidentifier() else "loss_fn"
-    return _code(loss, "keras.losses") or f"{type(loss).__name__}()"
+    return _code(loss, "keras.losses") or _own(loss.function if isinstance(loss, FunctionLoss) else loss)
 
 
 def _metric(metric: Any) -> str:
     if metric.name in ("accuracy", "acc") and getattr(metric, "threshold", 0.5) == 0.5:
         return repr(metric.name)  # Keras chooses the kind of accuracy as we do, but not the threshold of logits
-    own = getattr(metric, "_fn", None)
-    name = getattr(own, "__name__", "")
-    return _code(metric, "keras.metrics") or (name if name.isidentifier() else f"{type(metric).__name__}()")
+    return _code(metric, "keras.metrics") or _own(getattr(metric, "_fn", metric))
+
+
+def _own(thing: Any) -> str:
+    """How the user's code may call it: a function by its name, anything else as made without arguments."""
+    name = getattr(thing, "__name__", None)
+    if name is None:
+        return f"{type(thing).__name__}()"
+    return str(name) if name.isidentifier() else "your_function"
 
 
 def _code(thing: Any, module: str) -> str:
@@ -61,8 +65,7 @@ def _code(thing: Any, module: str) -> str:
         defaults = kind().get_config()
     except TypeError:  # it has arguments without a default
         return ""
-    hidden = {"reduction", "dtype"}
-    changed = {k: v for k, v in thing.get_config().items() if k not in hidden and v != defaults.get(k) and _is_plain(v)}
+    changed = {k: v for k, v in thing.get_config().items() if k != "dtype" and v != defaults.get(k) and _is_plain(v)}
     return f"{module}.{kind.__name__}({', '.join(f'{k}={v!r}' for k, v in changed.items())})"
 
 

@@ -133,7 +133,7 @@ def test_the_same_batch_changes_nothing(configuration: Configuration) -> None:
     assert rescaled(configuration, batch_size=configuration.batch_size) == configuration
 
 
-@few
+@settings(max_examples=200, deadline=None)
 @given(strategies.configurations(), st.integers(1, 100_000), st.floats(1e-3, 1e3), st.floats(1e-2, 1e2))
 def test_what_is_legal_stays_legal(configuration: Configuration, size: int, rows: float, epochs: float) -> None:
     """Any configuration can be rescaled to any batch size, rows and epochs, and the decay of a mean stays below one."""

@@ -80,10 +80,11 @@ def _followed(part: Rule, s: float, rows: float, epochs: float) -> dict[str, Any
 
 
 def _kept(beta: float, s: float) -> float:
-    """βˢ, of which 1 - βˢ has four digits; strictly inside (0, 1), also in float32, where programs compute."""
+    """βˢ, to four digits of it or of 1 - βˢ; strictly inside (0, 1), also in float32, where programs compute."""
     if s == 1 or beta == 0:
         return beta
-    return round(1 - float(f"{min(max(1 - beta**s, 1e-6), 1 - 1e-6):.4g}"), 12)
+    kept = min(max(beta**s, 1e-6), 1 - 1e-6)
+    return float(f"{kept:.4g}") if kept < 0.5 else round(1 - float(f"{1 - kept:.4g}"), 12)
 
 
 def _short(old: float, new: float) -> float:

@@ -296,3 +296,23 @@ def test_a_sum_over_the_batch_is_said_to_be_trained_as_a_mean() -> None:
     """The loss must be a mean; what was compiled otherwise is said."""
     made = task(X, SORT, one(loss=keras.losses.SparseCategoricalCrossentropy(reduction="sum")))
     assert any("no mean over the batch (sum)" in note for note in made.describe()["notes"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--target", "sort", "--class-weight", "e=2"), "class 'e', which `sort` has not. Known: a, b, c, d"),
+        (("--target", "sort", "--class-weight", "heavy"), "Write no=1,yes=3"),
+        (("--target", "sort,size", "--class-weight", "balanced"), "needs a single target"),
+        (("--target", "sort", "--weight", "x0"), "of 40 sample weights are negative"),
+    ],
+)
+def test_the_command_line_hands_weights_on(
+    optselect: Any, table: pd.DataFrame, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    """Exit code 2 and the message of the check that the option reaches."""
+    table.to_csv(tmp_path / "t.csv", index=False)
+    done = optselect("tune", "t.csv", *arguments, "--mlflow", "none")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -320,7 +320,7 @@ def several(folder: Path, form: str) -> Data:
         np.savez(folder / "t.npz", x=x, y_a=WORDS, y_b=NUMBERED * 1.5, sample_weight=THREE, x_test=x)
         return read(folder / "t.npz")
     if form == "npz, named":
-        np.savez(folder / "t.npz", x_left=x, x_right=x, y_a=WORDS, y_b=NUMBERED * 1.5, w=THREE)
+        np.savez(folder / "t.npz", x_left=x, x_right=x, x_test=x, y_test=WORDS, y_a=WORDS, y_b=NUMBERED * 1.5, w=THREE)
         return read(folder / "t.npz", sample_weight="w")
     if form == "frame":
         return read(frame, target=" a, b", sample_weight=THREE)
@@ -346,6 +346,9 @@ def test_several_targets_and_weights_come_in_every_form(form: str, tmp_path: Pat
     assert spec.targets[1].values.tolist() == (NUMBERED * 1.5).tolist()
     assert spec.sample_weight is not None
     assert (spec.sample_weight.dtype, spec.sample_weight.tolist()) == ("float32", THREE.tolist())
+    if form == "npz, named":
+        assert isinstance(data.x, dict)
+        assert sorted(data.x) == ["left", "right"]
     if isinstance(data.x, pd.DataFrame):
         assert "a" not in data.x.columns
         assert len(data.x.columns) == (2 if form == "frame" else 1)  # there, the weights are no column's

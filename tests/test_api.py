@@ -6,9 +6,19 @@ from typing import Any
 
 import pytest
 
-from optselect.api import snippet
+from optselect.api import _batches, snippet
 from optselect.configuration import Configuration
 from optselect.rules import RULES
+from optselect.spaces import load_space
+
+
+def test_batches_that_are_all_larger_than_the_data_are_said() -> None:
+    """The trainer takes all rows at once then; a space with one batch that fits needs no word."""
+    space = load_space(None)
+    smallest = min(size for size in space.batch_size.choices if isinstance(size, int))
+    [said] = _batches(space, smallest - 1)
+    assert f"{smallest}, is larger than the {smallest - 1} training rows" in said
+    assert not _batches(space, smallest)
 
 
 class Recorder:

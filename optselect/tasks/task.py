@@ -39,10 +39,9 @@ class Task:
     y_test: int64 class numbers (rows,), or float32 (rows, 1) or (rows, classes), as the loss takes them; for a model
     with several outputs one such array each, arranged like the outputs; a regression target is standardised for the
     default model. w_train, w_validation, w_test: what rows count in the loss, float32 (rows,), None if all count
-    alike, as `model.fit` takes them: (rows, 1) for an output of (rows, steps, units); class weights are in w_train
-    alone. loss: called as a keras.losses.Loss, the mean over a batch. scales:
-    factors from a metric's value to units of the target, by name, 1.0 if absent. parameters: trainable weights of
-    the body.
+    alike; where an output is (rows, steps, units), (rows, 1), as `model.fit` needs it; class weights are in w_train
+    alone. loss: called like a keras.losses.Loss, the mean over a batch. scales: factors from a metric's value to
+    units of the target, by name, 1.0 if absent. parameters: trainable weights of the body.
     """
 
     def __init__(self, spec: TaskSpec) -> None:
@@ -103,7 +102,7 @@ class Task:
     @property
     def headline(self) -> str:
         """The figure to show first: the first metric; of several outputs what the study improves."""
-        if len(self._judged.judged) == 1:
+        if len(self._judged.judged) == 1 and self.metric_names:
             return self.metric_names[0]
         return self.spec.objective.rpartition(":")[2].removeprefix("val_")
 

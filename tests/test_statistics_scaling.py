@@ -168,7 +168,26 @@ def test_counts_of_steps_keep_their_share(kind: type[Rule]) -> None:
     for name in kind.scaling.steps:
         before = Configuration(rule=kind().replaced(**{name: 20.0}))
         assert rescaled(before, batch_size=64, rows=10, epochs=2).rule.values()[name] == 200.0
+        assert rescaled(before, batch_size=64).rule.values()[name] == 10.0
         assert rescaled(before, batch_size=32_000).rule.values()[name] == 1.0
+
+
+@pytest.mark.parametrize("kind", [k for k in RULES.values() if _decays(k())], ids=lambda kind: kind.name)
+def test_the_timescale_is_that_of_wang_and_aitchison(kind: type[Rule]) -> None:
+    """Rate times decay times the steps of an epoch stays, where a step's decay is just rate times decay."""
+    names = [name for name in _decays(kind()) if name not in kind.scaling.powers]
+    before = Configuration(rule=kind().replaced(**dict.fromkeys(names, 0.5)))
+    after = rescaled(before, batch_size=4 * before.batch_size)
+    for name in names:
+        a, b = before.rule.values(), after.rule.values()
+        assert b["learning_rate"] * b[name] / 4 == pytest.approx(a["learning_rate"] * a[name])
+
+
+@pytest.mark.parametrize("kind", [k for k in RULES.values() if k.scaling.means], ids=lambda kind: kind.name)
+def test_a_mean_of_nothing_stays_one(kind: type[Rule]) -> None:
+    """A decay of zero, no mean at all, is zero for any batch size."""
+    off = {h.name: 0.0 for h in kind.hypers() if h.name in kind.scaling.means and h.domain.contains(0.0)}
+    assert rescaled(Configuration(rule=kind().replaced(**off)), batch_size=256).rule.values().items() >= off.items()
 
 
 def test_more_rows_mean_less_decay_a_step() -> None:

@@ -25,7 +25,7 @@ class Duration(click.ParamType):
 
 
 class ClassWeights(click.ParamType):
-    """"balanced", or weights by class such as no=1,yes=3."""
+    """Weights of classes: the word balanced, or weights by class such as no=1,yes=3."""
 
     name = "weights"
 

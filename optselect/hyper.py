@@ -78,6 +78,10 @@ class Search:
     value itself) or "choice". `from_trials` is the number of trials that an arm must have before this
     hyperparameter joins its search; with fewer it stays at its default (Godbole et al. 2023, Deep Learning
     Tuning Playbook: fewer than 10 trials tune the learning rate alone).
+
+    `per`: not the value is searched but the value divided by this function of another hyperparameter: "NAME",
+    "1-NAME" or "sqrt(NAME)". `low` and `high` then bound the quotient. `when`: others by name, each with the values
+    at which this one is searched; else it stays at its default.
     """
 
     scale: Literal["linear", "log", "log1m", "choice"]
@@ -85,11 +89,17 @@ class Search:
     high: float = 0.0
     choices: tuple[Any, ...] = ()
     from_trials: int = 0
+    per: str = ""
+    when: tuple[tuple[str, Search], ...] = ()
 
 
-def log(low: float, high: float, *, from_trials: int = 0) -> Search:
-    """Log-uniform between `low` and `high`."""
-    return Search("log", low, high, from_trials=from_trials)
+def log(low: float, high: float, *, from_trials: int = 0, per: str = "") -> Search:
+    """Log-uniform between `low` and `high`. `per`: as in `Search`.
+
+    >>> log(1e-2, 10.0, per="1-momentum").per
+    '1-momentum'
+    """
+    return Search("log", low, high, from_trials=from_trials, per=per)
 
 
 def linear(low: float, high: float, *, from_trials: int = 0) -> Search:

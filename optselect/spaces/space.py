@@ -147,8 +147,8 @@ def _with_values(rule: Rule, values: Mapping[str, Any]) -> Rule:
 
 def available() -> dict[str, Path]:
     """The shipped spaces by name."""
-    inside = Path(__file__).parent / "search_spaces"
-    folder = inside if inside.is_dir() else Path(__file__).parent.parent / "search_spaces"
+    inside = Path(__file__).parent.parent / "search_spaces"
+    folder = inside if inside.is_dir() else Path(__file__).parent.parent.parent / "search_spaces"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from optselect.configuration import Configuration
 
-__all__ = ["Outcome", "StudyRecord", "TrialRecord"]
+__all__ = ["Outcome", "StageName", "StudyRecord", "TrialRecord"]
 
-Outcome = Literal["complete", "diverged", "failed"]
+Outcome = Literal["complete", "pruned", "diverged", "failed"]
+StageName = Literal["search", "race", "confirm", "basin"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,15 +45,18 @@ class StudyRecord:
 class TrialRecord:
     """One configuration trained with one seed.
 
-    number: its place in the study, from 0, unique over all stages. stage: "search", "confirm" (fresh seeds for
-    a finalist). curves: a list a name, one entry an epoch: loss, val_loss, val_<metric>, learning_rate.
-    value: the objective at the last epoch, None unless complete. metrics: final values by name (val_loss,
-    val_accuracy ...; test_* only in the confirm stage). started: seconds since 1970, UTC. seconds: of training
-    and evaluation. attributes: what the search must know to go on (its Optuna parameters).
+    number: its place in the study, from 0, unique over all stages. stage: "search", "race" (fresh seeds for the
+    most promising), "confirm" (fresher ones for the finalists), "basin" (other learning rates of the recommended).
+    outcome: "pruned" where training ended early because others did better. curves: a list a name, one entry an
+    epoch: loss, val_loss, val_<metric>, learning_rate. value: the objective at the last epoch, None unless
+    complete. metrics: final values by name (val_loss, val_accuracy ...; test_* only in the confirm stage).
+    started: seconds since 1970, UTC. seconds: of training and evaluation. step_seconds: of one training step.
+    memory: bytes of the parameters and the rule's slots. attributes: what the stage must know to go on (its Optuna
+    parameters, say).
     """
 
     number: int
-    stage: Literal["search", "confirm"]
+    stage: StageName
     arm: str
     configuration: Configuration
     seed: int
@@ -64,6 +68,8 @@ class TrialRecord:
     started: float
     seconds: float
     message: str = ""
+    step_seconds: float = 0.0
+    memory: int = 0
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

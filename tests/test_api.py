@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from optselect.api import _batches, snippet
+from optselect.api.result import snippet
+from optselect.api.tune import _batches
 from optselect.configuration import Configuration
 from optselect.rules import RULES
 from optselect.spaces import load_space

@@ -24,7 +24,7 @@ STUDY = ["tune", "sklearn:iris", "--trials", "21", "--epochs", "4", "--seeds", "
 def trials(folder: Path) -> list[dict[str, Any]]:
     """The finished trials of the iris study in a folder, by number, without what a clock says."""
     found = [e for e in read(folder / "optselect-studies/iris/ledger.jsonl") if e["kind"] == "trial"]
-    clocks = ("started", "seconds")
+    clocks = ("started", "seconds", "step_seconds")
     return sorted(({k: v for k, v in e.items() if k not in clocks} for e in found), key=lambda e: e["number"])
 
 

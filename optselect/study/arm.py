@@ -22,7 +22,12 @@ from optselect.spaces import Space
 __all__ = ["Arm", "Proposal"]
 
 Direction = Literal["minimize", "maximize"]
-_STATES = {"complete": TrialState.COMPLETE, "diverged": TrialState.PRUNED, "failed": TrialState.FAIL}
+_STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "diverged": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +54,8 @@ class Arm:
         self.asked = 0
         self._running: dict[int, optuna.Trial] = {}
 
-    def ask(self, number: int) -> Proposal:
-        """The next configuration; `number` is the trial's in the whole study."""
+    def ask(self) -> Proposal:
+        """The next configuration."""
         if self.asked == 0:
             self.asked = 1
             default = Configuration(rule=parse(self.name), batch_size=min(32, self._rows))
@@ -60,8 +65,8 @@ class Arm:
         trial = self.study.ask()
         configuration = self._space.suggest(trial, self.name, share=self._share, rows=self._rows)
         self.asked += 1
-        self._running[number] = trial
-        return Proposal(configuration, _attributes(trial.params, trial.distributions))
+        self._running[self.asked] = trial
+        return Proposal(configuration, {"asked": self.asked, **_attributes(trial.params, trial.distributions)})
 
     def restore(self, records: Iterable[TrialRecord]) -> None:
         """Learn what an earlier process found, in the order in which it was asked."""
@@ -74,7 +79,7 @@ class Arm:
 
         (Told as FAIL, as Optuna does with a NaN value, it would teach nothing.)
         """
-        trial = self._running.pop(record.number, None)
+        trial = self._running.pop(record.attributes.get("asked", 0), None)
         state = _STATES[record.outcome]
         reports = {max(record.epochs, 1): math.nan} if record.outcome == "diverged" else {}
         if trial is not None:

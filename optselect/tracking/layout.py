@@ -157,7 +157,7 @@ def study_tags(study: StudyRecord, versions: Mapping[str, str]) -> dict[str, str
 
 def status(trial: TrialRecord) -> str:
     """MLflow's word for how a trial ended."""
-    return {"complete": "FINISHED", "diverged": "KILLED", "failed": "FAILED"}[trial.outcome]
+    return {"complete": "FINISHED", "pruned": "KILLED", "diverged": "KILLED", "failed": "FAILED"}[trial.outcome]
 
 
 def batches(params: Mapping[str, str], points: list[Point]) -> Iterator[tuple[dict[str, str], list[Point]]]:

@@ -1,0 +1,7 @@
+"""Everything that the command line does, as one call each."""
+
+from optselect.api.result import Result
+from optselect.api.studies import STUDIES, studies
+from optselect.api.tune import tune
+
+__all__ = ["STUDIES", "Result", "studies", "tune"]

@@ -1,0 +1,118 @@
+"""What a study found, as its caller gets it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optselect import tasks
+from optselect.configuration import Configuration
+from optselect.records import TrialRecord
+from optselect.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Result", "snippet"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a study found.
+
+    verdict: the ranking with its evidence. total_steps: of one training with the best configuration, which
+    `best.optimizer(total_steps=...)` takes. snippet: code to paste after `model = ...`. directory: the ledger,
+    `recommendation.json`, `snippet.py`, `best.keras` (trained; takes raw columns), `study.db`, `worker.log`.
+    spec: the task. dashboard: how to see the runs in MLflow, "" without it. resumed: trials that were there already.
+    """
+
+    name: str
+    verdict: Verdict
+    total_steps: int
+    snippet: str
+    directory: Path
+    description: Mapping[str, Any]
+    records: Sequence[TrialRecord]
+    spec: tasks.TaskSpec = dataclasses.field(repr=False)
+    dashboard: str = ""
+    resumed: int = 0
+
+    @property
+    def best(self) -> Configuration:
+        """The recommended configuration."""
+        return self.verdict.recommended.configuration
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial: number, stage, arm, seed, outcome, value, seconds, hyperparameters, final metrics."""
+        import pandas as pd
+
+        rows = [
+            {
+                "number": r.number,
+                "stage": r.stage,
+                "optimizer": r.arm,
+                "seed": r.seed,
+                "outcome": r.outcome,
+                "value": r.value,
+                "seconds": r.seconds,
+                "schedule": r.configuration.schedule.name,
+                "clipping": r.configuration.clipping.name,
+                "batch_size": r.configuration.batch_size,
+                "learning_rate": r.configuration.rule.base.values()["learning_rate"],
+                **r.configuration.rule.named_numbers(),
+                **r.metrics,
+            }
+            for r in sorted(self.records, key=lambda r: r.number)
+        ]
+        return pd.DataFrame(rows)
+
+    def model(self) -> Any:
+        """The trained Keras model that takes raw columns, loaded from `best.keras`."""
+        import keras
+
+        from optselect import optimizers
+
+        optimizers.register()
+        return keras.saving.load_model(self.directory / "best.keras")
+
+    def predict(self, rows: Any) -> dict[str, Any]:
+        """What `best.keras` says of raw rows, as they were given for training without the target.
+
+        A dict of arrays of shape (rows,): "prediction" (a label, or a number in units of the target) and, in
+        classification, its "probability". With several targets a dict of such dicts, by target.
+        """
+        inputs = rows if self.spec.schema is None else tasks.raw_inputs(rows, self.spec.schema)
+        answers = self.model().predict(inputs, verbose=0)
+        if len(self.spec.targets) == 1:
+            return self.spec.targets[0].decoded(answers)
+        return {target.name: target.decoded(answers[target.name]) for target in self.spec.targets}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only: what `recommendation.json` holds."""
+        return {
+            "study": self.name,
+            "verdict": self.verdict.to_dict(),
+            "configuration": self.best.to_dict(),
+            "total_steps": self.total_steps,
+            "snippet": self.snippet,
+            "directory": str(self.directory),
+            "dashboard": self.dashboard,
+            "data": dict(self.description),
+        }
+
+
+def snippet(best: Configuration, total_steps: int, epochs: int, description: Mapping[str, Any]) -> str:
+    """Code to paste where `model`, `x_train` and `y_train` are, and `w_train` where rows have weights.
+
+    description: of the task.
+    """
+    weights = "sample_weight=w_train, " if description["weighted"] else ""
+    imports = dict.fromkeys(["import keras", *best.imports])  # the loss is Keras's, whosever the optimizer is
+    return (
+        "\n".join(imports) + "\n\n" + f"optimizer = {best.code(total_steps=total_steps)}\n"
+        f"model.compile(optimizer=optimizer, {description['compile_code']})\n"
+        f"model.fit(x_train, y_train, {weights}batch_size={best.batch_size}, epochs={epochs})\n"
+    )

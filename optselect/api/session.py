@@ -1,0 +1,234 @@
+"""One call of `tune`: the stages of a study one after the other, with workers where they are needed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from optselect.api.result import Result, snippet
+from optselect.api.settings import Settings
+from optselect.configuration import BASELINE, Configuration
+from optselect.executors import LocalExecutor
+from optselect.export import export
+from optselect.ledger import Ledger
+from optselect.records import StudyRecord, TrialRecord
+from optselect.rules import parse
+from optselect.seeds import derive
+from optselect.spaces import Space
+from optselect.study.arm import Direction
+from optselect.study.listener import Listener
+from optselect.study.search import Budget, Search, search_seed, why_nothing
+from optselect.study.study import Study
+from optselect.tracking import MlflowTracker, NullTracker, Tracker, default_uri
+from optselect.trainer.jobs import Job, Plan
+from optselect.verdict import judge
+from optselect.verdict.finals import Confirm, confirmation_seeds, finalists
+
+__all__ = ["Session"]
+
+
+class Session:
+    """One call of `tune` with its ledger open: what needs a worker starts one, what does not does not."""
+
+    def __init__(
+        self, record: StudyRecord, spec: Any, space: Space, ledger: Ledger, settings: Settings, listener: Listener
+    ) -> None:
+        self.record, self.spec, self.space, self.ledger = record, spec, space, ledger
+        self.settings, self.listener = settings, listener
+        self.directory = ledger.path.parent
+        cores = os.cpu_count() or 1
+        self.workers = settings.workers or min(cores, 4)
+        self.threads = max(1, cores // self.workers)
+        self.rows = len(spec.split.train)
+        self.baseline = dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, self.rows))
+        self._objective = spec.objective.rpartition(":")[2]  # "max:val_score" names the direction too
+        self._executor: LocalExecutor | None = None
+
+    def run(self) -> Result:
+        try:
+            return self._run()
+        finally:
+            if self._executor is not None:
+                self._executor.close()
+
+    def _run(self) -> Result:
+        known = self._entry("task")
+        description = known["description"] if known else self._describe()
+        self.listener.ready(description)
+        direction: Direction = "maximize" if description["objective_maximize"] else "minimize"
+        restored = [TrialRecord.from_dict(e) for e in self._entries("trial")]
+        study = Study(self.ledger, restored=restored, objective=self._objective)
+        search = self._search(study, direction)
+        if search.finished() and self._confirm(study, direction).finished() and self._entry("check"):
+            self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
+            return self._result(study, direction, description, len(restored))
+        if restored:
+            self.listener.restored(restored)
+        tracker = self._tracker(direction)
+        try:
+            tracker.start(dataclasses.replace(self.record, description=description), resumed=restored)
+            executor = self._workers()
+            study.drive(search, executor, tracker, self.listener)
+            study.drive(self._confirm(study, direction), executor, tracker, self.listener)
+            result = self._result(study, direction, description, len(restored))
+            self._write(result, search, tracker)
+        finally:
+            for warning in tracker.close(timeout=30.0):
+                self.listener.say(f"Warning: {warning}")
+        return dataclasses.replace(result, dashboard=tracker.where() or "")
+
+    def _search(self, study: Study, direction: Direction) -> Search:
+        settings = self.settings
+        reserve = settings.seeds * (len(self.space.optimizers) + 1)
+        return Search(
+            self.space,
+            study.records,
+            seed=settings.seed,
+            rows=self.rows,
+            epochs=self.spec.epochs,
+            direction=direction,
+            budget=Budget(trials=settings.trials, seconds=settings.seconds, reserve=reserve),
+            workers=self.workers,
+            closed=bool(study.of_stage("confirm")),
+        )
+
+    def _confirm(self, study: Study, direction: Direction) -> Confirm:
+        """The stage of confirmation. Raises `NoResult` where the search found nothing to confirm."""
+        return Confirm(
+            self._finalists(study, direction),
+            study.records,
+            seed=self.settings.seed,
+            seeds=self.settings.seeds,
+            epochs=self.spec.epochs,
+        )
+
+    def _finalists(self, study: Study, direction: Direction) -> list[tuple[str, Configuration]]:
+        found = finalists(study.of_stage("search"), baseline=self.baseline, direction=direction)
+        if not found:
+            raise why_nothing(study.of_stage("search"), self._objective)
+        return found
+
+    def _describe(self) -> dict[str, Any]:
+        """Start the workers, hear what they say of the task, and only then begin the ledger."""
+        description = self._workers_started()
+        self.ledger.append("study", self.record.to_dict())
+        self.ledger.append("task", {"description": description})
+        return description
+
+    def _workers(self) -> LocalExecutor:
+        if self._executor is None:
+            self._workers_started()
+        assert self._executor is not None
+        return self._executor
+
+    def _workers_started(self) -> dict[str, Any]:
+        self.listener.stage("start", 0, None)
+        self._executor = LocalExecutor(
+            self.spec,
+            [parse(name) for name in self.space.optimizers],
+            [search_seed(self.settings.seed), *confirmation_seeds(self.settings.seed, self.settings.seeds)],
+            workers=self.workers,
+            threads=self.threads,
+            log=self.directory / "worker.log",
+            plan=self._plan(),
+        )
+        return self._executor.start()
+
+    def _plan(self) -> Plan:
+        """What one worker will have to do; the way of running the steps, once decided, holds for the whole study."""
+        known = self._entry("task")
+        trainings = (self.settings.trials or math.inf) + self.settings.seeds * (len(self.space.optimizers) + 1)
+        steps = trainings * self.spec.epochs * -(-self.rows // BASELINE.batch_size)
+        return Plan(
+            steps=steps / self.workers,
+            seconds=self.settings.seconds or math.inf,
+            sizes=len({*self.space.batch_size.choices, BASELINE.batch_size}),
+            way=known["description"].get("way") if known else None,
+        )
+
+    def _tracker(self, direction: Direction) -> Tracker:
+        if self.settings.mlflow is None:
+            return NullTracker()
+        uri = default_uri() if self.settings.mlflow == "default" else self.settings.mlflow
+        return MlflowTracker(
+            uri,
+            experiment=f"optselect/{self.record.name}",
+            directory=self.directory,
+            direction=direction,
+        )
+
+    def _result(self, study: Study, direction: Direction, description: Mapping[str, Any], resumed: int) -> Result:
+        headline = description["headline"]
+        verdict = judge(
+            self._finalists(study, direction),
+            study.records,
+            baseline=self.baseline,
+            objective=self._objective,
+            minimize=direction == "minimize",
+            headline=headline,
+            maximize=description["headline_maximize"],
+        )
+        best = verdict.recommended.configuration
+        verdict = dataclasses.replace(verdict, check=self._check(best, headline))
+        steps = -(-self.rows // best.batch_size) * self.spec.epochs
+        return Result(
+            name=self.record.name,
+            verdict=verdict,
+            total_steps=steps,
+            snippet=snippet(best, steps, self.spec.epochs, description),
+            directory=self.directory,
+            description=description,
+            records=tuple(study.records),
+            spec=self.spec,
+            resumed=resumed,
+        )
+
+    def _check(self, best: Configuration, headline: str) -> float:
+        """The recommended configuration trained once with `model.fit`, on a seed of its own; the model is kept."""
+        done = next((e for e in self._entries("check") if e["configuration"] == best.to_dict()), None)
+        if done is None:
+            self.listener.stage("check", 0, 1)
+            job = Job(
+                configuration=best,
+                seed=derive(self.settings.seed, "check"),
+                epochs=self.spec.epochs,
+                test=True,
+                plain=True,
+                save=self.directory.resolve() / "best.keras",
+            )
+            run = self._workers().run(job)
+            done = {"configuration": best.to_dict(), "metrics": dict(run.metrics), "error": run.error}
+            if run.error:
+                self.listener.say(f"Warning: plain `model.fit` failed: {run.error}")
+            self.ledger.append("check", done)
+            self.ledger.entries.append({"kind": "check", **done})
+        return float(done["metrics"].get(f"test_{headline}", float("nan")))
+
+    def _write(self, result: Result, search: Search, tracker: Tracker) -> None:
+        recommendation = self.directory / "recommendation.json"
+        recommendation.write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
+        code = self.directory / "snippet.py"
+        code.write_text(result.snippet, encoding="utf-8")
+        export(
+            self.directory / "study.db",
+            {f"{self.record.name}/{arm.name}": arm.study for arm in search.arms.values()},
+        )
+        text = result.verdict.text()
+        summary = {
+            "note": f"{text}\n\n```python\n{result.snippet}```\n",
+            "recommended": str(result.best),
+            f"held_out_{result.verdict.headline}": result.verdict.recommended.held_out.mean,
+        }
+        tracker.finish(summary, {p.name: p for p in (recommendation, code)})
+
+    def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
+        for entry in self.ledger.entries:
+            if entry["kind"] == kind:
+                yield {k: v for k, v in entry.items() if k not in ("kind", "crc")}
+
+    def _entry(self, kind: str) -> dict[str, Any] | None:
+        return next(self._entries(kind), None)

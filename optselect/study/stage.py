@@ -1,0 +1,75 @@
+"""A stage of a study: what is trained next, and what is learnt from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from optselect.configuration import Configuration
+from optselect.records import StageName, TrialRecord
+from optselect.trainer.jobs import Job, Run
+
+__all__ = ["Planned", "Stage"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A training that a stage asks for: one trial, or one rung of it.
+
+    epochs, total_epochs, start, keep, test: as in `Job`. attributes: what the stage must find in the record to
+    restore itself, JSON types.
+    """
+
+    stage: StageName
+    arm: str
+    configuration: Configuration
+    seed: int
+    epochs: int
+    total_epochs: int | None = None
+    start: Path | None = None
+    keep: Path | None = None
+    test: bool = False
+    attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def job(self) -> Job:
+        """What a worker is asked."""
+        return Job(
+            configuration=self.configuration,
+            seed=self.seed,
+            epochs=self.epochs,
+            total_epochs=self.total_epochs,
+            start=self.start,
+            keep=self.keep,
+            test=self.test,
+        )
+
+
+class Stage(Protocol):
+    """Plans trials one by one. It restores itself from the records when it is made, so it can be gone on with."""
+
+    name: StageName
+
+    def total(self) -> int | None:
+        """How many trials in all; None where time is the budget."""
+        ...
+
+    def done(self) -> int:
+        """How many there are."""
+        ...
+
+    def next(self, idle: int, running: Collection[Planned]) -> Planned | None:
+        """What to train next; None if there is nothing to do until a trial ends, or ever.
+
+        idle: workers with nothing to do. running: what is under way.
+        """
+        ...
+
+    def goes_on(self, planned: Planned, runs: Sequence[Run]) -> Planned | None:
+        """The next rung of a trial after its `runs`, the latest last; None where the trial ends."""
+        ...
+
+    def learn(self, record: TrialRecord) -> None:
+        """Take in a finished trial."""
+        ...

@@ -61,8 +61,8 @@ class Program:
         self._epochs: dict[Any, Any] = {}
         self._steps_xla = tf.function(self._steps_xla_impl, autograph=False, jit_compile=True)
         self._few = tf.function(self._steps, autograph=False, reduce_retracing=True)
-        self._evaluate = tf.function(self._evaluate_impl, autograph=False, reduce_retracing=True)
-        self._results = tf.function(self._results_impl, autograph=False)
+        self._evaluate = tf.function(self.add_rows, autograph=False, reduce_retracing=True)
+        self._results = tf.function(self.results, autograph=False)
         self._evaluation_seconds = 0.0
 
     # -- what a trial calls -----------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ class Program:
     def evaluate(self, state: TrialState, configuration: Configuration, part: str) -> dict[str, float]:
         """Loss and metrics on "train", "validation" or "test"."""
         with tf.device(self.device):
-            point, totals = self.point(state, configuration), self._no_totals()
+            point, totals = self.point(state, configuration), self.no_totals()
             for data in self.feed.chunks(part):
                 totals = self._evaluate(point, state.carried.others, data, totals)
             return dict(zip(self.result_names, map(float, self._results(totals)), strict=True))
@@ -205,7 +205,7 @@ class Program:
     ) -> tuple[TrialState, list[float]]:
         """Train and judge; the curves' entries as in `train`."""
         carried: Any = state.carried
-        sums, done, finite, totals = np.zeros(3), 0, True, self._no_totals()
+        sums, done, finite, totals = np.zeros(3), 0, True, self.no_totals()
         validation = self.feed.chunks("validation")
         first = next(validation)
         for data, order, last in self.feed.epoch(seed, epoch, size):
@@ -217,7 +217,7 @@ class Program:
                 break
         results = [float("nan")] * len(self.result_names)
         if finite:
-            point = self._judged(carried, rates, selection)
+            point = self.judged(carried, rates, selection)
             for data in validation:
                 totals = self._evaluate(point, carried.others, data, totals)
             results = [float(v) for v in self._results(totals)]
@@ -244,9 +244,7 @@ class Program:
                 if judge:
                     totals = tf.cond(
                         finite,
-                        lambda: self._evaluate_impl(
-                            self._judged(carried, rates, selection), carried.others, ahead, totals
-                        ),
+                        lambda: self.add_rows(self.judged(carried, rates, selection), carried.others, ahead, totals),
                         lambda: totals,
                     )
                 return carried, sums, done, finite, totals
@@ -284,7 +282,7 @@ class Program:
             index = order[i * size : tf.minimum((i + 1) * size, rows)]
             batch = tf.nest.map_structure(lambda a: tf.gather(a, index), data)
             rate = rates[tf.cast(carried.updates, tf.int32)]
-            carried, figures, good = self._one_step(carried, batch, tf.shape(index)[0], rate, selection)
+            carried, figures, good = self.advance(carried, batch, tf.shape(index)[0], rate, selection)
             return i + 1, good, sums + figures, carried
 
         done, finite, sums, carried = tf.while_loop(
@@ -324,7 +322,7 @@ class Program:
             batch = tf.nest.map_structure(lambda a: a[i], batches)
             # A slice would make XLA take the count as a constant and compile anew for every epoch.
             rate = tf.gather(rates, tf.cast(carried.updates - start, tf.int32))
-            carried, figures, good = self._one_step(carried, batch, tf.constant(size), rate, selection)
+            carried, figures, good = self.advance(carried, batch, tf.constant(size), rate, selection)
             return i + 1, good, sums + figures, carried
 
         done, finite, sums, carried = tf.while_loop(
@@ -336,7 +334,7 @@ class Program:
 
     # -- a step -----------------------------------------------------------------------------------------------
 
-    def _one_step(self, carried: Any, batch: Part, rows: Tensor, rate: Tensor, selection: Any) -> Any:
+    def advance(self, carried: Any, batch: Part, rows: Tensor, rate: Tensor, selection: Any) -> Any:
         """One update: carried, (loss times rows, norm of the gradient, whether it was clipped), whether finite."""
         flat, others, slots, rest, updates, scale = carried
         loss, grad, others = self._gradient(flat, others, batch, scale)
@@ -386,7 +384,7 @@ class Program:
 
             return run
 
-        found: tuple[Tensor, Tensor] = tf.switch_case(selection["clip"], [branch(kind) for kind in CLIPPINGS.values()])
+        found: tuple[Tensor, Tensor] = _picked(selection, "clip", [branch(kind) for kind in CLIPPINGS.values()])
         return found
 
     def _switch(self, selection: Any, rate: Tensor, run: Callable[[Layout, Rule], Any]) -> Any:
@@ -395,7 +393,7 @@ class Program:
         def branch(layout: Layout) -> Any:
             return lambda: run(layout, layout.traced(selection["values"], rate))
 
-        return tf.switch_case(selection["rule"], [branch(layout) for layout in self.layouts.values()])
+        return _picked(selection, "rule", [branch(layout) for layout in self.layouts.values()])
 
     def _packed(self, layout: Layout, states: Any) -> tuple[tuple[Tensor, ...], Tensor]:
         """`layout.pack`, the rest as long as that of the longest rule."""
@@ -405,7 +403,7 @@ class Program:
 
     # -- judging ----------------------------------------------------------------------------------------------
 
-    def _judged(self, carried: Any, rates: Tensor, selection: Any) -> Tensor:
+    def judged(self, carried: Any, rates: Tensor, selection: Any) -> Tensor:
         """Where the model is judged after the step that was taken last."""
         flat, _, slots, rest, updates, _ = carried
         rate = tf.cast(rates[tf.cast(updates, tf.int32) - 1], flat.dtype)
@@ -413,18 +411,18 @@ class Program:
             selection, rate, lambda layout, rule: layout.evaluated(rule, flat, layout.unpack(slots, rest))
         )
 
-    def _no_totals(self) -> Any:
+    def no_totals(self) -> Any:
         """Rows, loss and metrics before any row: what evaluation adds to."""
         states = tuple(tuple(tf.zeros_like(v.value) for v in metric.variables) for metric in self._metrics)
         return tf.constant(0.0), tf.constant(0.0), states
 
-    def _evaluate_impl(self, flat: Tensor, others: Any, data: Part, totals: Any) -> Any:
-        """Totals with the rows of `data` added."""
+    def add_rows(self, flat: Tensor, others: Any, data: Part, totals: Any, chunk: Tensor | int = _CHUNK) -> Any:
+        """Totals with the rows of `data` added, `chunk` at a time."""
         weights = split(flat, self.variables)
         rows = tf.shape(tf.nest.flatten(data)[0])[0]
 
         def one_chunk(start: Tensor, seen: Tensor, total: Tensor, states: Any) -> Any:
-            stop = tf.minimum(start + _CHUNK, rows)
+            stop = tf.minimum(start + chunk, rows)
             x, y, w = (*tf.nest.map_structure(lambda a: a[start:stop], data), None)[:3]
             outputs, _, extra = self.model.stateless_call(weights, list(others), x, training=False, return_losses=True)
             count = tf.cast(stop - start, tf.float32)
@@ -437,7 +435,7 @@ class Program:
 
         return tf.while_loop(lambda start, *_: start < rows, one_chunk, (tf.constant(0), *totals))[1:]
 
-    def _results_impl(self, totals: Any) -> Tensor:
+    def results(self, totals: Any) -> Tensor:
         """float32, shape (1 + metrics,)."""
         seen, total, states = totals
         results = [
@@ -445,6 +443,23 @@ class Program:
             for metric, state in zip(self._metrics, states, strict=True)
         ]
         return tf.stack([total / seen, *results])
+
+
+def _picked(selection: Any, name: str, branches: Sequence[Callable[[], Any]]) -> Any:
+    """What the selected branch gives.
+
+    Where `selection["among"]` says which branches may be asked for, these are all computed and the selected one's
+    results taken: in a population each member selects for itself.
+    """
+    index, among = selection[name], selection.get("among")
+    if among is None:
+        return tf.switch_case(index, branches)
+    first, *others = among[name]
+    found = branches[first]()
+    for other in others:
+        chosen = index == other
+        found = tf.nest.map_structure(lambda new, old, c=chosen: tf.where(c, new, old), branches[other](), found)
+    return found
 
 
 def _if_finite(grad: Tensor, after: Any, before: Any, scale: Tensor) -> tuple[Any, Tensor]:

@@ -1,37 +1,44 @@
-"""Where trials run: worker processes on this machine, replaced when they die."""
+"""Where trials run: worker processes on this machine, replaced when they die or swell."""
 
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
-import os
-import signal
-import socket
-import subprocess
-import sys
+import math
 import time
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from optselect.errors import OptselectError, WorkerFailed
+from optselect.configuration import BASELINE
+from optselect.errors import WorkerFailed
+from optselect.machine import available_memory, cores, gigabytes
 from optselect.rule import Rule
 from optselect.trainer.jobs import Job, Plan, Run
+from optselect.worker_process import WorkerProcess, tail
 
 __all__ = ["LocalExecutor"]
 
 _TRIES = 3  # a job that kills its process this often is given up
+_MOST = 8  # processes, if nobody asks for more: as many as one parent and a handful of arms keep busy
+_USUAL = 1_200_000_000  # bytes of a process with a small model, most of them TensorFlow's
+_COPIES = 4  # of the data in a process, while it prepares them
+_LONG_STEP = 0.02  # seconds; below, threads within an operation cannot help
+_WORTH_TRYING = 60.0  # seconds of steps in one process; to try one with all threads takes some twenty
+_YOUNG = 120.0  # seconds; who dies before, and without a job, died while it set up
 
 
 class LocalExecutor:
     """Worker processes that each hold the task and its traced program.
 
     spec: a picklable `TaskSpec`. rules: one of each kind that will be trained. seeds: those that will be asked for;
-    others cost a second each. plan: what is to come, by which the way of running the steps is chosen. workers: how
-    many processes. threads: of one operation in each, 0 for as many as
-    TensorFlow likes. log: the file that gets whatever the workers print.
+    others cost a second each. log: the file that gets whatever the workers print. plan: what all of them will have to
+    do, by which the way of running the steps is chosen. workers: how many processes; None for as many as cores and
+    memory allow, or a single one with all threads where `start` finds that faster. threads: of one operation in each
+    process; None to share the cores among them. The last bits of a result depend on it: `start` tells what a study
+    has to keep to. growth: bytes by which the memory of a process may grow over what it needs for its first jobs; it
+    is then replaced between two jobs.
 
     Raises what is wrong with data or model, from `start`; `WorkerFailed` when processes do not come up.
     """
@@ -42,36 +49,46 @@ class LocalExecutor:
         rules: Sequence[Rule],
         seeds: Sequence[int],
         *,
-        workers: int,
-        threads: int,
         log: Path,
         plan: Plan | None = None,
+        workers: int | None = None,
+        threads: int | None = None,
+        growth: int = 500_000_000,
     ) -> None:
-        self._threads, self._log = threads, log
-        self._plan = plan or Plan(steps=0)
+        self._log, self._growth = log, growth
         self._about = spec, list(rules), list(seeds)
         self._waiting: collections.deque[tuple[int, Job]] = collections.deque()
         self._tries: collections.Counter[int] = collections.Counter()
+        self._cores, self._memory = cores(), available_memory()
+        self._free = workers is None, threads is None
+        self._lines: list[str] = []
+        count = workers or self._fitting(
+            max(1, min(self._cores // (threads or 1), _MOST)), _USUAL + _COPIES * _size_of(spec)
+        )
+        self._threads = max(1, self._cores // count) if threads is None else threads
+        plan = plan or Plan(steps=0)
+        self._plan = dataclasses.replace(plan, steps=plan.steps / count)
         # One process measures which way is the fastest and all follow it; the others set up meanwhile.
         follow = dataclasses.replace(self._plan, way=self._plan.way or "graph")
-        plans = [self._plan, *[follow] * (workers - 1)]
-        self._crew = [_Worker((*self._about, p), threads, log) for p in plans]
+        self._crew = [self._process(p) for p in (self._plan, *[follow] * (count - 1))]
 
     def start(self) -> dict[str, Any]:
-        """Wait until the first worker is ready (the others join as they are); what it says of the task."""
-        while True:
+        """Wait until the first worker is ready (the others join as they are); what it says of the task.
+
+        Among it: "workers" and "threads", as they were given or decided, and "lines" to be shown.
+        """
+        first = self._crew[0]
+        while not first.idle:
             for worker in self._ready():
-                kind, answer = self._receive(worker)
-                if kind == "task":
-                    worker.idle = True
-                    if worker is self._crew[0]:
-                        self._plan = dataclasses.replace(self._plan, way=answer["way"] or None)
-                        return dict(answer)
+                kind, answer = worker.receive()
                 if kind == "dead":
-                    raise WorkerFailed(
-                        "The training process ended while it set up the task "
-                        f"({answer}). Its last words:\n{_tail(self._log)}"
-                    )
+                    self._lost_in_setup(worker, answer)
+                elif worker is first:
+                    description = answer
+        self._plan = dataclasses.replace(self._plan, way=description["way"] or None)
+        self._settle(description.pop("memory"), description.pop("step_seconds"))
+        about = {"workers": self.capacity, "threads": self._threads}
+        return {**description, **about, "lines": [*description["lines"], *self._lines]}
 
     def submit(self, ticket: int, job: Job) -> None:
         """Queue a job under a number of the caller's."""
@@ -86,15 +103,13 @@ class LocalExecutor:
     def results(self, timeout: float) -> Iterator[tuple[int, Run]]:
         """The jobs that have ended, after waiting up to `timeout` seconds for the first."""
         for worker in self._ready(timeout):
-            kind, answer = self._receive(worker)
-            if kind == "task":
-                worker.idle = True
-            elif kind == "dead":
-                yield from self._replace(worker, answer)
-            else:
-                assert worker.job is not None
-                ticket, _ = worker.job
-                worker.job, worker.idle = None, True
+            kind, answer = worker.receive()
+            if kind == "dead":
+                yield from self._bury(worker, answer)
+            elif kind == "job":
+                ticket = worker.finish()
+                if worker.growth() > self._growth:
+                    self._replace(worker)
                 yield ticket, answer
         self._hand_out()
 
@@ -116,92 +131,131 @@ class LocalExecutor:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _process(self, plan: Plan) -> WorkerProcess:
+        return WorkerProcess((*self._about, plan), self._threads, self._log)
+
     def _hand_out(self) -> None:
         for worker in self._crew:
             if worker.idle and self._waiting:
-                worker.job, worker.idle = self._waiting.popleft(), False
-                with contextlib.suppress(OSError):  # a dead worker shows at the next read
-                    worker.pipe.send(("job", (self._plan.way or "", worker.job[1])))
+                worker.take(*self._waiting.popleft(), way=self._plan.way or "")
 
-    def _ready(self, timeout: float | None = None) -> list[_Worker]:
+    def _ready(self, timeout: float | None = None) -> list[WorkerProcess]:
         pipes = wait([worker.pipe for worker in self._crew], timeout)
         return [worker for worker in self._crew if worker.pipe in pipes]
 
-    def _receive(self, worker: _Worker) -> tuple[str, Any]:
-        try:
-            kind, answer = worker.pipe.recv()
-        except (EOFError, OSError):
-            return "dead", worker.fate()
-        if kind == "error":
-            raise answer if isinstance(answer, OptselectError) else WorkerFailed(str(answer))
-        return kind, answer
+    # -- who dies or swells -----------------------------------------------------------------------------------
 
-    def _replace(self, worker: _Worker, fate: str) -> Iterator[tuple[int, Run]]:
-        """Put a new process in a dead one's place; its job goes first, or is given up after some tries."""
-        job = worker.job
+    def _replace(self, worker: WorkerProcess) -> None:
+        """Put a new process in a worker's place; it sets up while the others go on."""
         worker.stop()
-        if job is None and worker.born > time.monotonic() - 120:
-            raise WorkerFailed(f"A training process ended before its first job ({fate}):\n{_tail(self._log)}")
-        self._crew[self._crew.index(worker)] = _Worker((*self._about, self._plan), self._threads, self._log)
-        if job is None:
+        self._crew[self._crew.index(worker)] = self._process(self._plan)
+
+    def _bury(self, worker: WorkerProcess, fate: str) -> Iterator[tuple[int, Run]]:
+        """Replace a dead worker; its job goes first, or is given up after some tries."""
+        if worker.job is None and worker.born > time.monotonic() - _YOUNG:
+            self._lost_in_setup(worker, fate)
             return
-        ticket, _ = job
+        self._replace(worker)
+        if worker.job is None:
+            return
+        ticket, job = worker.job
         self._tries[ticket] += 1
         if self._tries[ticket] < _TRIES:
-            self._waiting.appendleft(job)
+            self._waiting.appendleft(worker.job)
         else:
-            error = f"The training process ended {_TRIES} times in this trial ({fate})."
+            error = (
+                f"The training process ended {_TRIES} times in this trial, at batch {job.configuration.batch_size} "
+                f"(the last one {fate}; {gigabytes(available_memory())} of memory are free with {self.capacity} at "
+                "work). If memory is short, use smaller batches (`batch_size` in the space) or fewer workers "
+                "(`--workers 1`)."
+            )
             yield ticket, Run(curves={}, metrics={}, epochs=0, finite=False, seconds=0.0, error=error)
 
-
-class _Worker:
-    """One process and the socket to it."""
-
-    def __init__(self, task: Any, threads: int, log: Path) -> None:
-        ours, theirs = socket.socketpair()
-        # The child sees exactly our import path: not the folder it starts in, where a user's numpy.py may lie.
-        code = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from optselect.trainer.worker import main; main({theirs.fileno()}, {threads})"
-        )
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(  # noqa: S603 — our own interpreter and code
-                [sys.executable, "-P", "-c", code],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # Ctrl-C in the terminal reaches the parent alone
-                env={**os.environ, **{k: v for k, v in quiet.items() if k not in os.environ}},
+    def _lost_in_setup(self, worker: WorkerProcess, fate: str) -> None:
+        """Go on without a process that did not come up, if there is another one that others follow."""
+        if worker is self._crew[0] or self.capacity == 1:
+            raise WorkerFailed(
+                f"The training process ended while it set up the task ({fate}). Its last words:\n{tail(self._log)}"
             )
-        theirs.close()
-        self.pipe = Connection(ours.detach())
-        self.job: tuple[int, Job] | None = None
-        self.idle = False
-        self.born = time.monotonic()
-        with contextlib.suppress(OSError):
-            self.pipe.send(("task", task))
+        worker.stop()
+        self._crew.remove(worker)
+        self._lines.append(f"A training process ended while it set up the task ({fate}): {self.capacity} go on.")
 
-    def fate(self) -> str:
-        """How the process ended, in words."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
-        code = self.process.returncode
-        if code is not None and code < 0:
-            return f"killed by {signal.Signals(-code).name}"
-        return f"exit code {code}"
+    # -- how many at once -------------------------------------------------------------------------------------
 
-    def stop(self) -> None:
-        """End the process: it leaves by itself when its socket closes."""
-        self.pipe.close()
-        try:
-            self.process.wait(2)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+    def _fitting(self, count: int, each: float) -> int:
+        """How many of `count` processes the memory holds."""
+        fit = max(1, min(count, math.floor(self._memory / each)))
+        if fit < count:
+            self._lines.append(
+                f"{gigabytes(self._memory)} of free memory hold {fit} training process{'es' * (fit > 1)} of "
+                f"{gigabytes(each)}, not {count}."
+            )
+        return fit
+
+    def _settle(self, memory: int, step_seconds: float) -> None:
+        """Fewer processes if they are larger than thought; a single one with all threads where that is faster.
+
+        memory: bytes that the first one needed. step_seconds: of one step in it.
+        """
+        workers_free, threads_free = self._free
+        if not workers_free:
+            return
+        wanted = self.capacity
+        fit = self._fitting(wanted, memory)
+        for worker in self._crew[fit:]:
+            worker.stop()
+        del self._crew[fit:]
+        slow = step_seconds > _LONG_STEP or fit < wanted
+        if threads_free and self._threads < self._cores and slow and self._plan.steps * step_seconds > _WORTH_TRYING:
+            self._compare(room=self._memory > (fit + 1) * memory)
+
+    def _compare(self, room: bool) -> None:
+        """Measure one process with all threads beside the crew, and keep what takes more steps a second.
+
+        room: whether the memory holds it beside the crew.
+        """
+        for worker in self._crew:
+            if not worker.idle:
+                worker.receive()
+        crew, threads = self._crew, self._threads
+        together = self._speed()
+        if not room:
+            self.close()
+        self._threads = self._cores
+        self._crew = [self._process(self._plan)]
+        self._crew[0].receive()
+        alone = self._speed()
+        said = f"{len(crew)} at once, {threads} thread{'s' * (threads > 1)} each: {together:.3g} steps a second"
+        said = f"({said}; one with {self._cores} threads: {alone:.3g})."
+        if alone > together:
+            self._lines.append(f"One trial at a time, with all threads {said}")
+            losers = crew if room else []
+        else:
+            self._lines.append(f"{len(crew)} trials at a time {said}")
+            losers, self._threads = self._crew, threads
+            self._crew = crew if room else [self._process(self._plan) for _ in crew]
+        for worker in losers:
+            worker.stop()
+
+    def _speed(self) -> float:
+        """Steps a second of all workers together, all at work at once."""
+        seeds = self._about[2]
+        job = Job(configuration=BASELINE, seed=seeds[0] if seeds else 0, epochs=3)
+        for worker in self._crew:
+            worker.take(-1, job, way=self._plan.way or "")
+        rate = 0.0
+        for worker in self._crew:
+            kind, run = worker.receive()
+            if kind == "job":
+                worker.finish()
+                rate += 1 / run.step_seconds if run.step_seconds else 0.0
+        return rate
 
 
-def _tail(log: Path, lines: int = 12) -> str:
-    text = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return "\n".join(f"  {line}" for line in text[-lines:]) or "  (it said nothing)"
+def _size_of(spec: Any) -> int:
+    """Bytes of the task's features."""
+    x = spec.data.x
+    if spec.data.is_table:
+        return int(x.memory_usage(deep=True).sum())
+    return sum(part.nbytes for part in (x.values() if isinstance(x, dict) else [x]))

@@ -25,7 +25,7 @@ from optselect.trainer.program import Program
 from optselect.trainer.state import load_state, save_state
 from optselect.trainer.ways import choose
 
-__all__ = ["CompiledTrainer", "FitTrainer", "Trainer", "make_trainer"]
+__all__ = ["CompiledTrainer", "FitTrainer", "Trainer", "make_trainer", "out_of_memory"]
 
 
 class Trainer(Protocol):
@@ -210,12 +210,23 @@ def make_trainer(task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe:
             trainer = CompiledTrainer(task, rules, seeds)
             trainer.run(probe)
         except Exception as error:  # whatever a user's layers raise while they are traced
+            if out_of_memory(error):  # `model.fit` needs no less
+                raise
             reason = f"it does not run as one traced program ({type(error).__name__}: {_first_line(error)})"
         else:
             return trainer, ""
     fallback = FitTrainer(task)
     fallback.run(probe)
     return fallback, f"Trials use `model.fit`, since {reason}: correct, but slower by far."
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception tells that memory ran out, on the machine or on a device.
+
+    >>> out_of_memory(MemoryError()), out_of_memory(ValueError())
+    (True, False)
+    """
+    return isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError))
 
 
 def _cannot_compile(task: Task) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from optselect.errors import InvalidModel, InvalidValue, OptselectError
+from optselect.machine import available_memory, gigabytes, resident_memory
 from optselect.trainer.jobs import Job, Run
 
 __all__ = ["main"]
@@ -39,7 +41,7 @@ def main(descriptor: int, threads: int) -> None:
         except OptselectError as error:
             pipe.send(("error", error))
         except Exception as error:
-            pipe.send(("error", InvalidModel(f"Training failed with {type(error).__name__}: {error}")))
+            pipe.send(("error", InvalidModel(f"Training failed: {_said(error)}")))
             traceback.print_exc()
         else:
             pipe.send((kind, answer))
@@ -77,12 +79,15 @@ def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
     trainer, note = make_trainer(task, list(kinds.values()), seeds, probe)
     trainers["search"] = trainer
     trainers["plain"] = FitTrainer(task)
-    way, how = "", ""
+    way, how, step_seconds = "", "", 0.0
     if isinstance(trainer, CompiledTrainer):
         how = trainer.prepare(plan, probe.seed)
         way = trainer.program.way
+        if not plan.way:  # nobody has decided how many train at once
+            step_seconds = trainer.run(probe).step_seconds
     lines = [line for line in (_summary(task), note, how) if line]
-    return {**task.describe(), **_judged(task), "way": way, "lines": lines}
+    measured = {"way": way, "memory": resident_memory(os.getpid()), "step_seconds": step_seconds}
+    return {**task.describe(), **_judged(task), **measured, "lines": lines}
 
 
 def _judged(task: Any) -> dict[str, Any]:
@@ -117,12 +122,21 @@ def _run(payload: tuple[str, Job], trainers: dict[str, Any]) -> Run:
         run: Run = trainer.run(job)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
-        return Run(
-            curves={},
-            metrics={},
-            epochs=0,
-            finite=False,
-            seconds=0.0,
-            error=f"{type(error).__name__}: {error}"[:2000],
-        )
+        error_said = _said(error, f" at batch {job.configuration.batch_size}")
+        return Run(curves={}, metrics={}, epochs=0, finite=False, seconds=0.0, error=error_said)
     return run
+
+
+def _said(error: Exception, where: str = "") -> str:
+    """An exception for people; with numbers and what to do if memory ran out."""
+    from optselect.trainer.run import out_of_memory
+
+    if not out_of_memory(error):
+        return f"{type(error).__name__}: {error}"[:2000]
+    asked = re.search(r"(?<=allocating tensor with )shape\S*|Unable to allocate [^,\n]*", str(error))
+    wanted = f" for {asked[0]}" if asked else ""
+    return (
+        f"Memory ran out{where}{wanted}: the process holds {gigabytes(resident_memory(os.getpid()))}, "
+        f"{gigabytes(available_memory())} are free. Use smaller batches (`batch_size` in the space), fewer workers "
+        "(`--workers 1`) or a smaller model."
+    )

@@ -1,0 +1,129 @@
+"""One training process as its parent sees it: started by spawn, spoken to over a socket, gone with its parent."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from optselect.errors import OptselectError, WorkerFailed
+from optselect.machine import gigabytes, memory_kills, resident_memory
+from optselect.trainer.jobs import Job
+
+__all__ = ["WorkerProcess", "tail"]
+
+_SETTLING = 3  # jobs after which a process holds what it always will: traced functions, buffers, initial weights
+
+
+class WorkerProcess:
+    """A process that sets up `task` and then takes a job at a time.
+
+    task: what `optselect.trainer.worker` takes. threads: of one operation, 0 for as many as TensorFlow likes. log: the
+    file that gets whatever the process prints. job: under way, with its ticket. idle: whether it waits for one.
+    """
+
+    def __init__(self, task: Any, threads: int, log: Path) -> None:
+        ours, theirs = socket.socketpair()
+        # The child sees exactly our import path: not the folder it starts in, where a user's numpy.py may lie.
+        code = (
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"from optselect.trainer.worker import main; main({theirs.fileno()}, {threads})"
+        )
+        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(  # noqa: S603 — our own interpreter and code
+                [sys.executable, "-P", "-c", code],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C in the terminal reaches the parent alone
+                env={**os.environ, **{k: v for k, v in quiet.items() if k not in os.environ}},
+            )
+        theirs.close()
+        self.pipe = Connection(ours.detach())
+        self.job: tuple[int, Job] | None = None
+        self.idle = False
+        self.born = time.monotonic()
+        self._kills = memory_kills()
+        self._done, self._level = 0, 0
+        # Its interpreter has to start before it reads: others need not wait for that.
+        self._sender = threading.Thread(target=self.send, args=("task", task), daemon=True)
+        self._sender.start()
+
+    def send(self, kind: str, payload: Any) -> None:
+        """Ask something of the process; that it is dead shows when the answer is read."""
+        with contextlib.suppress(OSError):
+            self.pipe.send((kind, payload))
+
+    def receive(self) -> tuple[str, Any]:
+        """Wait for its answer: ("task" or "job", what it says), or ("dead", how it ended).
+
+        Raises what is wrong with the task.
+        """
+        try:
+            kind, answer = self.pipe.recv()
+        except (EOFError, OSError):
+            return "dead", self._fate()
+        if kind == "error":
+            raise answer if isinstance(answer, OptselectError) else WorkerFailed(str(answer))
+        if kind == "task":
+            self.idle = True
+        return kind, answer
+
+    def take(self, ticket: int, job: Job, way: str) -> None:
+        """Begin a job."""
+        self.job, self.idle = (ticket, job), False
+        self.send("job", (way, job))
+
+    def finish(self) -> int:
+        """Note that the job has ended; its ticket."""
+        assert self.job is not None
+        ticket, _ = self.job
+        self.job, self.idle = None, True
+        self._done += 1
+        if self._done == _SETTLING:
+            self._level = resident_memory(self.process.pid)
+        return ticket
+
+    def growth(self) -> int:
+        """Bytes by which its memory has grown since its first jobs."""
+        return resident_memory(self.process.pid) - self._level if self._done > _SETTLING else 0
+
+    def stop(self) -> None:
+        """End the process, whatever it is busy with."""
+        self.process.kill()
+        self.process.wait()
+        self._sender.join()
+        self.pipe.close()
+
+    def _fate(self) -> str:
+        """How the process ended, in words."""
+        try:
+            _, status, usage = os.wait4(self.process.pid, 0)  # unlike `wait` it tells how much memory it had
+        except ChildProcessError:  # somebody else in this process has waited for it
+            return "nobody knows how"
+        code = self.process.returncode = os.waitstatus_to_exitcode(status)
+        if code >= 0:
+            return f"exit code {code}"
+        name = signal.Signals(-code).name
+        if code != -signal.SIGKILL:
+            return f"killed by {name}"
+        held = gigabytes(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+        if memory_kills() > self._kills:
+            return f"killed by the kernel since memory ran out; it had grown to {held}"
+        return f"killed by {name}, as the kernel does where memory runs out; it had grown to {held}"
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    """The last words of a log, indented."""
+    text = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join(f"  {line}" for line in text[-lines:]) or "  (it said nothing)"

@@ -1,0 +1,176 @@
+"""The learning-rate range test: which rates to try, and what their losses say.
+
+A configuration is trained a little from the same start at each of some constant rates (`Probe`). Smith 2017 (Cyclical
+Learning Rates, arXiv:1506.01186, section 3.3) reads two rates off such a curve: where the loss starts to fall, and
+where it falls no more. fastai's finder (`fastai.callback.schedule`: minimum, steep, valley, slide; Gugger 2018) raises
+the rate within one training and must smooth; here every rate has a training of its own, so that a point of the curve
+does not depend on the rates before it.
+
+The rate with the lowest loss after few steps lies above the best one for a long training: short trainings favour
+large steps (Wu et al. 2018, Understanding Short-Horizon Bias, arXiv:1803.02021). So a reading narrows downwards with
+a margin, upwards to the edge, and suggests more than one rate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from optselect.errors import InvalidValue
+from optselect.trainer.jobs import ProbeRun
+
+__all__ = ["Reading", "rates", "read"]
+
+_STANDS_OUT = 4.0  # standard deviations of the noise, by which a fall of the loss must exceed it
+_TENTH = 0.1  # of the deepest fall: where learning starts
+_VISIBLE = 1e-3  # of the loss before any step; a smaller fall is none
+_BELOW_EDGE = 3.0
+_MARGIN = 3.0  # below the rate where learning starts: a whole training has more steps than a probe
+_SAME = 1.5  # suggestions nearer to each other than this factor are one
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a range test says.
+
+    low: the lowest rate that learns, part of an unbroken run of rates up to the best; None if none learns. edge: the
+    first rate that diverges, or leaves the loss above its start; None if none does. suggested: rates to try first,
+    the lowest loss first; empty if nothing learns. narrowed: (low, high), where to search; spans a decade at least
+    and holds what is suggested. noise: standard deviation of a loss around the curve. note: the same in words.
+    """
+
+    low: float | None
+    edge: float | None
+    suggested: tuple[float, ...]
+    narrowed: tuple[float, float]
+    noise: float
+    note: str
+
+
+def rates(low: float, high: float, count: int = 13) -> tuple[float, ...]:
+    """The learning rates to try where a search declares [low, high]: equal ratios, a decade beyond the top.
+
+    The decade shows where divergence begins, also for ranges that end before it. Three digits each. Raises
+    `InvalidValue`.
+
+    >>> rates(1e-3, 0.1, count=7)
+    (0.001, 0.00316, 0.01, 0.0316, 0.1, 0.316, 1.0)
+    """
+    if not (0 < low <= high < math.inf):
+        raise InvalidValue(f"Range test: rates need 0 < `low` <= `high`, got {low!r} and {high!r}.")
+    if count < 4:
+        raise InvalidValue(f"Range test: `count` must be at least 4 rates, got {count!r}.")
+    return tuple(_tidy(rate) for rate in np.geomspace(low, 10 * high, count))
+
+
+def read(run: ProbeRun) -> Reading:
+    """What the losses of a range test say; rates in rising order, three digits each in what is suggested.
+
+    The curve is that of the validation loss, which before and after the steps means the same rows. A loss counts as
+    fallen where the running median of three lies below the start by four standard deviations of the noise and by
+    0.1 % of the start; the noise is taken from second differences, so that the curve's own slope is none.
+
+    >>> losses = [1.0, 0.99, 0.7, 0.4, 0.5, math.nan]
+    >>> run = ProbeRun(rates=(1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0), start=1.0, losses=losses, val_losses=losses, seconds=0)
+    >>> reading = read(run)
+    >>> reading.low, reading.edge, reading.suggested, reading.narrowed
+    (0.01, 10.0, (0.1, 3.33), (0.00333, 10.0))
+    """
+    if run.error or not run.rates or len(run.val_losses) != len(run.rates):
+        whole = (min(run.rates), max(run.rates)) if run.rates else (math.nan, math.nan)
+        return _nothing(run.rates, None, 0.0, f"the range test failed: {run.error or 'it has no losses'}", whole)
+    tried = np.asarray(run.rates)
+    losses = _finite_or_inf(run.val_losses, run.losses)
+    if not math.isfinite(run.start):
+        return _nothing(run.rates, None, 0.0, "the loss is not finite before the first step")
+    smooth, noise = _median_of_three(losses), _noise(losses, run.start)
+    margin = max(_STANDS_OUT * noise, _VISIBLE * abs(run.start))
+    best = int(np.lexsort((losses, smooth))[0])
+    fall = run.start - smooth[best]
+    if not fall > margin:
+        bad = losses > run.start + margin
+        first = len(bad) if not bad[-1] else len(bad) - int(np.argmin(bad[::-1])) if not bad.all() else 0
+        edge = float(tried[first]) if first < len(bad) else None
+        note = "nothing learns within the steps of the test"
+        return _nothing(run.rates, edge, noise, note)
+    learns = smooth < run.start - max(margin, _TENTH * fall)
+    bottom = best - int(np.argmin(learns[best::-1])) + 1 if not learns[: best + 1].all() else 0
+    above = np.flatnonzero(losses[best:] > run.start)
+    edge = float(tried[best + above[0]]) if above.size else None
+    return _reading(tried, float(tried[bottom]), float(tried[best]), edge, noise)
+
+
+def _reading(tried: np.ndarray, low: float, best: float, edge: float | None, noise: float) -> Reading:
+    suggested = [_tidy(best)]
+    if edge is not None:
+        below = _tidy(edge / _BELOW_EDGE)
+        if max(below / best, best / below) > _SAME:
+            suggested.append(below)
+    top = float(tried[-1]) if edge is None else edge
+    narrowed = _decade(min(low / _MARGIN, *suggested), max(top, *suggested))
+    words = [f"learns from {low:.3g}", f"lowest loss at {best:.3g}"]
+    words.append("no rate tried diverges" if edge is None else f"diverges from {edge:.3g}")
+    if low == tried[0]:
+        words[0] += " or below: the lowest rate tried"
+    return Reading(
+        low=low,
+        edge=edge,
+        suggested=tuple(suggested),
+        narrowed=narrowed,
+        noise=noise,
+        note=", ".join(words),
+    )
+
+
+def _nothing(
+    tried: Sequence[float], edge: float | None, noise: float, note: str, whole: tuple[float, float] | None = None
+) -> Reading:
+    """Nothing learns, or nothing can be said."""
+    if whole is None:
+        whole = (min(tried), max(tried))
+        if edge is not None:
+            note += f"; diverges from {edge:.3g}" + (", the lowest rate tried" if edge == whole[0] else "")
+            whole = (min(whole[0], edge / 10), edge)
+    narrowed = _decade(*whole) if math.isfinite(whole[0]) else whole
+    return Reading(low=None, edge=edge, suggested=(), narrowed=narrowed, noise=noise, note=note)
+
+
+def _finite_or_inf(val_losses: Sequence[float], losses: Sequence[float]) -> np.ndarray:
+    """The validation losses; infinite where either loss is not finite."""
+    both = np.asarray([val_losses, losses], float)
+    return np.where(np.isfinite(both).all(axis=0), both[0], np.inf)
+
+
+def _median_of_three(losses: np.ndarray) -> np.ndarray:
+    """Each with its neighbours; an end twice, so that a lucky last point does not stand alone."""
+    padded = np.concatenate([losses[:1], losses, losses[-1:]])
+    return np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
+
+
+def _noise(losses: np.ndarray, start: float) -> float:
+    """Standard deviation of a loss around a smooth curve, from the lower quartile of its absolute second differences.
+
+    Of independent errors of deviation s a second difference has the deviation s·√6, and a quarter of a normal
+    variable's absolute values lie below 0.3186 deviations. Not the median: the curve itself bends where it learns and
+    where it blows up, which can be half of it. Blown-up losses are cut at as much above the start as the lowest lies
+    below.
+    """
+    finite = losses[np.isfinite(losses)]
+    if finite.size < 4:
+        return 0.0
+    cut = np.minimum(finite, start + max(start - finite.min(), 0.0))
+    quartile = np.quantile(np.abs(np.diff(cut, 2)), 0.25, method="lower")
+    return float(quartile / (0.3186 * math.sqrt(6)))
+
+
+def _decade(low: float, high: float) -> tuple[float, float]:
+    """The range, widened evenly to a decade where it is narrower."""
+    missing = max(1.0, 10 * low / high)
+    return _tidy(low / math.sqrt(missing)), _tidy(high * math.sqrt(missing))
+
+
+def _tidy(rate: float) -> float:
+    return float(f"{rate:.3g}")

@@ -101,8 +101,8 @@ class Mistakes:
     def __iter__(self) -> Iterator[Mistake]:
         return iter(sorted(self._found, key=lambda m: (m.line, m.column)))
 
-    def __bool__(self) -> bool:
-        return bool(self._found)
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 def read(path: Path) -> tuple[Node | None, Mistakes]:

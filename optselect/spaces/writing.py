@@ -1,0 +1,89 @@
+"""A space as YAML, in full."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from optselect.hyper import Search
+from optselect.spaces.families import SHARED, Members, member
+from optselect.spaces.space import Space
+
+__all__ = ["plain", "write_yaml"]
+
+
+def plain(space: Space) -> dict[str, Any]:
+    """What the YAML says, JSON types only."""
+    described = {"description": space.description} if space.description else {}
+    return {
+        **described,
+        "optimizers": _members(space.optimizers),
+        "schedules": _members(space.schedules),
+        "clipping": _members(space.clipping),
+        "batch_size": _search(space.batch_size),
+    }
+
+
+def write_yaml(space: Space, stream: TextIO) -> None:
+    """A space as YAML that `load_space` reads back to the same space, with the papers of its rules.
+
+    >>> import sys
+    >>> from optselect.spaces import default_space
+    >>> write_yaml(default_space().only(["sgd"]), sys.stdout)  # doctest: +ELLIPSIS
+    description: what the rules declare: ...
+    optimizers:
+      # Robbins & Monro 1951; momentum: Polyak 1964; nesterov: Sutskever et al. 2013
+      sgd:
+        learning_rate: {low: 0.001, high: 1.0, scale: log}
+    ...
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
+
+    yaml = YAML(typ="rt")
+    yaml.default_flow_style = None  # leaves in one line, the rest in blocks
+    yaml.width = 110
+    content = plain(space)
+    arms = CommentedMap(content["optimizers"])
+    for key in arms:
+        arms.yaml_set_comment_before_after_key(key, before=_source(key), indent=2)
+    yaml.dump({**content, "optimizers": arms}, stream)
+
+
+def _source(key: str) -> str:
+    rule: Any = member("optimizers", key)
+    return "\n".join(part.paper for part in rule.parts if part.paper)
+
+
+def _members(members: Members) -> dict[str, Any]:
+    return {
+        name: {
+            key: _names(search) if key in SHARED and key != "batch_size" else _search(search)
+            for key, search in own.items()
+        }
+        for name, own in members.items()
+    }
+
+
+def _names(search: Search) -> list[str]:
+    return list(search.choices)
+
+
+def _search(search: Search) -> Any:
+    """A list, or a mapping where there is more to say."""
+    more: dict[str, Any] = {"from_trials": search.from_trials} if search.from_trials else {}
+    if search.when:
+        more["when"] = {name: _condition(allowed) for name, allowed in search.when}
+    if search.scale == "choice":
+        choices = list(search.choices)
+        return {"choices": choices, **more} if more else choices
+    per = {"per": search.per} if search.per else {}
+    return {"low": search.low, "high": search.high, "scale": search.scale, **per, **more}
+
+
+def _condition(allowed: Search) -> Any:
+    if allowed.scale == "choice":
+        return list(allowed.choices)
+    ends: Mapping[str, float] = {"low": allowed.low, "high": allowed.high}
+    return {name: end for name, end in ends.items() if math.isfinite(end)}

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from optselect.hyper import POSITIVE, Declared, hyper, log
 from optselect.lazy import ops
-from optselect.rule import exact
+from optselect.rule import Scope, exact
 
 __all__ = ["CLIPPINGS", "ClipNorm", "ClipValue", "Clipping", "GlobalClipNorm", "NoClipping"]
 
@@ -14,9 +14,14 @@ Tensor = Any
 
 
 class Clipping(Declared):
-    """What happens to the gradients before the rule sees them. A field has the name of Keras's argument."""
+    """What happens to the gradients before the rule sees them. A field has the name of Keras's argument.
+
+    scope says what decides how an entry is clipped, as for rules: with "variable" the variables must be given apart,
+    else they may be given joined in one vector.
+    """
 
     common: ClassVar[bool] = False
+    scope: ClassVar[Scope] = "variable"
 
     def apply(self, grads: list[Tensor]) -> list[Tensor]:
         """The clipped gradients. `grads`: one tensor a variable, any shapes."""
@@ -32,6 +37,7 @@ class NoClipping(Clipping):
 
     name = "none"
     common = True
+    scope = "entry"
 
     def apply(self, grads: list[Tensor]) -> list[Tensor]:
         return grads
@@ -47,6 +53,7 @@ class ClipValue(Clipping):
     """
 
     name = "clipvalue"
+    scope = "entry"
 
     clipvalue: float = hyper(
         default=1.0, domain=POSITIVE, search=log(1e-2, 1.0, from_trials=10), doc="Largest absolute entry."
@@ -91,6 +98,7 @@ class GlobalClipNorm(Clipping):
 
     name = "global_clipnorm"
     common = True
+    scope = "model"
     from_trials = 10
 
     global_clipnorm: float = hyper(

@@ -120,7 +120,7 @@ def test_one_trace_serves_everything(program: Program) -> None:
     for size, epochs in ((1, 1), (7, 2), (10_000, 3)):
         for case in CASES.values():
             curves(program, dataclasses.replace(case, batch_size=size), epochs=epochs)
-    assert [call.experimental_get_tracing_count() for call in program._epochs.values()] == [1]
+    assert [call.experimental_get_tracing_count() for call in program._traced.values()] == [1]
 
 
 def test_a_training_in_two_parts_equals_one_in_one(program: Program) -> None:

@@ -7,7 +7,7 @@ size, the order of the rows. Nothing is built or traced anew, so a trial costs i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -80,14 +80,9 @@ class Program:
         The new state; the curves, one entry an epoch; the seconds of one step. Stops at the first batch whose loss
         is not finite; that epoch's entries are NaN.
         """
-        rows = self.feed.rows
-        size = min(configuration.batch_size, rows)
-        steps = -(-rows // size)
-        # Of the whole training: a part computed by itself can differ in the last bit.
-        rates = np.asarray(
-            configuration.schedule.rates(configuration.rule.base.values()["learning_rate"], total_epochs * steps)
-        )
-        first, end = state.epoch, min(state.epoch + epochs, total_epochs)
+        size = min(configuration.batch_size, self.feed.rows)
+        rates = self.rates(configuration, total_epochs)
+        end = min(state.epoch + epochs, total_epochs)
         table, seconds = [], []
         with tf.device(self.device):
             given, selection = tf.convert_to_tensor(rates), self.step.selection(configuration)
@@ -99,13 +94,31 @@ class Program:
                     state, found = self._in_memory(state, end, seed, size, given, selection)
                 table.extend(found)
                 took = (time.perf_counter() - began) / (state.epoch - before)
-                seconds.append(max(0.0, took - self._evaluation_seconds) / steps)
-        curves = self._curves(np.asarray(table).reshape(-1, 4 + len(self.result_names)))
-        if not configuration.clipping.hypers():
-            del curves["clipped"]
-        last = [min(steps * (epoch + 1), len(rates)) - 1 for epoch in range(first, state.epoch)]
-        curves["learning_rate"] = [float(rates[i]) for i in last]
-        return state, curves, min(seconds, default=0.0)
+                seconds.append(max(0.0, took - self._evaluation_seconds) / self.steps(configuration))
+        return state, self.curves(configuration, rates, table, state.epoch), min(seconds, default=0.0)
+
+    def steps(self, configuration: Configuration) -> int:
+        """How many an epoch has."""
+        return -(-self.feed.rows // min(configuration.batch_size, self.feed.rows))
+
+    def rates(self, configuration: Configuration, total_epochs: int) -> np.ndarray:
+        """The learning rate of every step of a whole training: a part computed by itself can differ in the last bit."""
+        base = configuration.rule.base.values()["learning_rate"]
+        return np.asarray(configuration.schedule.rates(base, total_epochs * self.steps(configuration)))
+
+    def curves(
+        self, configuration: Configuration, rates: np.ndarray, lines: Sequence[Any], end: int
+    ) -> dict[str, list[float]]:
+        """The figures of the epochs up to `end`, a line each: sums over the steps, how many steps, results."""
+        table = np.asarray(lines, float).reshape(-1, 4 + len(self.result_names))
+        steps = np.maximum(table[:, 3], 1)
+        found = {"loss": table[:, 0] / self.feed.rows, "gradient_norm": table[:, 1] / steps}
+        if configuration.clipping.hypers():
+            found["clipped"] = table[:, 2] / steps
+        found |= {f"val_{name}": table[:, 4 + i] for i, name in enumerate(self.result_names)}
+        last = np.arange(end - len(table) + 1, end + 1) * self.steps(configuration) - 1
+        found["learning_rate"] = rates[np.minimum(last, len(rates) - 1)]
+        return {name: [float(value) for value in values] for name, values in found.items()}
 
     def try_rate(
         self, state: TrialState, configuration: Configuration, *, seed: int, rate: float, steps: int
@@ -266,17 +279,6 @@ class Program:
         for data in self.feed.chunks(part):
             totals = self._add(point, others, data, totals)
         return [float(value) for value in self._results(totals)]
-
-    def _curves(self, table: np.ndarray) -> dict[str, list[float]]:
-        """Lines of figures as curves: means over rows, and over steps."""
-        steps = np.maximum(table[:, 3], 1)
-        curves = {
-            "loss": table[:, 0] / self.feed.rows,
-            "gradient_norm": table[:, 1] / steps,
-            "clipped": table[:, 2] / steps,
-            **{f"val_{name}": table[:, 4 + i] for i, name in enumerate(self.result_names)},
-        }
-        return {name: [float(value) for value in values] for name, values in curves.items()}
 
 
 def _as_given(tree: Any) -> Any:

@@ -1,0 +1,164 @@
+"""One update of a task's model as TensorFlow operations; which rule and which clipping is data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from optselect.clipping import CLIPPINGS
+from optselect.configuration import Configuration
+from optselect.rule import Rule, Scalar, Variable
+from optselect.stepping import join, split
+from optselect.tasks.task import Task
+from optselect.trainer.feeding import Part
+from optselect.trainer.layout import Layout
+from optselect.trainer.state import Carried
+
+__all__ = ["FIRST_SCALE", "Step"]
+
+Tensor = Any
+FIRST_SCALE, _GROWTH_STEPS = 2.0**15, 2000  # keras.optimizers.LossScaleOptimizer's
+
+
+class Step:
+    """The update that every loop of a program takes, traced into each of them.
+
+    layouts: of the rules that can be selected, by key. variables: the model's trainable ones. slots, rest: of the
+    rule with the most. scaled: the loss is scaled, since something is computed in float16.
+    """
+
+    def __init__(self, task: Task, model: Any, variables: Sequence[Variable], rules: Iterable[Rule]) -> None:
+        self.task, self.model, self.variables = task, model, variables
+        self.scaled = any(getattr(layer, "compute_dtype", "") == "float16" for layer in model._flatten_layers())
+        flat = join([v.value for v in model.trainable_variables])
+        self.layouts = {rule.key: Layout(rule, flat, variables) for rule in rules}
+        self.slots = max(layout.slots for layout in self.layouts.values())
+        self.rest = max(layout.rest for layout in self.layouts.values())
+        self._numbers = max(len(layout.flags) for layout in self.layouts.values())
+
+    def selection(self, configuration: Configuration) -> dict[str, Tensor]:
+        """A configuration as tensors: which rule and clipping, and their numbers in float64."""
+        widest = max(len(kind.hypers()) for kind in CLIPPINGS.values())
+        return {
+            "rule": tf.constant(list(self.layouts).index(configuration.rule.key)),
+            "values": _numbers(configuration.rule.numbers(), self._numbers),
+            "clip": tf.constant(list(CLIPPINGS).index(configuration.clipping.name)),
+            "clip_values": _numbers(configuration.clipping.values().values(), widest),
+        }
+
+    def __call__(self, carried: Any, batch: Part, rows: Tensor, rate: Tensor, selection: Any) -> Any:
+        """One update: carried, (loss times rows, norm of the gradient, whether it was clipped), whether finite."""
+        flat, others, slots, rest, updates, scale = carried
+        loss, grad, others = self.gradient(flat, others, batch, scale)
+        short, clipped = self.clip(grad, selection)
+        rate = tf.cast(rate, flat.dtype)
+
+        def update(layout: Layout, rule: Rule) -> Any:
+            moved, states = layout.update(rule, short, flat, layout.unpack(slots, rest), updates + 1)
+            new, left = self.packed(layout, states)
+            return moved, (*new, *slots[len(new) :]), left
+
+        after = (*self.switch(selection, rate, update), updates + 1)
+        if self.scaled:
+            after, scale = _if_finite(grad, after, (flat, tuple(slots), rest, updates), scale)
+        flat, slots, rest, updates = after
+        norm = tf.cast(tf.sqrt(2 * tf.nn.l2_loss(grad)), tf.float32)
+        figures = tf.stack([tf.cast(loss, tf.float32) * tf.cast(rows, tf.float32), norm, clipped])
+        return Carried(flat, tuple(others), tuple(slots), rest, updates, scale), figures, tf.math.is_finite(loss)
+
+    def gradient(self, flat: Tensor, others: Any, batch: Part, scale: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """The loss of a batch, its gradient as a flat vector, and the model's other variables after it."""
+        x, y, w = (*batch, None)[:3]
+        # Not through the split: the gradient of each piece would be a vector as long as all of them.
+        pieces = split(flat, self.variables)
+        with tf.GradientTape() as tape:
+            tape.watch(pieces)
+            outputs, others, extra = self.model.stateless_call(
+                pieces, list(others), x, training=True, return_losses=True
+            )
+            loss = self.loss(y, outputs, w, extra)
+            scaled = loss * tf.cast(scale[0], loss.dtype) if self.scaled else loss
+        found = tape.gradient(scaled, pieces, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        # An embedding's gradient comes as rows, and its shape is lost on the way to a tensor.
+        grad = join([tf.reshape(tf.convert_to_tensor(g), v.shape) for g, v in zip(found, self.variables, strict=True)])
+        return loss, grad / tf.cast(scale[0], grad.dtype) if self.scaled else grad, others
+
+    def loss(self, y: Tensor, outputs: Tensor, weights: Tensor | None, extra: Sequence[Tensor]) -> Tensor:
+        """What is minimised: the task's loss and the terms that layers add."""
+        loss = self.task.loss(y, outputs, sample_weight=weights)
+        return tf.add_n([loss, *(tf.cast(term, loss.dtype) for term in extra)]) if extra else loss
+
+    def clip(self, grad: Tensor, selection: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """The clipped gradient, and 1.0 if that is another than the given one."""
+
+        def branch(kind: Any) -> Any:
+            fields = {h.name: Scalar(selection["clip_values"][i]) for i, h in enumerate(kind.hypers())}
+            if not fields:
+                return lambda: (grad, tf.constant(0.0))
+
+            def run() -> Any:
+                apart = split(grad, self.variables) if kind.scope == "variable" else [grad]
+                kept = kind.unchecked(**fields).apply(apart)
+                short = join(kept) if kind.scope == "variable" else kept[0]
+                return short, tf.cast(tf.reduce_any(short != grad), tf.float32)
+
+            return run
+
+        found: tuple[Tensor, Tensor] = _picked(selection, "clip", [branch(kind) for kind in CLIPPINGS.values()])
+        return found
+
+    def switch(self, selection: Any, rate: Tensor, run: Callable[[Layout, Rule], Any]) -> Any:
+        """What `run` gives for the selected rule, its hyperparameters taken from the selection."""
+
+        def branch(layout: Layout) -> Any:
+            return lambda: run(layout, layout.traced(selection["values"], rate))
+
+        return _picked(selection, "rule", [branch(layout) for layout in self.layouts.values()])
+
+    def packed(self, layout: Layout, states: Any) -> tuple[tuple[Tensor, ...], Tensor]:
+        """`layout.pack`, the rest as long as that of the longest rule."""
+        slots, rest = layout.pack(states)
+        missing = self.rest - layout.rest
+        return slots, tf.concat([rest, tf.zeros((missing,), rest.dtype)], 0) if missing else rest
+
+    def judged(self, carried: Any, rates: Tensor, selection: Any) -> Tensor:
+        """Where the model is judged after the step that was taken last, as a flat vector."""
+        flat, _, slots, rest, updates, _ = carried
+        rate = tf.cast(rates[tf.cast(updates, tf.int32) - 1], flat.dtype)
+        return self.switch(
+            selection, rate, lambda layout, rule: layout.evaluated(rule, flat, layout.unpack(slots, rest))
+        )
+
+
+def _picked(selection: Any, name: str, branches: Sequence[Callable[[], Any]]) -> Any:
+    """What the selected branch gives.
+
+    Where `selection["among"]` says which branches may be asked for, these are all computed and the selected one's
+    results taken: in a population each member selects for itself.
+    """
+    index, among = selection[name], selection.get("among")
+    if among is None:
+        return tf.switch_case(index, branches)
+    first, *others = among[name]
+    found = branches[first]()
+    for other in others:
+        chosen = index == other
+        found = tf.nest.map_structure(lambda new, old, c=chosen: tf.where(c, new, old), branches[other](), found)
+    return found
+
+
+def _if_finite(grad: Tensor, after: Any, before: Any, scale: Tensor) -> tuple[Any, Tensor]:
+    """Float16: skip an update whose gradient overflowed and halve the factor of the loss; double it at times."""
+    good = tf.reduce_all(tf.math.is_finite(grad))
+    kept = tf.nest.map_structure(lambda new, old: tf.where(good, new, old), after, before)
+    factor, count = scale[0], scale[1] + 1.0
+    grown = count >= _GROWTH_STEPS
+    better = tf.stack([tf.where(grown, factor * 2.0, factor), tf.where(grown, 0.0, count)])
+    return kept, tf.where(good, better, tf.stack([factor / 2.0, 0.0]))
+
+
+def _numbers(values: Iterable[Any], width: int) -> Tensor:
+    given = [float(value) for value in values]
+    return tf.constant(given + [0.0] * (width - len(given)), tf.float64)

@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from optselect.configuration import BASELINE
 from optselect.errors import WorkerFailed
 from optselect.machine import available_memory, cores, gigabytes
 from optselect.rule import Rule
-from optselect.trainer.jobs import Job, Plan, Run
+from optselect.trainer.jobs import Job, Plan, Probe, ProbeRun, Run, broken
 from optselect.worker_process import WorkerProcess, tail
 
 __all__ = ["LocalExecutor"]
@@ -25,7 +25,7 @@ _MOST = 8  # processes, if nobody asks for more: as many as one parent and a han
 _USUAL = 1_200_000_000  # bytes of a process with a small model, most of them TensorFlow's
 _COPIES = 4  # of the data in a process, while it prepares them
 _LONG_STEP = 0.02  # seconds; below, threads within an operation cannot help
-_WORTH_TRYING = 60.0  # seconds of steps in one process; to try one with all threads takes some twenty
+_WORTH_TRYING = 300.0  # seconds of steps in one process; to try one with all threads takes some twenty
 _YOUNG = 120.0  # seconds; who dies before, and without a job, died while it set up
 
 
@@ -57,7 +57,7 @@ class LocalExecutor:
     ) -> None:
         self._log, self._growth = log, growth
         self._about = spec, list(rules), list(seeds)
-        self._waiting: collections.deque[tuple[int, Job]] = collections.deque()
+        self._waiting: collections.deque[tuple[int, Job | Probe]] = collections.deque()
         self._tries: collections.Counter[int] = collections.Counter()
         self._cores, self._memory = cores(), available_memory()
         self._free = workers is None, threads is None
@@ -90,8 +90,8 @@ class LocalExecutor:
         about = {"workers": self.capacity, "threads": self._threads}
         return {**description, **about, "lines": [*description["lines"], *self._lines]}
 
-    def submit(self, ticket: int, job: Job) -> None:
-        """Queue a job under a number of the caller's."""
+    def submit(self, ticket: int, job: Job | Probe) -> None:
+        """Queue a job or a range test under a number of the caller's."""
         self._waiting.append((ticket, job))
         self._hand_out()
 
@@ -100,8 +100,8 @@ class LocalExecutor:
         """How many jobs can run at once."""
         return len(self._crew)
 
-    def results(self, timeout: float) -> Iterator[tuple[int, Run]]:
-        """The jobs that have ended, after waiting up to `timeout` seconds for the first."""
+    def results(self, timeout: float) -> Iterator[tuple[int, Any]]:
+        """What has ended, after waiting up to `timeout` seconds for the first: a `Run` of a job, or a `ProbeRun`."""
         for worker in self._ready(timeout):
             kind, answer = worker.receive()
             if kind == "dead":
@@ -113,12 +113,16 @@ class LocalExecutor:
                 yield ticket, answer
         self._hand_out()
 
-    def run(self, job: Job) -> Run:
-        """Run one job and wait for it; nothing else may be under way."""
+    @overload
+    def run(self, job: Job) -> Run: ...
+    @overload
+    def run(self, job: Probe) -> ProbeRun: ...
+    def run(self, job: Job | Probe) -> Run | ProbeRun:
+        """Run one job or range test and wait for it; nothing else may be under way."""
         self.submit(-1, job)
         while True:
-            for _, run in self.results(timeout=1.0):
-                return run
+            for _, answer in self.results(timeout=1.0):
+                return answer  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """End all processes."""
@@ -150,7 +154,7 @@ class LocalExecutor:
         worker.stop()
         self._crew[self._crew.index(worker)] = self._process(self._plan)
 
-    def _bury(self, worker: WorkerProcess, fate: str) -> Iterator[tuple[int, Run]]:
+    def _bury(self, worker: WorkerProcess, fate: str) -> Iterator[tuple[int, Run | ProbeRun]]:
         """Replace a dead worker; its job goes first, or is given up after some tries."""
         if worker.job is None and worker.born > time.monotonic() - _YOUNG:
             self._lost_in_setup(worker, fate)
@@ -169,7 +173,7 @@ class LocalExecutor:
                 "work). If memory is short, use smaller batches (`batch_size` in the space) or fewer workers "
                 "(`--workers 1`)."
             )
-            yield ticket, Run(curves={}, metrics={}, epochs=0, finite=False, seconds=0.0, error=error)
+            yield ticket, broken(job, error)
 
     def _lost_in_setup(self, worker: WorkerProcess, fate: str) -> None:
         """Go on without a process that did not come up, if there is another one that others follow."""
@@ -185,7 +189,7 @@ class LocalExecutor:
 
     def _fitting(self, count: int, each: float) -> int:
         """How many of `count` processes the memory holds."""
-        fit = max(1, min(count, math.floor(self._memory / each)))
+        fit = _fitting(self._memory, count, each)
         if fit < count:
             self._lines.append(
                 f"{gigabytes(self._memory)} of free memory hold {fit} training process{'es' * (fit > 1)} of "
@@ -226,15 +230,15 @@ class LocalExecutor:
         self._crew = [self._process(self._plan)]
         self._crew[0].receive()
         alone = self._speed()
-        said = f"{len(crew)} at once, {threads} thread{'s' * (threads > 1)} each: {together:.3g} steps a second"
-        said = f"({said}; one with {self._cores} threads: {alone:.3g})."
+        several = f"{len(crew)} with {threads} thread{'s' * (threads > 1)} each"
         if alone > together:
-            self._lines.append(f"One trial at a time, with all threads {said}")
-            losers = crew if room else []
+            chosen, losers = "One trial at a time", crew if room else []
         else:
-            self._lines.append(f"{len(crew)} trials at a time {said}")
-            losers, self._threads = self._crew, threads
+            chosen, losers, self._threads = f"{len(crew)} trial{'s' * (len(crew) > 1)} at a time", self._crew, threads
             self._crew = crew if room else [self._process(self._plan) for _ in crew]
+        self._lines.append(
+            f"{chosen}: {several} take {together:.3g} steps a second, one with {self._cores} threads {alone:.3g}."
+        )
         for worker in losers:
             worker.stop()
 
@@ -251,6 +255,15 @@ class LocalExecutor:
                 worker.finish()
                 rate += 1 / run.step_seconds if run.step_seconds else 0.0
         return rate
+
+
+def _fitting(memory: int, count: int, each: float) -> int:
+    """How many of `count` processes of `each` bytes the memory holds, at least one.
+
+    >>> [_fitting(memory, 4, 1e9) for memory in (500_000_000, 2_500_000_000, 9_000_000_000)]
+    [1, 2, 4]
+    """
+    return max(1, min(count, math.floor(memory / each)))
 
 
 def _size_of(spec: Any) -> int:

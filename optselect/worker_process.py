@@ -16,7 +16,7 @@ from typing import Any
 
 from optselect.errors import OptselectError, WorkerFailed
 from optselect.machine import gigabytes, memory_kills, resident_memory
-from optselect.trainer.jobs import Job
+from optselect.trainer.jobs import Job, Probe
 
 __all__ = ["WorkerProcess", "tail"]
 
@@ -50,7 +50,7 @@ class WorkerProcess:
             )
         theirs.close()
         self.pipe = Connection(ours.detach())
-        self.job: tuple[int, Job] | None = None
+        self.job: tuple[int, Job | Probe] | None = None
         self.idle = False
         self.born = time.monotonic()
         self._kills = memory_kills()
@@ -79,7 +79,7 @@ class WorkerProcess:
             self.idle = True
         return kind, answer
 
-    def take(self, ticket: int, job: Job, way: str) -> None:
+    def take(self, ticket: int, job: Job | Probe, way: str) -> None:
         """Begin a job."""
         self.job, self.idle = (ticket, job), False
         self.send("job", (way, job))

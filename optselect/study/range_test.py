@@ -147,7 +147,7 @@ def _finite_or_inf(val_losses: Sequence[float], losses: Sequence[float]) -> np.n
 def _median_of_three(losses: np.ndarray) -> np.ndarray:
     """Each with its neighbours; an end twice, so that a lucky last point does not stand alone."""
     padded = np.concatenate([losses[:1], losses, losses[-1:]])
-    return np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0)
+    return np.asarray(np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0))
 
 
 def _noise(losses: np.ndarray, start: float) -> float:

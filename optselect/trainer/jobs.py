@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from optselect.configuration import Configuration
 
-__all__ = ["Job", "Plan", "Probe", "ProbeRun", "Run", "Way"]
+__all__ = ["Job", "Plan", "Probe", "ProbeRun", "Run", "Way", "broken"]
 
 Way = Literal["graph", "xla"]
 """How the steps run: TensorFlow's executor, or compiled by XLA: one compilation a batch size, other random numbers."""
@@ -89,7 +90,7 @@ class ProbeRun:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What one process of a study will have to do, as far as that is known beforehand.
+    """What a study, or one process of it, will have to do, as far as that is known beforehand.
 
     steps: how many, at the default batch size. seconds: how long at most. sizes: how many batch sizes. way: decided
     before, None if not.
@@ -99,3 +100,16 @@ class Plan:
     seconds: float = float("inf")
     sizes: int = 1
     way: Way | None = None
+
+
+def broken(asked: Job | Probe, error: str) -> Run | ProbeRun:
+    """The answer where the process or the model failed. error: why, for people.
+
+    >>> from optselect.configuration import BASELINE
+    >>> broken(Job(configuration=BASELINE, seed=0, epochs=1), "out of memory").finite
+    False
+    """
+    if isinstance(asked, Probe):
+        nothing = [math.nan] * len(asked.rates)
+        return ProbeRun(rates=asked.rates, start=math.nan, losses=nothing, val_losses=nothing, seconds=0.0, error=error)
+    return Run(curves={}, metrics={}, epochs=0, finite=False, seconds=0.0, error=error)

@@ -18,7 +18,7 @@ from typing import Any
 
 from optselect.errors import InvalidModel, InvalidValue, OptselectError
 from optselect.machine import available_memory, gigabytes, resident_memory
-from optselect.trainer.jobs import Job, Run
+from optselect.trainer.jobs import Job, Probe, ProbeRun, Run, broken
 
 __all__ = ["main"]
 
@@ -113,18 +113,18 @@ def _summary(task: Any) -> str:
     )
 
 
-def _run(payload: tuple[str, Job], trainers: dict[str, Any]) -> Run:
+def _run(payload: tuple[str, Job | Probe], trainers: dict[str, Any]) -> Run | ProbeRun:
     way, job = payload
-    trainer = trainers["plain" if job.plain else "search"]
+    plain = isinstance(job, Job) and job.plain
+    trainer = trainers["plain" if plain else "search"]
     try:
-        if way and not job.plain:
+        if way and not plain:
             trainer.program.way = way
-        run: Run = trainer.run(job)
+        answer: Run | ProbeRun = trainer.run(job) if isinstance(job, Job) else trainer.probe(job)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
-        error_said = _said(error, f" at batch {job.configuration.batch_size}")
-        return Run(curves={}, metrics={}, epochs=0, finite=False, seconds=0.0, error=error_said)
-    return run
+        return broken(job, _said(error, f" at batch {job.configuration.batch_size}"))
+    return answer
 
 
 def _said(error: Exception, where: str = "") -> str:

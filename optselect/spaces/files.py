@@ -93,8 +93,8 @@ def _base(node: Node, path: Path, above: tuple[Path, ...], mistakes: Mistakes) -
     space, wrong = _read(found, chain)
     if space is None:
         first = next(iter(wrong))
-        mistakes.add(node, f"`base`: {found.name} has {len(wrong)} mistake{'s' * (len(wrong) > 1)} itself, the first in line "
-                           f"{first.line}: {first.text}")  # fmt: skip
+        count = f"{len(wrong)} mistake{'s' * (len(wrong) > 1)}"
+        mistakes.add(node, f"`base`: {found.name} has {count} itself, the first in line {first.line}: {first.text}")
         return _everything()
     return space
 

@@ -160,7 +160,7 @@ def default_space() -> Space:
     """The space that the rules themselves declare: the common rules, schedules and clippings."""
     return Space(
         name="default",
-        description="what the rules declare: the usual optimizers, each as wide as its share of trials bears",
+        description="what the rules declare for the usual optimizers; the more trials, the more is searched",
         optimizers=declared_members("optimizers", common=True),
         schedules=declared_members("schedules", common=True),
         clipping=declared_members("clipping", common=True),

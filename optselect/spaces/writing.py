@@ -31,7 +31,7 @@ def write_yaml(space: Space, stream: TextIO) -> None:
     >>> import sys
     >>> from optselect.spaces import default_space
     >>> write_yaml(default_space().only(["sgd"]), sys.stdout)  # doctest: +ELLIPSIS
-    description: what the rules declare: ...
+    description: what the rules declare ...
     optimizers:
       # Robbins & Monro 1951; momentum: Polyak 1964; nesterov: Sutskever et al. 2013
       sgd:

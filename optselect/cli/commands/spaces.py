@@ -1,38 +1,106 @@
-"""optselect spaces [NAME]"""
+"""optselect spaces [NAME] | --check FILE..."""
 
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
+import shutil
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from optselect.spaces import Mistake
+
 
 @click.command("spaces")
-@click.argument("name", required=False)
-@click.option("--check", type=click.Path(path_type=Path), help="Say what is wrong with a YAML file.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(name: str | None, check: Path | None, as_json: bool) -> None:
-    """Show the search spaces, or the one called NAME.
+@click.argument("names", nargs=-1, metavar="[NAME | FILE...]")
+@click.option("--check", is_flag=True, help="Say what is wrong with YAML files; exit with 2 if anything is.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; of a space all of it, also what its base says.")
+def command(names: tuple[str, ...], check: bool, as_json: bool) -> None:
+    """List the search spaces, show the one called NAME with its sources, or check files of your own.
 
     \b
     Examples:
       optselect spaces
-      optselect spaces default
+      optselect spaces quick
       optselect spaces --check my_space.yaml
     """
     from optselect import spaces
 
-    if check is not None:
-        space = spaces.load_space(check)
-        click.echo(f"{check}: {len(space.optimizers)} optimizers, {len(space.schedules)} schedules; no mistakes.")
-    elif name is None:
-        found = spaces.available()
-        click.echo(json.dumps(list(found)) if as_json else "\n".join(found))
+    if check:
+        _check(names, as_json)
+    elif not names:
+        _list(as_json)
+    elif len(names) > 1:
+        raise click.UsageError(f"One NAME at a time, got {len(names)}. Several files go with --check.")
     else:
-        space = spaces.load_space(name)
-        if as_json:
-            click.echo(json.dumps(space.to_dict()))
-        else:
-            spaces.write_yaml(space, sys.stdout)
+        space = spaces.load_space(names[0])
+        text = spaces.find(names[0]).read_text(encoding="utf-8-sig").rstrip()
+        click.echo(json.dumps(space.to_dict()) if as_json else text)
+
+
+def _list(as_json: bool) -> None:
+    from optselect import spaces
+
+    rows = [
+        {"name": s.name, "arms": len(s.optimizers), "hyperparameters": s.searched(), "description": s.description}
+        for s in map(spaces.load_space, spaces.available())
+    ]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    width = max(len(row["name"]) for row in rows)  # type: ignore[arg-type]
+    columns = min(shutil.get_terminal_size().columns, 110)
+    click.echo(f"{'':<{width}}  arms  hyperparameters")
+    for row in rows:
+        start = f"{row['name']:<{width}}  {row['arms']:>4}  {row['hyperparameters']:>15}  "
+        click.echo(
+            textwrap.fill(str(row["description"]), columns, initial_indent=start, subsequent_indent=" " * len(start))
+        )
+
+
+def _check(names: Sequence[str], as_json: bool) -> None:
+    from optselect import spaces
+    from optselect.errors import UnknownName
+
+    if not names:
+        raise click.UsageError("--check needs a FILE, as in `optselect spaces --check my_space.yaml`.")
+    found: dict[str, tuple[Mistake, ...]] = {}
+    for name in names:
+        try:
+            found[name] = spaces.check(name)
+        except UnknownName as error:
+            found[name] = (spaces.Mistake(0, 0, str(error).removeprefix("Space: ")),)
+    if as_json:
+        click.echo(json.dumps([{"file": name, "mistakes": [vars(m) for m in wrong]} for name, wrong in found.items()]))
+    else:
+        for name, wrong in found.items():
+            _tell(name, wrong)
+    if any(found.values()):
+        raise click.exceptions.Exit(2)
+
+
+def _tell(name: str, mistakes: Sequence[Any]) -> None:
+    if not mistakes:
+        click.echo(f"{name}: no mistakes")
+    for mistake in mistakes:
+        if not mistake.line:
+            click.echo(f"{name}: {mistake.text}")
+            continue
+        click.echo(f"{name}:{mistake.line}:{mistake.column}: {mistake.text}")
+        if mistake.source.strip():
+            source, column = _window(mistake.source, mistake.column)
+            click.echo(f"{mistake.line:>5} | {source}\n{'':>5} | {'':>{column - 1}}^")
+
+
+def _window(source: str, column: int, width: int = 70) -> tuple[str, int]:
+    """The part of a line around a column, safe to print, and where in it the column is.
+
+    >>> _window("a: " + "x" * 1000, 500, width=9)
+    ('xxxxxxxxx', 5)
+    """
+    start = max(0, min(column - 1 - width // 2, len(source) - width))
+    shown = "".join(c if c.isprintable() else " " for c in source[start : start + width])
+    return shown.rstrip(), column - start

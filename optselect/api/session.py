@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -40,9 +39,6 @@ class Session:
         self.record, self.spec, self.space, self.ledger = record, spec, space, ledger
         self.settings, self.listener = settings, listener
         self.directory = ledger.path.parent
-        cores = os.cpu_count() or 1
-        self.workers = settings.workers or min(cores, 4)
-        self.threads = max(1, cores // self.workers)
         self.rows = len(spec.split.train)
         self.baseline = dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, self.rows))
         self._objective = spec.objective.rpartition(":")[2]  # "max:val_score" names the direction too
@@ -62,7 +58,7 @@ class Session:
         direction: Direction = "maximize" if description["objective_maximize"] else "minimize"
         restored = [TrialRecord.from_dict(e) for e in self._entries("trial")]
         study = Study(self.ledger, restored=restored, objective=self._objective)
-        search = self._search(study, direction)
+        search = self._search(study, direction, description.get("workers", 1))
         if search.finished() and self._confirm(study, direction).finished() and self._entry("check"):
             self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
             return self._result(study, direction, description, len(restored))
@@ -81,7 +77,7 @@ class Session:
                 self.listener.say(f"Warning: {warning}")
         return dataclasses.replace(result, dashboard=tracker.where() or "")
 
-    def _search(self, study: Study, direction: Direction) -> Search:
+    def _search(self, study: Study, direction: Direction, workers: int) -> Search:
         settings = self.settings
         reserve = settings.seeds * (len(self.space.optimizers) + 1)
         return Search(
@@ -92,7 +88,7 @@ class Session:
             epochs=self.spec.epochs,
             direction=direction,
             budget=Budget(trials=settings.trials, seconds=settings.seconds, reserve=reserve),
-            workers=self.workers,
+            workers=workers,
             closed=bool(study.of_stage("confirm")),
         )
 
@@ -127,24 +123,25 @@ class Session:
 
     def _workers_started(self) -> dict[str, Any]:
         self.listener.stage("start", 0, None)
+        known = self._entry("task")
         self._executor = LocalExecutor(
             self.spec,
             [parse(name) for name in self.space.optimizers],
             [search_seed(self.settings.seed), *confirmation_seeds(self.settings.seed, self.settings.seeds)],
-            workers=self.workers,
-            threads=self.threads,
             log=self.directory / "worker.log",
             plan=self._plan(),
+            workers=self.settings.workers,
+            threads=known["description"].get("threads") if known else None,
         )
         return self._executor.start()
 
     def _plan(self) -> Plan:
-        """What one worker will have to do; the way of running the steps, once decided, holds for the whole study."""
+        """What the workers will have to do; the way of running the steps, once decided, holds for the whole study."""
         known = self._entry("task")
         trainings = (self.settings.trials or math.inf) + self.settings.seeds * (len(self.space.optimizers) + 1)
         steps = trainings * self.spec.epochs * -(-self.rows // BASELINE.batch_size)
         return Plan(
-            steps=steps / self.workers,
+            steps=steps,
             seconds=self.settings.seconds or math.inf,
             sizes=len({*self.space.batch_size.choices, BASELINE.batch_size}),
             way=known["description"].get("way") if known else None,

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import keras
@@ -13,12 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from optselect.configuration import BASELINE, Configuration
-from optselect.errors import InvalidState
+from optselect.errors import InvalidModel, InvalidState
 from optselect.optimizers.derived import Derived
 from optselect.optimizers.swap import SwapEvaluated
 from optselect.rule import Rule
 from optselect.schedules import SCHEDULES
 from optselect.tasks.task import Task
+from optselect.tasks.user_code import where_it_failed
 from optselect.trainer.feeding import batch_rows
 from optselect.trainer.jobs import Job, Plan, Probe, ProbeRun, Run
 from optselect.trainer.program import Program
@@ -123,7 +125,7 @@ class FitTrainer:
         rows = len(tf.nest.flatten(task.y_train)[0])
         steps = -(-rows // min(job.configuration.batch_size, rows))
         optimizer = job.configuration.optimizer(total_steps=steps * job.epochs)
-        task.compile(model, optimizer)
+        self._compile(model, optimizer)
         swap = [SwapEvaluated()] if isinstance(optimizer, Derived) else []  # validate where the model is judged
         history = model.fit(
             task.x_train,
@@ -163,7 +165,7 @@ class FitTrainer:
     def probe(self, probe: Probe) -> ProbeRun:
         started, task = time.perf_counter(), self.task
         model = task.build(probe.seed)
-        task.compile(model)
+        self._compile(model)
         first, start = model.get_weights(), self._validation_loss(model)
         found = [self._try_rate(model, first, probe, rate) for rate in probe.rates]
         return ProbeRun(
@@ -179,7 +181,7 @@ class FitTrainer:
         rule = configuration.rule.replaced(learning_rate=rate)
         constant = dataclasses.replace(configuration, rule=rule, schedule=SCHEDULES["constant"]())
         model.set_weights(first)
-        task.compile(model, constant.optimizer(total_steps=probe.steps))
+        self._compile(model, constant.optimizer(total_steps=probe.steps))
         size = min(configuration.batch_size, len(tf.nest.flatten(task.y_train)[0]))
         order = batch_rows(probe.seed, size, probe.steps, len(tf.nest.flatten(task.y_train)[0]))
         data = (task.x_train, task.y_train) if task.w_train is None else (task.x_train, task.y_train, task.w_train)
@@ -190,6 +192,11 @@ class FitTrainer:
             if not math.isfinite(losses[-1]):
                 return math.nan, math.nan
         return float(np.mean(losses[probe.steps * 3 // 4 :])), self._validation_loss(model)
+
+    def _compile(self, model: Any, optimizer: Any = "sgd") -> None:
+        eager = model.run_eagerly  # what the user compiled it with: a layer may need it
+        self.task.compile(model, optimizer)
+        model.run_eagerly = eager
 
     def _validation_loss(self, model: Any) -> float:
         task = self.task
@@ -216,7 +223,13 @@ def make_trainer(task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe:
         else:
             return trainer, ""
     fallback = FitTrainer(task)
-    fallback.run(probe)
+    try:
+        fallback.run(probe)
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        where = where_it_failed(getattr(task.spec.model, "path", Path()), error)
+        raise InvalidModel(f"The model cannot be trained, since {reason}; with `model.fit`: {where}") from error
     return fallback, f"Trials use `model.fit`, since {reason}: correct, but slower by far."
 
 

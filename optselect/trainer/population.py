@@ -1,0 +1,227 @@
+"""Many trainings in one step: each member with its own weights, numbers, order of rows, random numbers and fate."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from optselect.clipping import CLIPPINGS
+from optselect.configuration import Configuration
+from optselect.trainer import memory
+from optselect.trainer.program import Program
+from optselect.trainer.side_by_side import Crew, Kinds, SideBySide, stacked, unstacked
+from optselect.trainer.state import TrialState
+
+__all__ = ["Member", "Populations"]
+
+Tensor = Any
+_SAMPLE = 4  # members on which the need of memory is measured
+_SHARE = 0.5  # of the memory that is free, for the members of a step
+_COPIES = 3  # of a member's state, at least: before and after a step, and its gradient
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Member:
+    """A training in a population: what it is, and how far it is."""
+
+    configuration: Configuration
+    seed: int
+    state: TrialState
+
+
+class Populations:
+    """Trains many configurations of a program's task side by side, by `tf.vectorized_map` over the program's step.
+
+    A member's curves and state are those of the same training by itself but for the last bits, random numbers
+    included: they come from the member's own seed generators, and the order of the rows from its own seed. One that
+    diverges stands still from its first bad batch on while the others go on. Steps run in TensorFlow's graph,
+    whatever `program.way` says.
+
+    budget: bytes that the members of one step may take; None for half of what the device has free. Where they need
+    more, they are trained in several goes.
+    """
+
+    def __init__(self, program: Program, *, budget: int | None = None) -> None:
+        self.program, self._budget = program, budget
+        self._beside = SideBySide(program.step)
+        self._needs: dict[Any, int] = {}
+
+    def start(self, configurations: Sequence[Configuration], seeds: Sequence[int]) -> list[Member]:
+        """Members before their first step."""
+        states = map(self.program.start, configurations, seeds)
+        return [
+            Member(configuration=c, seed=seed, state=state)
+            for c, seed, state in zip(configurations, seeds, states, strict=True)
+        ]
+
+    def train(
+        self, members: Sequence[Member], *, epochs: int, total_epochs: int
+    ) -> list[tuple[TrialState, dict[str, list[float]]]]:
+        """Train each member up to `epochs` more of a training of `total_epochs`: its state, and curves of these epochs.
+
+        Members may differ in everything; those of one rule and one batch size share a step.
+        """
+        found: dict[int, Any] = {}
+        with tf.device(self.program.device):
+            for numbers in self._groups(members, total_epochs):
+                trained = self._train([members[n] for n in numbers], epochs, total_epochs)
+                found |= dict(zip(numbers, trained, strict=True))
+        return [found[n] for n in range(len(members))]
+
+    def evaluate(self, members: Sequence[Member], part: str) -> list[dict[str, float]]:
+        """Loss and metrics of each member on "train", "validation" or "test"."""
+        found: dict[int, dict[str, float]] = {}
+        with tf.device(self.program.device):
+            for numbers in self._groups(members, 1):
+                group = [members[n] for n in numbers]
+                points = tf.stack([self.program.point(m.state, m.configuration) for m in group])
+                others = stacked([m.state.carried.others for m in group])
+                rows = self._beside.evaluate(points, others, self.program.feed.chunks(part))
+                for n, row in zip(numbers, rows, strict=True):
+                    found[n] = dict(zip(self.program.result_names, map(float, row), strict=True))
+        return [found[n] for n in range(len(members))]
+
+    def try_rates(
+        self, state: TrialState, configuration: Configuration, *, seed: int, rates: Sequence[float], steps: int
+    ) -> list[tuple[float, float]]:
+        """What `Program.try_rate` gives for each of some learning rates."""
+        size = min(configuration.batch_size, self.program.feed.rows)
+        late = steps - steps * 3 // 4
+        member, found = Member(configuration=configuration, seed=seed, state=state), []
+        with tf.device(self.program.device):
+            data, order = self.program.feed.batches(seed, size, steps)
+            kinds, at_once = self._kinds([member]), self._at_once([member] * _SAMPLE, 1)
+            for start in range(0, len(rates), at_once):
+                some = np.asarray(rates[start : start + at_once], "float32")
+                crew = self._crew([member] * len(some), np.repeat(some[:, None], state.step + steps, 1))
+                orders = tf.tile(order[None], (len(some), 1))
+                crew = self._beside.steps(crew, kinds, data, orders[:, : (steps - late) * size], size)
+                crew = self._beside.steps(crew.counting_anew(), kinds, data, orders[:, (steps - late) * size :], size)
+                values = self._validated(crew, kinds)[:, 0]
+                losses = crew.sums.numpy()[:, 0] / (late * size)
+                for loss, value, good in zip(losses, values, crew.alive.numpy(), strict=True):
+                    found.append((float(loss), float(value)) if good else (math.nan, math.nan))
+        return found
+
+    # -- who trains together ----------------------------------------------------------------------------------
+
+    def _groups(self, members: Sequence[Member], total_epochs: int) -> Iterator[list[int]]:
+        """The numbers of members that share a step, as many at once as the memory allows."""
+        feed = self.program.feed
+        groups: dict[Any, list[int]] = {}
+        for n, m in enumerate(members):
+            reading = (m.seed, m.state.epoch) if feed.on_disk else ()  # on disk an order of rows is one of reading
+            size = min(m.configuration.batch_size, feed.rows)
+            groups.setdefault((m.configuration.rule.key, size, reading), []).append(n)
+        for numbers in groups.values():
+            at_once = self._at_once([members[n] for n in numbers[:_SAMPLE]], total_epochs)
+            yield from (numbers[i : i + at_once] for i in range(0, len(numbers), at_once))
+
+    def _at_once(self, sample: Sequence[Member], total_epochs: int) -> int:
+        """How many such members fit in the memory: by what a step and an evaluation of a few of them take."""
+        budget = self._budget or int(_SHARE * memory.free(self.program.device))
+        configuration = sample[0].configuration
+        key = configuration.rule.key, configuration.batch_size
+        if key not in self._needs:
+            self._needs[key] = self._need(sample, total_epochs)
+        return max(1, budget // self._needs[key])
+
+    def _need(self, sample: Sequence[Member], total_epochs: int) -> int:
+        """Bytes a member."""
+        size, kinds = min(sample[0].configuration.batch_size, self.program.feed.rows), self._kinds(sample)
+        rates = [self.program.rates(m.configuration, total_epochs) for m in sample]
+        data, order = self.program.feed.batches(sample[0].seed, size, 1)
+
+        def work() -> None:
+            crew = self._crew(sample, np.stack(rates))
+            crew = self._beside.steps(crew, kinds, data, tf.tile(order[None], (len(sample), 1)), size)
+            self._validated(crew, kinds)
+
+        work()  # what tracing takes is taken once
+        state = sum(leaf.dtype.size * math.prod(leaf.shape) for leaf in tf.nest.flatten(sample[0].state.carried))
+        return max(_COPIES * state, memory.taken(self.program.device, work) // len(sample))
+
+    # -- a group ----------------------------------------------------------------------------------------------
+
+    def _train(self, members: Sequence[Member], epochs: int, total_epochs: int) -> list[tuple[TrialState, Any]]:
+        rates = np.stack([self.program.rates(m.configuration, total_epochs) for m in members])
+        states, tables = [m.state for m in members], [[] for _ in members]  # type: ignore[var-annotated]
+        under_way = self._going(range(len(members)), states, total_epochs)
+        crew = self._crew([members[n] for n in under_way], rates[under_way]) if under_way else None
+        for _ in range(epochs):
+            if crew is None:
+                break
+            crew, lines = self._one_epoch([members[n] for n in under_way], [states[n] for n in under_way], crew)
+            for n, line in zip(under_way, lines, strict=True):
+                old = states[n]
+                done, finite = int(line[3]), math.isfinite(line[4])
+                states[n] = TrialState(old.carried, step=old.step + done, epoch=old.epoch + 1, finite=finite)
+                tables[n].append(line)
+            crew, under_way = self._part(crew, under_way, states, total_epochs)
+        for i, n in enumerate(under_way):
+            assert crew is not None
+            states[n] = dataclasses.replace(states[n], carried=unstacked(crew.carried, i))
+        curves = [
+            self.program.curves(m.configuration, r, table, state.epoch)
+            for m, r, table, state in zip(members, rates, tables, states, strict=True)
+        ]
+        return list(zip(states, curves, strict=True))
+
+    def _part(
+        self, crew: Crew, under_way: list[int], states: list[TrialState], total_epochs: int
+    ) -> tuple[Crew | None, list[int]]:
+        """Those who go on; the others' states get what they carried."""
+        going = self._going(under_way, states, total_epochs)
+        if going == under_way:
+            return crew, under_way
+        for i, n in enumerate(under_way):
+            if n not in going:
+                states[n] = dataclasses.replace(states[n], carried=unstacked(crew.carried, i))
+        return (crew.those([under_way.index(n) for n in going]) if going else None), going
+
+    def _going(self, numbers: Any, states: Sequence[TrialState], total_epochs: int) -> list[int]:
+        return [n for n in numbers if states[n].finite and states[n].epoch < total_epochs]
+
+    def _one_epoch(
+        self, members: Sequence[Member], states: Sequence[TrialState], crew: Crew
+    ) -> tuple[Crew, list[list[float]]]:
+        """Train and judge; a line of figures a member, as `Program.curves` takes them."""
+        program, kinds = self.program, self._kinds(members)
+        size = min(members[0].configuration.batch_size, program.feed.rows)
+        keys = [(m.seed, s.epoch) for m, s in zip(members, states, strict=True)]
+        crew = crew.counting_anew()
+        different = list(dict.fromkeys(keys))
+        for pieces in zip(*(program.feed.epoch(*key, size) for key in different), strict=True):
+            orders = [pieces[different.index(key)][1] for key in keys]
+            crew = self._beside.steps(crew, kinds, pieces[0][0], tf.stack(orders), size)
+        results = self._validated(crew, kinds)
+        results = np.where(crew.alive.numpy()[:, None], results, np.nan)
+        return crew, np.column_stack([crew.sums.numpy(), crew.done.numpy(), results]).tolist()
+
+    def _validated(self, crew: Crew, kinds: Kinds) -> np.ndarray:
+        """Validation loss and metrics of each: (members, 1 + metrics)."""
+        points = self._beside.points(crew, kinds)
+        return self._beside.evaluate(points, crew.carried.others, self.program.feed.chunks("validation"))
+
+    def _crew(self, members: Sequence[Member], rates: np.ndarray) -> Crew:
+        """The members' tensors. rates: (members, steps)."""
+        selections = stacked([self.program.step.selection(m.configuration) for m in members])
+        return Crew(
+            carried=stacked([m.state.carried for m in members]),
+            rates=tf.convert_to_tensor(rates),
+            values=selections["values"],
+            clip=selections["clip"],
+            clip_values=selections["clip_values"],
+            alive=tf.fill([len(members)], True),
+            sums=tf.zeros((len(members), 3)),
+            done=tf.zeros(len(members), tf.int32),
+        )
+
+    def _kinds(self, members: Sequence[Member]) -> Kinds:
+        clips = {list(CLIPPINGS).index(m.configuration.clipping.name) for m in members}
+        return Kinds(list(self.program.layouts).index(members[0].configuration.rule.key), tuple(sorted(clips)))

@@ -40,9 +40,9 @@ spaces:
 docs-optimizers:
     uv run python -c "from pathlib import Path; from optselect import pages; pages.write(Path('docs/optimizers'))"
 
-# the compiled trainer beside model.fit, in one run
-bench:
-    uv run python -m benchmarks.trainer
+# optselect beside Optuna and KerasTuner around model.fit and scikit-learn, in one run (a quarter of an hour)
+bench *args:
+    uv run --extra bench python -m benchmarks.trainer {{args}}
 
 # break every rule in every small way and count what the tests notice (half an hour)
 mutation *args:

@@ -1,217 +1,183 @@
-"""A trial by optselect's program and by `model.fit`, for six kinds of model, side by side in one run.
+"""Trials and studies of optselect beside those of other tools, for six kinds of model, side by side in one run.
 
-    uv run python -m benchmarks.trainer
-    uv run python -m benchmarks.trainer --only mlp,lstm --epochs 5
+    just bench
+    uv run --extra bench python -m benchmarks.trainer --only mlp,lstm --trials 6 --epochs 5 --out folder
 
-Both sides train the same configurations from the same initial weights on the same rows for the same epochs, each in
-a process of its own with one thread, one after the other. `model.fit` builds and traces a model a trial, as a
-search loop around it does; the program is compiled before, which is shown apart ("ready after"). XLA is not tried
-where `tune` would not try it. All models see sklearn's digits, as
-64 numbers, as 28 x 28 images, as 32 steps of 2 numbers, or as 64 tokens.
+Every tool trains the same configurations, Keras's optimizers at learning rates drawn once, on the same rows of
+sklearn's digits, in the same batches, for the same epochs, from the same initial weights (scikit-learn draws its own;
+the order of the rows and dropout are each tool's own). Each lives in a process of its own, with the same number of
+threads for a training, and they take turns, so that whatever else the machine does falls on all of them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import json
 import math
-import multiprocessing
 import os
 import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-SIDES = ("graph", "xla", "fit")
+from benchmarks import arithmetic, report, whole
+from benchmarks.kinds import KINDS, configurations
+from benchmarks.sides import SIDES, Block, Room, Setup, fresh_process
 
-
-def _numbers(x: Any) -> Any:
-    return x.reshape(-1, 64).astype("float32") / 16
+_TURNS = 3
 
 
-def _images(x: Any) -> Any:
-    return np.pad(np.kron(x.reshape(-1, 8, 8) / 16, np.ones((3, 3))), ((0, 0), (2, 2), (2, 2)))[..., None].astype("f4")
+class _Names(click.ParamType):
+    """Names separated by commas, each of them known."""
 
+    name = "names"
 
-def _steps(x: Any) -> Any:
-    return x.reshape(-1, 32, 2).astype("float32") / 16
+    def __init__(self, known: list[str]) -> None:
+        self._known = known
 
-
-def _tokens(x: Any) -> Any:
-    return x.reshape(-1, 64).astype("int32")
-
-
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """A model, what it sees of the digits, and its batch size."""
-
-    build: Callable[[], Any]
-    see: Callable[[Any], Any]
-    batch_size: int
-
-
-def mlp() -> Any:
-    import keras
-
-    dense = keras.layers.Dense
-    return keras.Sequential([keras.Input((64,)), dense(128, "relu"), dense(128, "relu"), dense(10, "softmax")])
-
-
-def mlp_norm_dropout() -> Any:
-    import keras
-
-    layers = keras.layers
-    body = [
-        layer
-        for _ in range(2)
-        for layer in (layers.Dense(256), layers.BatchNormalization(), layers.ReLU(), layers.Dropout(0.3))
-    ]
-    return keras.Sequential([keras.Input((64,)), *body, layers.Dense(10, "softmax")])
-
-
-def cnn() -> Any:
-    import keras
-
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Conv2D(16, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(32, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(10, "softmax"),
-        ]
-    )
-
-
-def lstm() -> Any:
-    import keras
-
-    return keras.Sequential([keras.Input((32, 2)), keras.layers.LSTM(32), keras.layers.Dense(10, "softmax")])
-
-
-def transformer() -> Any:
-    import keras
-
-    layers = keras.layers
-    x = inputs = keras.Input((32, 2))
-    x = layers.Dense(32)(x)
-    for _ in range(2):
-        x = layers.LayerNormalization()(x + layers.MultiHeadAttention(4, 8)(x, x))
-        x = layers.LayerNormalization()(x + layers.Dense(32)(layers.Dense(64, "relu")(x)))
-    return keras.Model(inputs, layers.Dense(10, "softmax")(layers.GlobalAveragePooling1D()(x)))
-
-
-def text() -> Any:
-    import keras
-
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input((64,), dtype="int32"),
-            layers.Embedding(17, 32),
-            layers.GlobalAveragePooling1D(),
-            layers.Dense(64, "relu"),
-            layers.Dense(10, "softmax"),
-        ]
-    )
-
-
-KINDS = {
-    "mlp": Kind(mlp, _numbers, 32),
-    "mlp_norm_dropout": Kind(mlp_norm_dropout, _numbers, 64),
-    "cnn": Kind(cnn, _images, 64),
-    "lstm": Kind(lstm, _steps, 64),
-    "transformer": Kind(transformer, _steps, 64),
-    "text": Kind(text, _tokens, 64),
-}
-
-
-def measure(name: str, side: str, epochs: int, trials: int) -> dict[str, Any]:
-    """Seconds before the first trial, of each trial and of a step, and the final validation losses."""
-    import tensorflow as tf
-    from sklearn.datasets import load_digits
-
-    from optselect import tasks
-    from optselect.configuration import Configuration
-    from optselect.rules import RULES
-    from optselect.tasks.task import Task
-    from optselect.trainer.jobs import Job
-    from optselect.trainer.run import CompiledTrainer, FitTrainer
-    from optselect.trainer.ways import SLOW_IN_XLA
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    kind = KINDS[name]
-    digits = load_digits()
-    data = tasks.read((kind.see(digits.data), digits.target))
-    task = Task.from_spec(tasks.make_spec(data, model=kind.build, epochs=epochs, seed=0))
-    common = [rule for rule in RULES.values() if rule.common]
-    rules = [common[k % len(common)]() for k in range(trials)]
-    jobs = [
-        Job(configuration=Configuration(rule=rule, batch_size=kind.batch_size), seed=1, epochs=epochs) for rule in rules
-    ]
-    began = time.perf_counter()
-    trainer: Any
-    if side == "fit":
-        trainer = FitTrainer(task)
-    else:
-        trainer = CompiledTrainer(task, [rule() for rule in common], [1])
-        trainer.run(dataclasses.replace(jobs[0], epochs=1))
-        if side == "xla" and trainer.program.operations() & set(SLOW_IN_XLA):
-            return {"ready": math.nan, "trial": [math.nan], "step_ms": math.nan, "val_loss": []}
-        trainer.program.way = side
-        trainer.run(dataclasses.replace(jobs[0], epochs=1))
-        trainer.program.time_evaluation(trainer.program.start(jobs[0].configuration, 1), jobs[0].configuration)
-    ready = time.perf_counter() - began
-    runs = [trainer.run(job) for job in jobs]
-    return {
-        "ready": round(ready, 2),
-        "trial": [round(r.seconds, 4) for r in runs],
-        "step_ms": round(1e3 * statistics.median(r.step_seconds for r in runs), 4),
-        "val_loss": [r.metrics["val_loss"] for r in runs],
-    }
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        if unknown := [name for name in names if name not in self._known]:
+            self.fail(f"{unknown[0]!r} is none of {', '.join(self._known)}.", param, ctx)
+        return names
 
 
 @click.command()
-@click.option("--only", default=",".join(KINDS), help="Kinds of model, separated by commas.")
-@click.option("--epochs", default=20, show_default=True)
-@click.option("--trials", default=4, show_default=True, help="Trainings a side, of different optimizers.")
-@click.option("--out", type=click.Path(path_type=Path), help="A JSON file for the numbers.")
-def main(only: str, epochs: int, trials: int, out: Path | None) -> None:
-    """Compare the time of a trial with that of the same training by `model.fit`."""
-    found: dict[str, Any] = {}
-    print(
-        f"{'model':<17}{'fit s':>8}{'graph s':>9}{'xla s':>8}{'best':>7}{'fit/best':>9}"
-        "  ms a step graph / xla, val_loss apart"
-    )
-    for name in only.split(","):
-        sides: dict[str, Any] = {}
-        for side in SIDES:
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                sides[side] = pool.apply(measure, (name, side, epochs, trials))
-        found[name] = sides
-        trial = {side: statistics.median(sides[side]["trial"]) for side in SIDES}
-        best = "xla" if trial["xla"] < trial["graph"] else "graph"  # nan: XLA was not tried
-        apart = statistics.median(
-            abs(a - b) for a, b in zip(sides["graph"]["val_loss"], sides["fit"]["val_loss"], strict=True)
-        )
-        print(
-            f"{name:<17}{trial['fit']:>8.2f}{trial['graph']:>9.3f}{trial['xla']:>8.3f}{best:>7}"
-            f"{trial['fit'] / trial[best]:>8.1f}x  {sides['graph']['step_ms']:.3f} / {sides['xla']['step_ms']:.3f}, "
-            f"{apart:.4f}; ready after {sides['graph']['ready']:.1f} / {sides['xla']['ready']:.1f} s",
-            flush=True,
-        )
+@click.option("--only", type=_Names([*KINDS]), default=",".join(KINDS), help="Kinds of model.")
+@click.option("--tools", type=_Names([*SIDES]), default=",".join(SIDES), help="Tools; optselect is always there.")
+@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Of every training.")
+@click.option("--trials", type=click.IntRange(1), default=30, show_default=True, help="Of a study.")
+@click.option("--seconds", default=40.0, show_default=True, help="For the trials of each other tool and kind.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of a training, for every tool.")
+@click.option("--long", "long_trials", default=1000, show_default=True, help="Trials of the long study; 0: none.")
+@click.option("--cold", "cold_trials", default=100, show_default=True, help="Trials from a cold start; 0: none.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for log.txt, numbers.json and trials.png.")
+def main(
+    only: list[str],
+    tools: list[str],
+    epochs: int,
+    trials: int,
+    seconds: float,
+    threads: int,
+    long_trials: int,
+    cold_trials: int,
+    out: Path | None,
+) -> None:
+    """Compare optselect with Optuna and KerasTuner around `model.fit`, and with scikit-learn's MLPClassifier."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # processes that are started from here heed them
+        os.environ[variable] = str(threads)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    tools = [tool for tool in SIDES if tool in tools or tool == "optselect"]
+    workers = max(1, min((os.cpu_count() or 1) // threads, 4))
+    found: dict[str, Any] = {
+        "machine": report.machine(),
+        "settings": {"epochs": epochs, "trials": trials, "seconds": seconds, "threads": threads, "workers": workers},
+        "kinds": {},
+    }
+    say = report.Speaker(out)
+    say.lines(report.head(found, tools))
+    with fresh_process() as bench:
+        work = bench.submit(arithmetic.flops, only).result()
+        for name in only:
+            given = configurations(name, trials)
+            setup = Setup(kind=name, configurations=given, epochs=epochs, threads=threads, workers=workers)
+            measured = _measure(setup, tools, seconds, lambda k=name: _bound(bench, work[k], k, epochs))
+            found["kinds"][name] = measured
+            say.lines(report.kind(name, measured, trials))
+    say.lines(report.alone(found))
+    if long_trials:
+        found["long"] = whole.long_study(long_trials, epochs, mlflow=False)
+        say.lines(report.long(found["long"]))
+        found["long_mlflow"] = whole.long_study(long_trials, epochs, mlflow=True)
+        say.lines(report.long_mlflow(found["long"], found["long_mlflow"]))
+    if cold_trials:
+        found["cold"] = whole.cold_start(cold_trials, 20)
+        say.lines(report.cold(found["cold"]))
+    say.lines(report.aims(found))
     if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps({"epochs": epochs, "cores": os.cpu_count(), "kinds": found}, indent=2) + "\n")
+        (out / "numbers.json").write_text(json.dumps(_plain(found), indent=2, allow_nan=False) + "\n")
+        report.picture(found, out / "trials.png")
+
+
+def _measure(setup: Setup, tools: list[str], seconds: float, bound: Callable[[], dict[str, float]]) -> dict[str, Any]:
+    """All tools on one kind of model, turn by turn; optselect twice, with one worker and with all."""
+    setups = {tool: (tool, setup) for tool in tools if tool != "sklearn" or setup.kind == "mlp"}
+    setups = {"optselect alone": ("optselect", dataclasses.replace(setup, workers=1)), **setups}
+    blocks: dict[str, list[Block]] = {label: [] for label in setups}
+    bounds = []
+    rooms: dict[str, Room] = {}
+    with contextlib.ExitStack() as stack:
+        for turn in _turns(len(setup.configurations)):
+            bounds.append(bound())
+            for label, (tool, given) in setups.items():
+                if label not in rooms:  # workers that come up late cost their tool its first turn, as they cost a study
+                    rooms[label] = stack.enter_context(Room(tool, given))
+                blocks[label].append(rooms[label].block(turn, seconds / _TURNS))
+    return _summed({label: room.ready for label, room in rooms.items()}, blocks, bounds)
+
+
+def _turns(count: int) -> list[range]:
+    """The numbers of the configurations that are trained in each turn."""
+    ends = [k * count // _TURNS for k in range(_TURNS + 1)]
+    return [range(start, end) for start, end in itertools.pairwise(ends) if end > start]
+
+
+def _bound(bench: ProcessPoolExecutor, work: arithmetic.Work, name: str, epochs: int) -> dict[str, float]:
+    """Seconds of the arithmetic of a training: as counted, and, for dense layers, of products of just these shapes."""
+    rate = bench.submit(arithmetic.matmul_rate).result()
+    counted = arithmetic.operations(work, epochs) / rate
+    exact = math.nan
+    if work["dense"]:
+        exact = bench.submit(arithmetic.seconds_of_matmuls, work, KINDS[name].batch_size, epochs).result()
+    return {"gflops": rate / 1e9, "counted": counted, "exact": exact}
+
+
+def _summed(ready: dict[str, float], blocks: dict[str, list[Block]], bounds: list[dict[str, float]]) -> dict[str, Any]:
+    """The figures of a kind of model.
+
+    apart: from optselect's loss in the same trial. at_once: how many times faster all workers are than one.
+    """
+    alone, together = blocks["optselect alone"], blocks["optselect"]
+    ours = {t.number: t.val_loss for block in together for t in block.trials}
+    timed = {**blocks, "optselect": alone}  # a trial's own time is known where one trains at a time
+    tools = {}
+    for tool in (t for t in blocks if t != "optselect alone"):
+        trials = [t for block in blocks[tool] for t in block.trials]
+        pairs = [(t.val_loss, ours[t.number]) for t in trials if math.isfinite(t.val_loss)]
+        spent = sum(block.seconds for block in blocks[tool])
+        tools[tool] = {
+            "ready": ready[tool],
+            "trials": len(trials),
+            "trial": _median([t.seconds for block in timed[tool] for t in block.trials]),
+            "study": ready[tool] + spent * len(ours) / len(trials) if trials else math.nan,
+            "val_loss": _median([theirs for theirs, _ in pairs]),
+            "val_loss_optselect": _median([own for _, own in pairs]),
+            "apart": _median([abs(theirs - own) for theirs, own in pairs]),
+            "val_losses": {t.number: t.val_loss for t in trials},
+        }
+    return {
+        "tools": tools,
+        "way": alone[0].way,
+        "step": _median([t.step_seconds for block in alone for t in block.trials]),
+        "at_once": _median([one.seconds / all_.seconds for one, all_ in zip(alone, together, strict=True)]),
+        "bound": {name: _median([b[name] for b in bounds]) for name in bounds[0]},
+    }
+
+
+def _plain(found: Any) -> Any:
+    """The figures as JSON has them: null where there is none."""
+    if isinstance(found, dict):
+        return {str(key): _plain(value) for key, value in found.items()}
+    return None if isinstance(found, float) and not math.isfinite(found) else found
+
+
+def _median(values: Iterable[float]) -> float:
+    return statistics.median(list(values) or [math.nan])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""Whole studies of optselect: what a long one costs beside its trials, and a cold start from the command line."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.kinds import KINDS
+
+__all__ = ["cold_start", "long_study"]
+
+
+class _Clock:
+    """A listener that notes when stages began and trials ended."""
+
+    def __init__(self) -> None:
+        self.began: dict[str, float] = {}
+        self.trials: list[tuple[float, Any]] = []
+
+    def say(self, text: str) -> None: ...
+
+    def ready(self, description: Any) -> None: ...
+
+    def stage(self, name: str, done: int, total: int | None) -> None:
+        self.began.setdefault(name, time.perf_counter())
+
+    def restored(self, records: Any) -> None: ...
+
+    def trial(self, record: Any) -> None:
+        self.trials.append((time.perf_counter(), record))
+
+
+def long_study(trials: int, epochs: int, mlflow: bool) -> dict[str, Any]:
+    """`tune` on the MLP over the default space: seconds of the search, and of its trials inside the workers.
+
+    overhead: the share of the search in which the workers did not train. at: seconds a trial at the tenth, hundredth,
+    ... trial, the median of up to 20 around it.
+    """
+    from sklearn.datasets import load_digits
+
+    from optselect import tune
+
+    digits, kind, clock = load_digits(), KINDS["mlp"], _Clock()
+    workers = min(os.cpu_count() or 1, 4)
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        uri = f"sqlite:///{folder}/mlflow.db" if mlflow else None
+        data = (kind.see(digits.data), digits.target)
+        tune(
+            kind.build,
+            data,
+            trials=trials,
+            epochs=epochs,
+            seeds=2,
+            workers=workers,
+            mlflow=uri,
+            out=folder,
+            study="long",
+            listener=clock,
+        )
+        whole = time.perf_counter() - began
+    found = [(moment, record) for moment, record in clock.trials if record.stage == "search"]
+    search = found[-1][0] - clock.began["search"]
+    inside = [record.seconds for _, record in found]
+    points = [n for n in (10, 100, 1000, 10_000) if n <= len(inside)]
+    return {
+        "trials": len(inside),
+        "workers": workers,
+        "whole_seconds": whole,
+        "search_seconds": search,
+        "trial_seconds": sum(inside),
+        "overhead": 1 - sum(inside) / workers / search,
+        "at": {n: statistics.median(inside[max(0, n - 10) : n + 10]) for n in points},
+    }
+
+
+def cold_start(trials: int, epochs: int) -> dict[str, float]:
+    """`optselect tune sklearn:digits` as a person types it: seconds until its first result and until it is done."""
+    from optselect.ledger import read
+
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["tune", "sklearn:digits", "--trials", str(trials), "--epochs", str(epochs), "--mlflow", "none"]
+        clock, began = time.time(), time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "optselect", *words, "--out", folder],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        whole = time.perf_counter() - began
+        [ledger] = Path(folder).glob("*/ledger.jsonl")
+        records = [entry for entry in read(ledger) if entry["kind"] == "trial"]
+    first = min(record["started"] + record["seconds"] for record in records) - clock
+    return {
+        "trials": trials,
+        "epochs": epochs,
+        "first_seconds": first,
+        "whole_seconds": whole,
+        "trainings": len(records) + 1,
+    }

@@ -5,10 +5,16 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["Configuration", "OptselectError", "Result", "tune"]
+__all__ = ["Configuration", "OptselectError", "Result", "lr_range", "tune"]
 __version__ = "0.1.0"
 
-_HOMES = {"Configuration": "configuration", "OptselectError": "errors", "Result": "api", "tune": "api"}
+_HOMES = {
+    "Configuration": "configuration",
+    "OptselectError": "errors",
+    "Result": "api",
+    "lr_range": "api",
+    "tune": "api",
+}
 
 
 def __getattr__(name: str) -> Any:  # loads neither TensorFlow nor MLflow, and nothing before it is asked for

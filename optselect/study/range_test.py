@@ -20,14 +20,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from optselect.errors import InvalidValue
+from optselect.spaces import Space
+from optselect.spaces.coupling import factor
 from optselect.trainer.jobs import ProbeRun
 
-__all__ = ["Reading", "rates", "read"]
+__all__ = ["Reading", "bounds", "rates", "read"]
 
 _STANDS_OUT = 4.0  # standard deviations of the noise, by which a fall of the loss must exceed it
 _TENTH = 0.1  # of the deepest fall: where learning starts
 _VISIBLE = 1e-3  # of the loss before any step; a smaller fall is none
 _BELOW_EDGE = 3.0
+_NEAR = 3.0  # a third of the edge is a rate to try where it is not further above the lowest loss than this factor
 _MARGIN = 3.0  # below the rate where learning starts: a whole training has more steps than a probe
 _SAME = 1.5  # suggestions nearer to each other than this factor are one
 
@@ -37,8 +40,9 @@ class Reading:
     """What a range test says.
 
     low: the lowest rate that learns, part of an unbroken run of rates up to the best; None if none learns. edge: the
-    first rate that diverges, or leaves the loss above its start; None if none does. suggested: rates to try first,
-    the lowest loss first; empty if nothing learns. narrowed: (low, high), where to search; spans a decade at least
+    first rate that diverges, or leaves the loss above its start; None if none does. suggested: rates to try first:
+    that of the lowest loss, the middle between it and `low`, a third of the edge where that is near; empty if
+    nothing learns. narrowed: (low, high), where to search; spans a decade at least
     and holds what is suggested. noise: standard deviation of a loss around the curve. note: the same in words.
     """
 
@@ -48,6 +52,25 @@ class Reading:
     narrowed: tuple[float, float]
     noise: float
     note: str
+
+
+def bounds(space: Space, arm: str) -> tuple[float, float] | None:
+    """Between which learning rates an arm of a space is searched; None if its rate is fixed.
+
+    Of a quotient: where the rest of the arm has its defaults. Raises `UnknownName` for an arm that is not there.
+
+    >>> from optselect.spaces import default_space
+    >>> bounds(default_space(), "adam")
+    (1e-05, 0.1)
+    """
+    rule = space.defaults(arm)
+    search = space.optimizers[arm].get(f"{'rule.' * (len(rule.parts) - 1)}learning_rate")
+    if search is None or len(search.choices) == 1:
+        return None
+    if search.choices:
+        return float(min(search.choices)), float(max(search.choices))
+    by = factor(search.per, rule.named_numbers())
+    return search.low * by, search.high * by
 
 
 def rates(low: float, high: float, count: int = 13) -> tuple[float, ...]:
@@ -77,7 +100,7 @@ def read(run: ProbeRun) -> Reading:
     >>> run = ProbeRun(rates=(1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0), start=1.0, losses=losses, val_losses=losses, seconds=0)
     >>> reading = read(run)
     >>> reading.low, reading.edge, reading.suggested, reading.narrowed
-    (0.01, 10.0, (0.1, 3.33), (0.00333, 10.0))
+    (0.01, 10.0, (0.1, 0.0316), (0.00333, 10.0))
     """
     if run.error or not run.rates or len(run.val_losses) != len(run.rates):
         whole = (min(run.rates), max(run.rates)) if run.rates else (math.nan, math.nan)
@@ -104,11 +127,10 @@ def read(run: ProbeRun) -> Reading:
 
 
 def _reading(tried: np.ndarray, low: float, best: float, edge: float | None, noise: float) -> Reading:
-    suggested = [_tidy(best)]
-    if edge is not None:
-        below = _tidy(edge / _BELOW_EDGE)
-        if max(below / best, best / below) > _SAME:
-            suggested.append(below)
+    suggested = [best, math.sqrt(low * best)]
+    if edge is not None and edge / _BELOW_EDGE < _NEAR * best:
+        suggested.append(edge / _BELOW_EDGE)
+    suggested = _apart([_tidy(rate) for rate in suggested])
     top = float(tried[-1]) if edge is None else edge
     narrowed = _decade(min(low / _MARGIN, *suggested), max(top, *suggested))
     words = [f"learns from {low:.3g}", f"lowest loss at {best:.3g}"]
@@ -123,6 +145,15 @@ def _reading(tried: np.ndarray, low: float, best: float, edge: float | None, noi
         noise=noise,
         note=", ".join(words),
     )
+
+
+def _apart(found: Sequence[float]) -> list[float]:
+    """Those that are not nearly the same as one before."""
+    kept: list[float] = []
+    for rate in found:
+        if all(max(rate / other, other / rate) > _SAME for other in kept):
+            kept.append(rate)
+    return kept
 
 
 def _nothing(

@@ -1,0 +1,184 @@
+"""The learning-rate range test of every rule on a data set and a model, as one call."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optselect import tasks
+from optselect.configuration import Configuration
+from optselect.errors import InvalidModel, InvalidValue
+from optselect.executors import LocalExecutor
+from optselect.seeds import derive
+from optselect.spaces import Space, load_space
+from optselect.study import range_test
+from optselect.study.listener import Listener, Silent
+from optselect.trainer.jobs import Plan, Probe, ProbeRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RangeTest", "Sweep", "lr_range"]
+
+_AROUND = 100.0  # a rate that the space fixes is tried this much lower, and as much higher
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """One rule's range test. declared: where the space searches. default: the rule's rate if nobody sets it."""
+
+    optimizer: str
+    declared: tuple[float, float] | None
+    default: float
+    run: ProbeRun
+    reading: range_test.Reading
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only; None where a rate diverged."""
+        return {
+            "optimizer": self.optimizer,
+            "declared": self.declared,
+            "default": self.default,
+            "rates": list(self.run.rates),
+            "start": _plain(self.run.start),
+            "losses": [_plain(v) for v in self.run.losses],
+            "val_losses": [_plain(v) for v in self.run.val_losses],
+            "seconds": self.run.seconds,
+            **dataclasses.asdict(self.reading),
+        }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RangeTest:
+    """The range tests of some rules. data: its name. steps: of each training, `batch_size` rows each."""
+
+    data: str
+    steps: int
+    batch_size: int
+    sweeps: tuple[Sweep, ...]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row for every rule and rate: optimizer, learning_rate, loss, val_loss (NaN where it diverged)."""
+        import pandas as pd
+
+        rows = [
+            {"optimizer": s.optimizer, "learning_rate": rate, "loss": loss, "val_loss": val_loss}
+            for s in self.sweeps
+            for rate, loss, val_loss in zip(s.run.rates, s.run.losses, s.run.val_losses, strict=True)
+        ]
+        return pd.DataFrame(rows)
+
+    def svg(self) -> str:
+        """The picture: a panel a rule."""
+        from optselect.api.range_picture import picture
+
+        return picture(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only."""
+        return {
+            "data": self.data,
+            "steps": self.steps,
+            "batch_size": self.batch_size,
+            "sweeps": [sweep.to_dict() for sweep in self.sweeps],
+        }
+
+
+def lr_range(
+    model: Any,
+    data: Any,
+    *,
+    target: str | Sequence[str] | None = None,
+    kind: str | Mapping[str, str] | None = None,
+    sample_weight: Any = None,
+    class_weight: tasks.ClassWeight | None = None,
+    optimizers: Sequence[str] | None = None,
+    space: str | Path | None = None,
+    batch_size: int = 32,
+    steps: int = 100,
+    count: int = 13,
+    seed: int = 0,
+    workers: int | None = None,
+    encoding: str | None = None,
+    separator: str | None = None,
+    listener: Listener | None = None,
+) -> RangeTest:
+    """Train every rule a little at each of some learning rates: where it learns, where it diverges, what to try first.
+
+    model, data, target, kind, sample_weight, class_weight, optimizers, space, workers: as in `tune`. batch_size: rows
+    a step. steps: of each training. count: rates a rule, from the bottom of its range in the space to ten times the
+    top. seed: of the split, of the initial weights and of the order of the rows. Rules stand in the order of the
+    space. Raises a subclass of `OptselectError` for whatever is wrong with the input.
+
+    >>> import optselect                                             # doctest: +SKIP
+    >>> found = optselect.lr_range(None, "sklearn:digits", optimizers=["adam"])  # doctest: +SKIP
+    >>> found.sweeps[0].reading.suggested                            # doctest: +SKIP
+    (0.00825, 0.104)
+    """
+    listener = listener or Silent()
+    for name, value, least in (("batch_size", batch_size, 1), ("steps", steps, 4), ("count", count, 4)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InvalidValue(f"lr_range: `{name}` must be a whole number from {least}, got {value!r}.")
+    if workers is not None and workers < 1:
+        raise InvalidValue(f"lr_range: `workers` must be at least 1, got {workers}.")
+    chosen = load_space(space)
+    if optimizers:
+        chosen = chosen.only(optimizers)
+    read = tasks.read(data, target=target, sample_weight=sample_weight, encoding=encoding, separator=separator)
+    spec = tasks.make_spec(read, model=model, epochs=1, seed=seed, kind=kind, class_weight=class_weight)
+    for line in spec.describe():
+        listener.say(line)
+    batch_size = min(batch_size, len(spec.split.train))
+    probes = [_probe(chosen, arm, batch_size, steps, count, derive(seed, "range")) for arm in chosen.optimizers]
+    runs = _answers(spec, probes, workers, listener)
+    sweeps = [
+        Sweep(
+            optimizer=arm,
+            declared=range_test.bounds(chosen, arm),
+            default=probe.configuration.rule.base.values()["learning_rate"],
+            run=run,
+            reading=range_test.read(run),
+        )
+        for arm, probe, run in zip(chosen.optimizers, probes, runs, strict=True)
+    ]
+    return RangeTest(data=spec.data.name, steps=steps, batch_size=batch_size, sweeps=tuple(sweeps))
+
+
+def _probe(space: Space, arm: str, batch_size: int, steps: int, count: int, seed: int) -> Probe:
+    rule = space.defaults(arm)
+    rate = rule.base.values()["learning_rate"]
+    low, high = range_test.bounds(space, arm) or (rate / _AROUND, rate * _AROUND / 10)
+    return Probe(
+        configuration=Configuration(rule=rule, batch_size=batch_size),
+        seed=seed,
+        rates=range_test.rates(low, high, count),
+        steps=steps,
+    )
+
+
+def _answers(spec: Any, probes: Sequence[Probe], workers: int | None, listener: Listener) -> list[ProbeRun]:
+    """The probes' runs in their order, from worker processes. Raises `InvalidModel` where all of them fail."""
+    found: dict[int, ProbeRun] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Plan(steps=sum(len(probe.rates) * probe.steps for probe in probes))
+        rules, seeds = [probe.configuration.rule for probe in probes], [probes[0].seed]
+        log = Path(folder) / "worker.log"
+        with LocalExecutor(spec, rules, seeds, log=log, plan=plan, workers=workers or 1) as executor:
+            for line in executor.start()["lines"]:
+                listener.say(line)
+            for number, probe in enumerate(probes):
+                executor.submit(number, probe)
+            while len(found) < len(probes):
+                found.update(executor.results(timeout=1.0))
+    if all(run.error for run in found.values()):
+        raise InvalidModel(f"lr_range: no rule could be trained. {found[0].error}")
+    return [found[number] for number in range(len(probes))]
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,7 @@ def free(device: str | None) -> int:
 def taken(device: str | None, run: Callable[[], object]) -> int:
     """Bytes by which memory rises at most while `run` runs; 0 where the system does not tell.
 
-    On the CPU it is the memory of the whole process, so that what `run` finds free in it already is not counted.
+    On the CPU it is the memory of the whole process; what that had free already is given back before.
     """
     gpu = gpu_of(device)
     if gpu:
@@ -50,7 +51,8 @@ def taken(device: str | None, run: Callable[[], object]) -> int:
         return int(tf.config.experimental.get_memory_info(gpu)["peak"] - before)
     try:
         (_PROCESS / "clear_refs").write_text("5")  # the peak begins anew
-    except OSError:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):  # not Linux, or another C library
         return 0
     before = _status("VmRSS")
     run()

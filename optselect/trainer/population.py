@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,8 +20,8 @@ from optselect.trainer.state import TrialState
 
 __all__ = ["Member", "Populations"]
 
-Tensor = Any
-_SAMPLE = 4  # members on which the need of memory is measured
+Curves = dict[str, list[float]]
+_SAMPLES = 4, 16  # members on which the need of memory is measured
 _SHARE = 0.5  # of the memory that is free, for the members of a step
 _COPIES = 3  # of a member's state, at least: before and after a step, and its gradient
 
@@ -59,9 +60,7 @@ class Populations:
             for c, seed, state in zip(configurations, seeds, states, strict=True)
         ]
 
-    def train(
-        self, members: Sequence[Member], *, epochs: int, total_epochs: int
-    ) -> list[tuple[TrialState, dict[str, list[float]]]]:
+    def train(self, members: Sequence[Member], *, epochs: int, total_epochs: int) -> list[tuple[TrialState, Curves]]:
         """Train each member up to `epochs` more of a training of `total_epochs`: its state, and curves of these epochs.
 
         Members may differ in everything; those of one rule and one batch size share a step.
@@ -79,6 +78,9 @@ class Populations:
         with tf.device(self.program.device):
             for numbers in self._groups(members, 1):
                 group = [members[n] for n in numbers]
+                if len(group) == 1:
+                    found[numbers[0]] = self.program.evaluate(group[0].state, group[0].configuration, part)
+                    continue
                 points = tf.stack([self.program.point(m.state, m.configuration) for m in group])
                 others = stacked([m.state.carried.others for m in group])
                 rows = self._beside.evaluate(points, others, self.program.feed.chunks(part))
@@ -95,9 +97,12 @@ class Populations:
         member, found = Member(configuration=configuration, seed=seed, state=state), []
         with tf.device(self.program.device):
             data, order = self.program.feed.batches(seed, size, steps)
-            kinds, at_once = self._kinds([member]), self._at_once([member] * _SAMPLE, 1)
+            kinds, at_once = self._kinds([member]), self._at_once([member], 1)
             for start in range(0, len(rates), at_once):
                 some = np.asarray(rates[start : start + at_once], "float32")
+                if len(some) == 1:
+                    found.append(self.program.try_rate(state, configuration, seed=seed, rate=rates[start], steps=steps))
+                    continue
                 crew = self._crew([member] * len(some), np.repeat(some[:, None], state.step + steps, 1))
                 orders = tf.tile(order[None], (len(some), 1))
                 crew = self._beside.steps(crew, kinds, data, orders[:, : (steps - late) * size], size)
@@ -119,81 +124,92 @@ class Populations:
             size = min(m.configuration.batch_size, feed.rows)
             groups.setdefault((m.configuration.rule.key, size, reading), []).append(n)
         for numbers in groups.values():
-            at_once = self._at_once([members[n] for n in numbers[:_SAMPLE]], total_epochs)
+            several = len(numbers) > 1
+            at_once = self._at_once([members[n] for n in numbers[: _SAMPLES[0]]], total_epochs) if several else 1
             yield from (numbers[i : i + at_once] for i in range(0, len(numbers), at_once))
 
     def _at_once(self, sample: Sequence[Member], total_epochs: int) -> int:
-        """How many such members fit in the memory: by what a step and an evaluation of a few of them take."""
+        """How many such members fit in the memory: by what a step and an evaluation of some of them take."""
         budget = self._budget or int(_SHARE * memory.free(self.program.device))
         configuration = sample[0].configuration
         key = configuration.rule.key, configuration.batch_size
         if key not in self._needs:
-            self._needs[key] = self._need(sample, total_epochs)
+            self._needs[key] = self._need(sample, total_epochs, budget)
         return max(1, budget // self._needs[key])
 
-    def _need(self, sample: Sequence[Member], total_epochs: int) -> int:
+    def _need(self, sample: Sequence[Member], total_epochs: int, budget: int) -> int:
         """Bytes a member."""
-        size, kinds = min(sample[0].configuration.batch_size, self.program.feed.rows), self._kinds(sample)
-        rates = [self.program.rates(m.configuration, total_epochs) for m in sample]
-        data, order = self.program.feed.batches(sample[0].seed, size, 1)
+        leaves = tf.nest.flatten(sample[0].state.carried)
+        state = int(_COPIES * sum(leaf.dtype.size * math.prod(leaf.shape) for leaf in leaves))
+        few, many = _SAMPLES
+        if few * state > budget:
+            return state
+        self._work(sample, few, total_epochs)  # what tracing takes is taken once
+        taken = memory.taken(self.program.device, lambda: self._work(sample, few, total_epochs))
+        need = max(state, taken // few)
+        if many * need > budget:
+            return need
+        # By the difference: some of what a few take comes from what the process has kept for itself.
+        more = memory.taken(self.program.device, lambda: self._work(sample, many, total_epochs)) - taken
+        return max(need, more // (many - few))
 
-        def work() -> None:
-            crew = self._crew(sample, np.stack(rates))
-            crew = self._beside.steps(crew, kinds, data, tf.tile(order[None], (len(sample), 1)), size)
-            self._validated(crew, kinds)
-
-        work()  # what tracing takes is taken once
-        state = sum(leaf.dtype.size * math.prod(leaf.shape) for leaf in tf.nest.flatten(sample[0].state.carried))
-        return max(_COPIES * state, memory.taken(self.program.device, work) // len(sample))
+    def _work(self, sample: Sequence[Member], count: int, total_epochs: int) -> None:
+        """A step and an evaluation of so many members, for nothing but their need of memory."""
+        members = list(itertools.islice(itertools.cycle(sample), count))
+        size, kinds = min(members[0].configuration.batch_size, self.program.feed.rows), self._kinds(members)
+        rates = [self.program.rates(m.configuration, total_epochs) for m in members]
+        data, order = self.program.feed.batches(members[0].seed, size, 1)
+        crew = self._beside.steps(
+            self._crew(members, np.stack(rates)), kinds, data, tf.tile(order[None], (count, 1)), size
+        )
+        self._validated(crew, kinds)
 
     # -- a group ----------------------------------------------------------------------------------------------
 
-    def _train(self, members: Sequence[Member], epochs: int, total_epochs: int) -> list[tuple[TrialState, Any]]:
+    def _train(self, members: Sequence[Member], epochs: int, total_epochs: int) -> list[tuple[TrialState, Curves]]:
         rates = np.stack([self.program.rates(m.configuration, total_epochs) for m in members])
-        states, tables = [m.state for m in members], [[] for _ in members]  # type: ignore[var-annotated]
-        under_way = self._going(range(len(members)), states, total_epochs)
-        crew = self._crew([members[n] for n in under_way], rates[under_way]) if under_way else None
-        for _ in range(epochs):
-            if crew is None:
-                break
-            crew, lines = self._one_epoch([members[n] for n in under_way], [states[n] for n in under_way], crew)
-            for n, line in zip(under_way, lines, strict=True):
-                old = states[n]
-                done, finite = int(line[3]), math.isfinite(line[4])
-                states[n] = TrialState(old.carried, step=old.step + done, epoch=old.epoch + 1, finite=finite)
-                tables[n].append(line)
-            crew, under_way = self._part(crew, under_way, states, total_epochs)
-        for i, n in enumerate(under_way):
-            assert crew is not None
-            states[n] = dataclasses.replace(states[n], carried=unstacked(crew.carried, i))
-        curves = [
-            self.program.curves(m.configuration, r, table, state.epoch)
-            for m, r, table, state in zip(members, rates, tables, states, strict=True)
+        states, lines = [m.state for m in members], [[] for _ in members]  # type: ignore[var-annotated]
+        going, left = self._going(range(len(members)), states, total_epochs), epochs
+        crew = self._crew([members[n] for n in going], rates[going]) if len(going) > 1 else None
+        while left and crew is not None:
+            crew, found = self._one_epoch([members[n] for n in going], [states[n].epoch for n in going], crew)
+            left -= 1
+            for n, line in zip(going, found, strict=True):
+                states[n] = _after(states[n], line)
+                lines[n].append(line)
+            on = self._going(going, states, total_epochs)
+            if on != going or not left:
+                for i, n in enumerate(going):
+                    states[n] = dataclasses.replace(states[n], carried=unstacked(crew.carried, i))
+                crew = crew.those([going.index(n) for n in on]) if len(on) > 1 else None
+                going = on
+        trained = [
+            (state, self.program.curves(m.configuration, r, found, state.epoch))
+            for m, r, found, state in zip(members, rates, lines, states, strict=True)
         ]
-        return list(zip(states, curves, strict=True))
+        for n in going if left else ():  # one alone is faster by itself
+            trained[n] = self._alone(members[n], *trained[n], left, total_epochs)
+        return trained
 
-    def _part(
-        self, crew: Crew, under_way: list[int], states: list[TrialState], total_epochs: int
-    ) -> tuple[Crew | None, list[int]]:
-        """Those who go on; the others' states get what they carried."""
-        going = self._going(under_way, states, total_epochs)
-        if going == under_way:
-            return crew, under_way
-        for i, n in enumerate(under_way):
-            if n not in going:
-                states[n] = dataclasses.replace(states[n], carried=unstacked(crew.carried, i))
-        return (crew.those([under_way.index(n) for n in going]) if going else None), going
+    def _alone(
+        self, member: Member, state: TrialState, curves: Curves, epochs: int, total_epochs: int
+    ) -> tuple[TrialState, Curves]:
+        """Go on with one member as a single training."""
+        state, more, _ = self.program.train(
+            state, member.configuration, seed=member.seed, epochs=epochs, total_epochs=total_epochs
+        )
+        return state, {name: curves[name] + values for name, values in more.items()}
 
     def _going(self, numbers: Any, states: Sequence[TrialState], total_epochs: int) -> list[int]:
         return [n for n in numbers if states[n].finite and states[n].epoch < total_epochs]
 
     def _one_epoch(
-        self, members: Sequence[Member], states: Sequence[TrialState], crew: Crew
+        self, members: Sequence[Member], epochs: Sequence[int], crew: Crew
     ) -> tuple[Crew, list[list[float]]]:
         """Train and judge; a line of figures a member, as `Program.curves` takes them."""
         program, kinds = self.program, self._kinds(members)
         size = min(members[0].configuration.batch_size, program.feed.rows)
-        keys = [(m.seed, s.epoch) for m, s in zip(members, states, strict=True)]
+        keys = [(m.seed, epoch) for m, epoch in zip(members, epochs, strict=True)]
         crew = crew.counting_anew()
         different = list(dict.fromkeys(keys))
         for pieces in zip(*(program.feed.epoch(*key, size) for key in different), strict=True):
@@ -225,3 +241,9 @@ class Populations:
     def _kinds(self, members: Sequence[Member]) -> Kinds:
         clips = {list(CLIPPINGS).index(m.configuration.clipping.name) for m in members}
         return Kinds(list(self.program.layouts).index(members[0].configuration.rule.key), tuple(sorted(clips)))
+
+
+def _after(state: TrialState, line: Sequence[float]) -> TrialState:
+    """The state after an epoch with such figures; what it carries is still that from before."""
+    done, finite = int(line[3]), math.isfinite(line[4])
+    return TrialState(state.carried, step=state.step + done, epoch=state.epoch + 1, finite=finite)

@@ -132,8 +132,8 @@ def alone(found: dict[str, Any]) -> Iterator[str]:
     workers = found["settings"]["workers"]
     rates = [measured["bound"]["gflops"] for measured in found["kinds"].values()]
     yield ""
-    yield "optselect beside the arithmetic: the seconds that a trial's products of matrices and convolutions take"
-    yield "on one thread. Counted: their operations over the speed of a product of 1,024 x 1,024 matrices,"
+    yield "optselect beside the arithmetic: seconds of a trial's products of matrices and convolutions, on one"
+    yield "thread. Counted: their operations over the speed of a product of 1,024 x 1,024 matrices,"
     yield f"{min(rates):.0f} to {max(rates):.0f} GFLOP/s here. Same shapes: the MLP's own products, timed with numpy."
     yield ""
     yield f"{'':<36}{'way':>6}{'ms a step':>11}{'a trial':>9}{'counted':>9}{'x':>6}{'same shapes':>13}{'x':>6}"
@@ -159,8 +159,8 @@ def long(study: dict[str, Any]) -> Iterator[str]:
         f"with {study['workers']} workers; its trials took {study['trial_seconds']:.1f} s inside them. Outside, "
         f"asking, telling, the ledger, waiting: {_percent(study['overhead'])}."
     )
-    points = ", ".join(f"{1e3 * seconds:.0f} ms at trial {int(n):,}" for n, seconds in study["at"].items())
-    yield f"A trial took {points}."
+    points = ", ".join(f"{1e3 * seconds:.1f} ms at trial {int(n):,}" for n, seconds in study["at"].items())
+    yield f"An epoch of a trial, setting up included, took {points}."
 
 
 def long_mlflow(without: dict[str, Any], study: dict[str, Any]) -> Iterator[str]:

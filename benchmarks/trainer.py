@@ -27,8 +27,11 @@ import click
 
 from benchmarks import arithmetic, report, whole
 from benchmarks.kinds import KINDS, configurations
-from benchmarks.sides import SIDES, Block, Room, Setup, fresh_process
+from benchmarks.others import KerasTuner, Optuna, Sklearn
+from benchmarks.ours import Optselect
+from benchmarks.rooms import Block, Room, Setup, fresh_process
 
+SIDES = {"optselect": Optselect, "optuna": Optuna, "keras_tuner": KerasTuner, "sklearn": Sklearn}
 _TURNS = 3
 
 
@@ -106,17 +109,17 @@ def main(
 
 def _measure(setup: Setup, tools: list[str], seconds: float, bound: Callable[[], dict[str, float]]) -> dict[str, Any]:
     """All tools on one kind of model, turn by turn; optselect twice, with one worker and with all."""
-    setups = {tool: (tool, setup) for tool in tools if tool != "sklearn" or setup.kind == "mlp"}
-    setups = {"optselect alone": ("optselect", dataclasses.replace(setup, workers=1)), **setups}
+    setups = {tool: (SIDES[tool], setup) for tool in tools if tool != "sklearn" or setup.kind == "mlp"}
+    setups = {"optselect alone": (Optselect, dataclasses.replace(setup, workers=1)), **setups}
     blocks: dict[str, list[Block]] = {label: [] for label in setups}
     bounds = []
     rooms: dict[str, Room] = {}
     with contextlib.ExitStack() as stack:
         for turn in _turns(len(setup.configurations)):
             bounds.append(bound())
-            for label, (tool, given) in setups.items():
+            for label, (side, given) in setups.items():
                 if label not in rooms:  # workers that come up late cost their tool its first turn, as they cost a study
-                    rooms[label] = stack.enter_context(Room(tool, given))
+                    rooms[label] = stack.enter_context(Room(side, given))
                 blocks[label].append(rooms[label].block(turn, seconds / _TURNS))
     return _summed({label: room.ready for label, room in rooms.items()}, blocks, bounds)
 

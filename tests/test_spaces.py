@@ -1,59 +1,74 @@
-"""Search spaces: declarations, YAML, and what Optuna is asked."""
+"""Search spaces: the shipped ones, and what Optuna is asked."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
-from pathlib import Path
+import itertools
+import math
+import re
 
 import optuna
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optselect.configuration import Configuration
-from optselect.errors import InvalidSpace, UnknownName
-from optselect.rules import RULES
-from optselect.spaces import available, default_space, load_space, write_yaml
+from optselect.errors import InvalidValue, UnknownName
+from optselect.hyper import Search
+from optselect.rules import RULES, parse
+from optselect.spaces import Space, available, default_space, load_space, write_yaml
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 WRAPPERS = [name for name, rule in RULES.items() if rule().parts[1:]]
 ARMS = [rule().key for rule in RULES.values()] + [f"{a}({b}(adamw))" for a in WRAPPERS for b in WRAPPERS[:2]]
+SPACES = {name: load_space(name) for name in available()}
 
 
-def yaml_of(space: object) -> str:
-    stream = io.StringIO()
-    write_yaml(space, stream)  # type: ignore[arg-type]
-    return stream.getvalue()
+def drawn(space: Space, arm: str, *, seed: int = 0, share: int = 80, rows: int = 1000) -> Configuration:
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
+    return space.suggest(trial, arm, share=share, rows=rows)
 
 
-@pytest.mark.parametrize("name", available())
-def test_shipped_spaces_are_whole(name: str) -> None:
-    """Every shipped space loads without a mistake."""
-    assert load_space(name).optimizers
+def of_sgd(**searches: Search) -> Space:
+    return dataclasses.replace(default_space(), optimizers={"sgd": searches})
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_arm_of_a_shipped_space_suggests_what_the_space_knows(name: str) -> None:
+    """Whatever the share, a suggestion is legal and lies where the space looks."""
+    space = SPACES[name]
+    for arm, share, seed in itertools.product(space.optimizers, (1, 30, 80), range(3)):
+        configuration = drawn(space, arm, share=share, seed=seed)
+        assert configuration.rule.key == arm
+        assert space.known(configuration, share=share, rows=1000) is not None
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_shipped_space_says_what_it_is_and_where_it_is_from(name: str) -> None:
+    """A description of one line, and papers in the comments."""
+    text = available()[name].read_text()
+    assert 20 < len(SPACES[name].description) < 100
+    assert re.search(r"#.*(arXiv:\d{4}\.\d{5}|\b(19|20)\d\d\b)", text)
+    assert all(len(line) <= 140 for line in text.splitlines())
 
 
 def test_the_default_file_is_what_the_rules_declare() -> None:
     """`search_spaces/default.yaml` is generated: the rules are the only place where a range is written."""
-    assert load_space("default").digest() == default_space().digest()
+    stream = io.StringIO()
+    write_yaml(default_space(), stream)
+    assert available()["default"].read_text() == stream.getvalue(), "run `just spaces`"
+    assert load_space("default") == default_space()
 
 
-def test_yaml_comes_back_as_it_was(tmp_path: Path) -> None:
-    """A space written and read again is the same space."""
-    for name in available():
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml_of(load_space(name)))
-        assert load_space(path) == load_space(name)
-
-
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**16), share=st.sampled_from([1, 7, 12, 30, 80]), rows=st.integers(1, 5000))
 def test_every_suggestion_is_a_legal_configuration_inside_the_space(seed: int, share: int, rows: int) -> None:
     """Whatever the sampler says becomes a configuration whose parameters `known` finds again."""
     space = default_space().only(ARMS)
     for arm in ARMS:
-        trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)).ask()
-        configuration = space.suggest(trial, arm, share=share, rows=rows)
-        assert isinstance(configuration, Configuration)
+        configuration = drawn(space, arm, seed=seed, share=share, rows=rows)
         assert configuration.rule.key == arm
         assert configuration.batch_size <= rows
         assert space.known(configuration, share=share, rows=rows) is not None
@@ -71,73 +86,133 @@ def test_few_trials_search_few_dimensions() -> None:
         assert widths[0] < widths[-1]
 
 
-MISTAKES = {
-    "optimizers: {adamn: {}}": "or 'adam'?",
-    "optimisers: {adam: {}}": "Did you mean 'optimizers'?",
-    "optimizers: {adam: {learning_rat: 0.1}}": "Did you mean 'learning_rate'",
-    "optimizers: {adam: {learning_rate: {low: 0.1, high: 0.001}}}": "low 0.1 is above high 0.001. Swap them?",
-    "optimizers: {adam: {beta_1: 1.5}}": "adam.beta_1: must lie in [0, 1), got 1.5.",
-    "optimizers: {adam: {beta_1: {low: 0.5, high: 1.0}}}": "`high` must lie in [0, 1), got 1.0.",
-    "optimizers: {adam: {amsgrad: 3}}": "must lie in {true, false}, got 3",
-    "optimizers: {adam: {learning_rate: {low: 0.1}}}": "a range needs `low` and `high`",
-    "optimizers: {adam: {learning_rate: {low: 0.1, high: 0.2, scale: lg}}}": "Did you mean 'log'",
-    "optimizers: {adam: {learning_rate: {low: a, high: 0.2}}}": "`low` must be a number, got 'a'",
-    "optimizers: {adam: {learning_rate: []}}": "no value to choose from",
-    "optimizers: {adam: 3}": "must be a mapping of hyperparameters, got 3",
-    "optimizers: {}": "must name at least one of",
-    "optimizers: [adam]\nbatch_size: [0]": "0 is neither a whole number from 1 nor 'full'",
-    "optimizers: [adam]\noptimizers: [sgd]": "duplicate key",
-    "optimizers: [adam": "is not YAML",
-    "- adam": "must be a mapping",
-}
+def test_what_lies_outside_is_not_known() -> None:
+    """Another arm, a value beyond its range, a fixed value that differs, a schedule that is not there."""
+    space = SPACES["quick"]
+    inside = drawn(space, "adam")
+    assert space.known(inside, share=80, rows=1000)
+    for outside in (
+        dataclasses.replace(inside, rule=parse("yogi")),
+        dataclasses.replace(inside, rule=inside.rule.replaced(learning_rate=5.0)),
+        dataclasses.replace(inside, rule=inside.rule.replaced(beta_1=0.5)),
+        dataclasses.replace(inside, schedule=drawn(SPACES["choi2019"], "adam").schedule),
+        dataclasses.replace(inside, batch_size=7),
+    ):
+        assert space.known(outside, share=80, rows=1000) is None
 
 
-@pytest.mark.parametrize("text", MISTAKES)
-def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str) -> None:
-    """One clear message: file, line, what was got, how to mend it."""
-    path = tmp_path / "mine.yaml"
-    path.write_text(text)
-    with pytest.raises(InvalidSpace) as caught:
-        load_space(path)
-    assert MISTAKES[text] in str(caught.value)
-    assert f"{path}:" in str(caught.value)
+def test_a_known_configuration_may_have_any_digits() -> None:
+    """A person's own 1/3 is known, though suggestions have four digits."""
+    for arm in SPACES["sgd_family"].optimizers:
+        configuration = drawn(SPACES["sgd_family"], arm)
+        odd = dataclasses.replace(configuration, rule=configuration.rule.replaced(learning_rate=1 / 30))
+        found = SPACES["sgd_family"].known(odd, share=80, rows=1000)
+        assert found is not None
+        assert all(d._contains(d.to_internal_repr(found[0][name])) for name, d in found[1].items())
 
 
-def test_all_mistakes_of_a_file_at_once_with_their_lines(tmp_path: Path) -> None:
-    """Nobody mends a file one message at a time."""
-    path = tmp_path / "mine.yaml"
-    path.write_text(
-        "optimizers:\n  adamn: {}\n  sgd:\n    momentun: 0.9\n    learning_rate: {low: 1, high: 0.1}\nbatchsize: 3\n"
+# -- quotients and conditions ---------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_a_quotient_is_what_is_searched(seed: int) -> None:
+    """With `per: 1-momentum` the rate over 1 - momentum stays in the range, whatever the momentum is."""
+    space = of_sgd(learning_rate=Search("log", 0.1, 1.0, per="1-momentum"), momentum=Search("log1m", 0.0, 0.999))
+    rule = drawn(space, "sgd", seed=seed).rule
+    assert 0.0999 <= rule.values()["learning_rate"] / (1 - rule.values()["momentum"]) <= 1.001
+
+
+def test_a_quotient_is_one_parameter_of_the_study() -> None:
+    """Optuna sees the quotient under a name that says so, log-uniform between its bounds."""
+    trial = optuna.create_study().ask()
+    SPACES["choi2019"].suggest(trial, "adam", share=1, rows=1000)
+    asked = trial.distributions["learning_rate/epsilon"]
+    assert asked == optuna.distributions.FloatDistribution(1e-2, 1e4, log=True)
+    assert "learning_rate" not in trial.params
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_a_condition_decides_whether_a_hyperparameter_is_searched(seed: int) -> None:
+    """Where it does not hold, the default stands and Optuna is not asked; the order of writing does not matter."""
+    space = of_sgd(
+        nesterov=Search("choice", choices=(True,), when=(("momentum", Search("linear", 0.5, math.inf)),)),
+        momentum=Search("linear", 0.0, 0.9),
     )
-    with pytest.raises(InvalidSpace) as caught:
-        load_space(path)
-    assert [line.split(":")[1] for line in str(caught.value).splitlines()[1:]] == ["2", "4", "5", "6"]
+    values = drawn(space, "sgd", seed=seed).rule.values()
+    assert values["nesterov"] == (values["momentum"] >= 0.5)
 
 
-def test_wrapped_rules_are_searched_with_what_they_wrap(tmp_path: Path) -> None:
-    """A wrapper's arm has the hyperparameters of the wrapped rule too, in YAML as in a call."""
-    for wrapper in WRAPPERS:
-        key = f"{wrapper}(adam)"
-        searches = default_space().only([key]).optimizers[key]
-        assert "rule.learning_rate" in searches
-        path = tmp_path / "mine.yaml"
-        path.write_text(f"optimizers: {{{key}: {{rule.learning_rate: 0.01}}}}")
-        assert load_space(path).optimizers[key]["rule.learning_rate"].choices == (0.01,)
-        path.write_text(f"optimizers: {{{key}: {{learning_rate: 0.01}}}}")
-        with pytest.raises(InvalidSpace, match=r"Did you mean 'rule\.learning_rate'"):
-            load_space(path)
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**16))
+def test_an_arm_keeps_to_its_own_schedules_clippings_and_batches(seed: int) -> None:
+    """What an arm names of them narrows what all arms share, for itself alone."""
+    own = {"schedule": Search("choice", choices=("constant",)), "batch_size": Search("choice", choices=(8,))}
+    space = default_space().only(["adam", "sgd"])
+    space = dataclasses.replace(space, optimizers={**space.optimizers, "sgd": {**space.optimizers["sgd"], **own}})
+    found = drawn(space, "sgd", seed=seed)
+    assert (found.schedule.name, found.batch_size) == ("constant", 8)
+    assert {drawn(space, "adam", seed=seed + s).schedule.name for s in range(20)} == set(space.schedules)
 
 
-def test_numbers_are_numbers(tmp_path: Path) -> None:
-    """1e-3 is a float here, as in YAML 1.2; a value that is given alone is fixed."""
-    path = tmp_path / "mine.yaml"
-    path.write_text("optimizers: {adam: {learning_rate: {low: 1e-4, high: 1e-3}, beta_1: 0.8}}")
-    searches = load_space(path).optimizers["adam"]
-    assert (searches["learning_rate"].low, searches["learning_rate"].high) == (1e-4, 1e-3)
-    assert searches["beta_1"].choices == (0.8,)
+# -- narrowing ------------------------------------------------------------------------------------------------------
 
 
-def test_an_unknown_space_lists_the_known() -> None:
-    """A misspelt name is answered with the nearest."""
-    with pytest.raises(UnknownName, match="Did you mean 'default'"):
-        load_space("defualt")
+@pytest.mark.parametrize("arm", ARMS)
+@settings(max_examples=20)
+@given(low=st.floats(1e-6, 10), ratio=st.floats(1.01, 1e4))
+def test_a_narrowed_rate_stays_in_both_ranges(arm: str, low: float, ratio: float) -> None:
+    """The new range is a part of the declared one and of the given one, on the same scale; digits of the given
+    bounds beyond four do not count. The rest of the space stays as it was."""
+    space = default_space().only([arm])
+    [(name, before)] = [(n, s) for n, s in space.optimizers[arm].items() if n.endswith("learning_rate")]
+    after = space.narrowed(arm, low, low * ratio).optimizers[arm][name]
+    assert (after.scale, after.from_trials) == (before.scale, before.from_trials)
+    assert before.low <= after.low < after.high <= before.high
+    meets = max(before.low, low * 1.001) < min(before.high, low * ratio * 0.999)
+    assert not meets or (after.low >= low * 0.9994 and after.high <= low * ratio * 1.0006)
+    assert space.narrowed(arm, before.low, before.high).optimizers[arm][name] == before
+
+
+def test_a_narrowed_quotient_is_narrowed_at_the_defaults() -> None:
+    """A rate found with momentum 0.9 bounds the effective rate ten times higher."""
+    rate = Search("log", 1e-3, 10.0, per="1-momentum")
+    space = of_sgd(learning_rate=rate, momentum=Search("choice", choices=(0.9,)))
+    after = space.narrowed("sgd", 0.01, 0.1).optimizers["sgd"]["learning_rate"]
+    assert (after.low, after.high, after.per) == (0.1, 1.0, "1-momentum")
+
+
+def test_narrowing_keeps_what_is_fixed() -> None:
+    """A fixed rate stays; of several choices stay those within, and all of them if none is."""
+    space = of_sgd(learning_rate=Search("choice", choices=(0.01, 0.1)))
+    assert space.narrowed("sgd", 0.05, 1.0).optimizers["sgd"]["learning_rate"].choices == (0.1,)
+    assert space.narrowed("sgd", 0.5, 1.0).optimizers["sgd"]["learning_rate"].choices == (0.01, 0.1)
+    assert of_sgd().narrowed("sgd", 0.5, 1.0) == of_sgd()
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (1.0, 0.1), (math.nan, 1.0), (0.1, math.inf)])
+def test_what_is_no_range_narrows_nothing(low: float, high: float) -> None:
+    """Bounds must be positive, finite and in order, and the arm must be there."""
+    with pytest.raises(InvalidValue, match="narrow to 0 < `low` < `high`"):
+        default_space().narrowed("adam", low, high)
+    with pytest.raises(UnknownName, match="Did you mean 'adam'"):
+        default_space().narrowed("adma", 0.1, 0.2)
+
+
+def test_defaults_hold_what_is_fixed() -> None:
+    """An arm's defaults are the rule's, but for what the space fixes."""
+    for arm in SPACES["quick"].optimizers:
+        rule = SPACES["quick"].defaults(arm)
+        for name, search in SPACES["quick"].optimizers[arm].items():
+            if name in rule.named_numbers():
+                expected = search.choices[0] if len(search.choices) == 1 else parse(arm).named_numbers()[name]
+                assert rule.named_numbers()[name] == expected
+
+
+def test_the_digest_is_of_what_is_searched() -> None:
+    """Names and descriptions do not count; everything else does."""
+    space = default_space()
+    assert dataclasses.replace(space, name="other", description="").digest() == space.digest()
+    assert len({space.digest() for space in SPACES.values()}) == len(SPACES)
+    assert space.narrowed("adam", 1e-4, 1e-2).digest() != space.digest()

@@ -7,6 +7,7 @@ gigabytes), no tags (they name Python objects), one document, at most 1 MB and 2
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +74,9 @@ def spelt(value: Any) -> str:
     """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return repr(value) if isinstance(value, (str, int)) else f"{value:.12g}"
+    if isinstance(value, (str, int)):
+        return repr(value)
+    return f"{value:.12g}" if math.isfinite(value) else f"{value}".replace("nan", ".nan").replace("inf", ".inf")
 
 
 def nearest(name: Any, known: Any) -> str:
@@ -168,7 +171,7 @@ class _Composer:
         kind, mark = type(event).__name__, event.start_mark
         place = (mark.line + 1, mark.column + 1)
         if getattr(event, "tag", None) is not None:
-            self._mistakes.add(place, f"the tag {event.tag!r}: a space has plain values only, remove it.")
+            self._mistakes.add(place, f"the tag {_short(event.tag)}: a space has plain values only, remove it.")
         if kind == "DocumentStartEvent":
             self._documents += 1
             if self._documents > 1:
@@ -221,3 +224,7 @@ def _resolved(text: str) -> Any:
     if _WHOLE.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _short(tag: str) -> str:
+    return repr(tag.replace("tag:yaml.org,2002:", "!!"))

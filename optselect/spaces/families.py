@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from optselect.clipping import CLIPPINGS
-from optselect.errors import UnknownName
+from optselect.errors import UnknownName, suggestion
 from optselect.hyper import Declared, Hyper, Search
 from optselect.rule import Rule
 from optselect.rules import RULES, parse
@@ -34,7 +34,7 @@ def member(section: str, name: str) -> Member:
     if section == "optimizers":
         return parse(name)
     if name not in FAMILIES[section]:
-        raise UnknownName(name)
+        raise UnknownName(f"no member is called {name!r}. {suggestion(name, FAMILIES[section])}")
     return FAMILIES[section][name]
 
 

@@ -29,10 +29,17 @@ def available() -> dict[str, Path]:
 def find(reference: str | Path) -> Path:
     """The file of a shipped space, or the path that it is. Raises `UnknownName` if it is neither."""
     path = available().get(str(reference), Path(reference))
-    if not path.is_file():
+    if not _is_file(path):
         hint = nearest(reference, available())
         raise UnknownName(f"Space: {str(reference)!r} is neither a file nor a shipped space. {hint}")
     return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # longer than the file system takes, or with a null character
+        return False
 
 
 def load_space(reference: str | Path | None) -> Space:
@@ -81,7 +88,7 @@ def _base(node: Node, path: Path, above: tuple[Path, ...], mistakes: Mistakes) -
         return _everything()
     try:
         found = available().get(node.value) or find(path.parent / node.value)
-    except (UnknownName, ValueError, OSError):  # a path may hold characters that no file system takes
+    except UnknownName:
         hint = nearest(node.value, available())
         mistakes.add(node, f"`base`: {node} is neither a shipped space nor a file beside this one. {hint}")
         return _everything()

@@ -21,6 +21,7 @@ from optselect.spaces.space import Space, default_space
 
 __all__ = ["build"]
 
+_NEARLY_OFF = ("no", "none", "never", "remove", "drop", "OFF", "Off")
 _KEYS = ["base", "description", *FAMILIES, "batch_size"]
 
 
@@ -76,13 +77,13 @@ class _Section:
             self._wrong(node if node.value is not None else place, self._must_name(node))
             return {}
         changes = self.base is not None and node.elements is None and "others" not in node.named()
-        found = dict(self.base or {}) if changes else {}
+        found, before = dict(self.base or {}) if changes else {}, len(self.mistakes)
         for key, of, body in self._known(pairs):
             if _is_off(body):
                 self._take_away(key, body, found)
             else:
                 found[key] = self._searches(key, of, body)
-        if not found and not self.mistakes:
+        if not found and len(self.mistakes) == before:
             self._wrong(place, self._must_name(node))
         return found
 
@@ -110,11 +111,7 @@ class _Section:
             try:
                 of = member(self.section, name.value)
             except UnknownName as error:
-                hint = str(error).split(" Known: ")[0]
-                family = FAMILIES[self.section]
-                if hint == name.value or "no member" in hint:
-                    hint = nearest(name.value, family)
-                self._wrong(name, f"no {name.value!r}. {hint}")
+                self._wrong(name, str(error).split(" Known: ")[0].removeprefix("Rule: "))
                 continue
             key = of.key if isinstance(of, Rule) else of.name
             if key in seen:
@@ -134,7 +131,8 @@ class _Section:
         found = dict(declared(of) if start is None else start)
         if body.entries is None:
             if not body.single or body.value is not None:
-                self.mistakes.add(body, f"{key}: must be a mapping of hyperparameters, got {body}.")
+                hint = " To take it away write off." if self.base is not None and body.value in _NEARLY_OFF else ""
+                self.mistakes.add(body, f"{key}: must be a mapping of hyperparameters, got {body}.{hint}")
             return found
         known, before = hypers(of), len(self.mistakes)
         for name, value in body.entries:
@@ -199,7 +197,7 @@ def _narrowed_arms(
         for name, section in SHARED.items():
             if name in kept and section in found:
                 there = tuple(choice for choice in kept[name].choices if choice in found[section])
-                if not there:
+                if not there and all(choice in FAMILIES[section] for choice in kept[name].choices or [""]):
                     at = bodies[key].named().get(name, place) if key in bodies else place
                     names = " or ".join(map(str, kept[name].choices))
                     mistakes.add(at, f"{key}: goes with {names} only, which is not among the {section} of this space.")

@@ -117,6 +117,7 @@ class Reader:
             return start
         text = _range_mistake(self.name, low, high, scale, per)
         if text:
+            text += f" Its scale is {scale} if no `scale` is given." if "scale" in text and "scale" not in given else ""
             self._wrong(given.get("low") or given.get("high") or node, text)
             return start
         made = dataclasses.replace(start or Search("linear"), choices=(), low=low, high=high, per=per, **extra)
@@ -162,7 +163,8 @@ class Reader:
             if key.value in others:
                 found.append((key.value, self._allowed(others[key.value], value)))
             else:
-                self._wrong(key, f"`when` names {key.value!r}. {nearest(key.value, others)}")
+                named = "itself" if key.value == self.name else repr(key.value)
+                self._wrong(key, f"`when` names {named}. {nearest(key.value, others)}")
         return tuple(found)
 
     def _allowed(self, hyper: Hyper, node: Node) -> Search:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from optselect.hyper import Search
-from optselect.spaces.families import SHARED, Members, member
+from optselect.spaces.families import FAMILIES, Members, declared, defaults, member
 from optselect.spaces.space import Space
 
 __all__ = ["plain", "write_yaml"]
@@ -18,9 +18,7 @@ def plain(space: Space) -> dict[str, Any]:
     described = {"description": space.description} if space.description else {}
     return {
         **described,
-        "optimizers": _members(space.optimizers),
-        "schedules": _members(space.schedules),
-        "clipping": _members(space.clipping),
+        **{section: _members(section, getattr(space, section)) for section in FAMILIES},
         "batch_size": _search(space.batch_size),
     }
 
@@ -56,18 +54,18 @@ def _source(key: str) -> str:
     return "\n".join(part.paper for part in rule.parts if part.paper)
 
 
-def _members(members: Members) -> dict[str, Any]:
-    return {
-        name: {
-            key: _names(search) if key in SHARED and key != "batch_size" else _search(search)
-            for key, search in own.items()
-        }
-        for name, own in members.items()
-    }
+def _members(section: str, members: Members) -> dict[str, Any]:
+    return {name: {**_unsearched(section, name, own), **_searches(own)} for name, own in members.items()}
 
 
-def _names(search: Search) -> list[str]:
-    return list(search.choices)
+def _searches(own: Mapping[str, Search]) -> dict[str, Any]:
+    return {key: _search(search) for key, search in own.items()}
+
+
+def _unsearched(section: str, name: str, own: Mapping[str, Search]) -> dict[str, Any]:
+    """What a member declares and the space leaves at its default. A file must say so, for else it is searched."""
+    of = member(section, name)
+    return {key: [defaults(of)[key]] for key in declared(of) if key not in own}
 
 
 def _search(search: Search) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def _check(names: Sequence[str], as_json: bool) -> None:
         for name, wrong in found.items():
             _tell(name, wrong)
     if any(found.values()):
-        raise click.exceptions.Exit(2)
+        sys.exit(2)
 
 
 def _tell(name: str, mistakes: Sequence[Any]) -> None:
@@ -87,20 +88,21 @@ def _tell(name: str, mistakes: Sequence[Any]) -> None:
         click.echo(f"{name}: no mistakes")
     for mistake in mistakes:
         if not mistake.line:
-            click.echo(f"{name}: {mistake.text}")
+            click.echo(f"{name}: {mistake.text}", err=True)
             continue
-        click.echo(f"{name}:{mistake.line}:{mistake.column}: {mistake.text}")
+        click.echo(f"{name}:{mistake.line}:{mistake.column}: {mistake.text}", err=True)
         if mistake.source.strip():
             source, column = _window(mistake.source, mistake.column)
-            click.echo(f"{mistake.line:>5} | {source}\n{'':>5} | {'':>{column - 1}}^")
+            click.echo(f"{mistake.line:>5} | {source}\n{'':>5} | {'':>{column - 1}}^", err=True)
 
 
 def _window(source: str, column: int, width: int = 70) -> tuple[str, int]:
     """The part of a line around a column, safe to print, and where in it the column is.
 
     >>> _window("a: " + "x" * 1000, 500, width=9)
-    ('xxxxxxxxx', 5)
+    ('…xxxxxxxxx…', 6)
     """
     start = max(0, min(column - 1 - width // 2, len(source) - width))
     shown = "".join(c if c.isprintable() else " " for c in source[start : start + width])
-    return shown.rstrip(), column - start
+    shown = ("…" if start else "") + shown.rstrip() + ("…" if len(source) > start + width else "")
+    return shown, column - start + (start > 0)

@@ -33,7 +33,15 @@ def main() -> None:
     x = ((x - x.mean(0)) / x.std(0)).astype("float32")
     found = {name: by_compile(name, x, y) for name in RULES}
     result = optselect.tune(
-        None, (x, y), optimizers=list(RULES), trials=3 * len(RULES), epochs=30, seeds=2, mlflow=None, study="every-rule"
+        None,
+        (x, y),
+        optimizers=list(RULES),
+        trials=3 * len(RULES),
+        epochs=30,
+        care="quick",
+        confirm=2,
+        mlflow=None,
+        study="every-rule",
     )
     best = result.trials.query("stage == 'search'").groupby("optimizer")["val_accuracy"].max()
     print(f"{'rule':<22}{'model.compile':>14}{'best of 3 in tune':>19}")

@@ -18,7 +18,7 @@ from optselect.configuration import Configuration
 from optselect.ledger import read
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
-STUDY = ["tune", "sklearn:iris", "--trials", "21", "--epochs", "4", "--seeds", "2", "--workers", "1"]
+STUDY = ["tune", "sklearn:iris", "--trials", "21", "--epochs", "4", "--care", "quick", "--confirm", "2", "--workers", "1"]
 
 
 def trials(folder: Path) -> list[dict[str, Any]]:
@@ -54,9 +54,9 @@ def test_the_budget_is_exact_and_shared_fairly(finished: tuple[Path, dict[str, A
 def test_a_killed_study_goes_on_as_if_it_had_not_been(
     finished: tuple[Path, dict[str, Any]], tmp_path: Path, optselect: Cli
 ) -> None:
-    """SIGKILL in the search, again in the confirmations, then the same command: bit for bit the uninterrupted run."""
+    """SIGKILL in the search, in the race and in the confirmations, then the same command: bit for bit the same."""
     ledger = tmp_path / "optselect-studies/iris/ledger.jsonl"
-    for enough in (8, 25):
+    for enough in (8, 25, 40):
         process = subprocess.Popen(
             [sys.executable, "-m", "optselect", *STUDY, "--mlflow", "none"],
             cwd=tmp_path,
@@ -81,7 +81,7 @@ def test_a_finished_study_only_reports(finished: tuple[Path, dict[str, Any]]) ->
     folder, before = finished
     code = (
         "import json, sys\nfrom optselect import tune\n"
-        "r = tune(None, 'sklearn:iris', trials=21, epochs=4, seeds=2, workers=1)\n"
+        "r = tune(None, 'sklearn:iris', trials=21, epochs=4, care='quick', confirm=2, workers=1)\n"
         "assert not {'tensorflow', 'mlflow'} & sys.modules.keys()\n"
         "print(json.dumps(r.to_dict()))\n"
     )
@@ -150,7 +150,7 @@ def test_the_saved_model_answers_raw_rows_without_optselect(finished: tuple[Path
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) == pytest.approx(found["verdict"]["plain_keras"], abs=0.15)
+    assert float(done.stdout) == pytest.approx(found["verdict"]["check"], abs=0.15)
 
 
 def test_optuna_reads_the_export(finished: tuple[Path, dict[str, Any]]) -> None:
@@ -190,7 +190,9 @@ def test_a_dead_mlflow_server_costs_a_warning(tmp_path: Path, optselect: Cli) ->
         "3",
         "--epochs",
         "1",
-        "--seeds",
+        "--care",
+        "quick",
+        "--confirm",
         "2",
         "--optimizers",
         "adam,sgd,adagrad",

@@ -8,24 +8,23 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from optselect.api.closing import Closing, fresh_seeds, trainings
 from optselect.api.result import Result, snippet
 from optselect.api.settings import Settings
-from optselect.configuration import BASELINE, Configuration
+from optselect.configuration import BASELINE
 from optselect.executors import LocalExecutor
 from optselect.export import export
 from optselect.ledger import Ledger
 from optselect.records import StudyRecord, TrialRecord
 from optselect.rules import parse
-from optselect.seeds import derive
 from optselect.spaces import Space
 from optselect.study.arm import Direction
+from optselect.study.importance import importance
 from optselect.study.listener import Listener
-from optselect.study.search import Budget, Search, search_seed, why_nothing
+from optselect.study.search import Budget, Search, search_seed
 from optselect.study.study import Study
 from optselect.tracking import MlflowTracker, NullTracker, Tracker, default_uri
-from optselect.trainer.jobs import Job, Plan
-from optselect.verdict import judge
-from optselect.verdict.finals import Confirm, confirmation_seeds, finalists
+from optselect.trainer.jobs import Plan
 
 __all__ = ["Session"]
 
@@ -59,9 +58,10 @@ class Session:
         restored = [TrialRecord.from_dict(e) for e in self._entries("trial")]
         study = Study(self.ledger, restored=restored, objective=self._objective)
         search = self._search(study, direction, description.get("workers", 1))
-        if search.finished() and self._confirm(study, direction).finished() and self._entry("check"):
+        closing = self._closing(description, direction)
+        if search.finished() and closing.finished(study):
             self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
-            return self._result(study, direction, description, len(restored))
+            return self._result(study, closing, search, description, len(restored))
         if restored:
             self.listener.restored(restored)
         tracker = self._tracker(direction)
@@ -69,8 +69,9 @@ class Session:
             tracker.start(dataclasses.replace(self.record, description=description), resumed=restored)
             executor = self._workers()
             study.drive(search, executor, tracker, self.listener)
-            study.drive(self._confirm(study, direction), executor, tracker, self.listener)
-            result = self._result(study, direction, description, len(restored))
+            for stage in closing.stages(study):
+                study.drive(stage, executor, tracker, self.listener)
+            result = self._result(study, closing, search, description, len(restored))
             self._write(result, search, tracker)
         finally:
             for warning in tracker.close(timeout=30.0):
@@ -79,7 +80,6 @@ class Session:
 
     def _search(self, study: Study, direction: Direction, workers: int) -> Search:
         settings = self.settings
-        reserve = settings.seeds * (len(self.space.optimizers) + 1)
         return Search(
             self.space,
             study.records,
@@ -87,26 +87,24 @@ class Session:
             rows=self.rows,
             epochs=self.spec.epochs,
             direction=direction,
-            budget=Budget(trials=settings.trials, seconds=settings.seconds, reserve=reserve),
+            budget=Budget(trials=settings.trials, seconds=settings.seconds, reserve=trainings(settings)),
             workers=workers,
-            closed=bool(study.of_stage("confirm")),
+            closed=any(record.stage != "search" for record in study.records),
         )
 
-    def _confirm(self, study: Study, direction: Direction) -> Confirm:
-        """The stage of confirmation. Raises `NoResult` where the search found nothing to confirm."""
-        return Confirm(
-            self._finalists(study, direction),
-            study.records,
-            seed=self.settings.seed,
-            seeds=self.settings.seeds,
+    def _closing(self, description: Mapping[str, Any], direction: Direction) -> Closing:
+        return Closing(
+            settings=self.settings,
             epochs=self.spec.epochs,
+            baseline=self.baseline,
+            direction=direction,
+            objective=self._objective,
+            headline=description["headline"],
+            maximize=description["headline_maximize"],
+            ledger=self.ledger,
+            listener=self.listener,
+            workers=self._workers,
         )
-
-    def _finalists(self, study: Study, direction: Direction) -> list[tuple[str, Configuration]]:
-        found = finalists(study.of_stage("search"), baseline=self.baseline, direction=direction)
-        if not found:
-            raise why_nothing(study.of_stage("search"), self._objective)
-        return found
 
     def _describe(self) -> dict[str, Any]:
         """Start the workers, hear what they say of the task, and only then begin the ledger."""
@@ -127,7 +125,7 @@ class Session:
         self._executor = LocalExecutor(
             self.spec,
             [parse(name) for name in self.space.optimizers],
-            [search_seed(self.settings.seed), *confirmation_seeds(self.settings.seed, self.settings.seeds)],
+            [search_seed(self.settings.seed), *fresh_seeds(self.settings)],
             log=self.directory / "worker.log",
             plan=self._plan(),
             workers=self.settings.workers,
@@ -138,8 +136,8 @@ class Session:
     def _plan(self) -> Plan:
         """What the workers will have to do; the way of running the steps, once decided, holds for the whole study."""
         known = self._entry("task")
-        trainings = (self.settings.trials or math.inf) + self.settings.seeds * (len(self.space.optimizers) + 1)
-        steps = trainings * self.spec.epochs * -(-self.rows // BASELINE.batch_size)
+        count = (self.settings.trials or math.inf) + trainings(self.settings)
+        steps = count * self.spec.epochs * -(-self.rows // BASELINE.batch_size)
         return Plan(
             steps=steps,
             seconds=self.settings.seconds or math.inf,
@@ -158,19 +156,14 @@ class Session:
             direction=direction,
         )
 
-    def _result(self, study: Study, direction: Direction, description: Mapping[str, Any], resumed: int) -> Result:
-        headline = description["headline"]
-        verdict = judge(
-            self._finalists(study, direction),
-            study.records,
-            baseline=self.baseline,
-            objective=self._objective,
-            minimize=direction == "minimize",
-            headline=headline,
-            maximize=description["headline_maximize"],
+    def _result(
+        self, study: Study, closing: Closing, search: Search, description: Mapping[str, Any], resumed: int
+    ) -> Result:
+        mattered = {name: importance(arm.study) for name, arm in search.arms.items()}
+        verdict = dataclasses.replace(
+            closing.completed(study), importance={name: found for name, found in mattered.items() if found}
         )
         best = verdict.recommended.configuration
-        verdict = dataclasses.replace(verdict, check=self._check(best, headline))
         steps = -(-self.rows // best.batch_size) * self.spec.epochs
         return Result(
             name=self.record.name,
@@ -183,27 +176,6 @@ class Session:
             spec=self.spec,
             resumed=resumed,
         )
-
-    def _check(self, best: Configuration, headline: str) -> float:
-        """The recommended configuration trained once with `model.fit`, on a seed of its own; the model is kept."""
-        done = next((e for e in self._entries("check") if e["configuration"] == best.to_dict()), None)
-        if done is None:
-            self.listener.stage("check", 0, 1)
-            job = Job(
-                configuration=best,
-                seed=derive(self.settings.seed, "check"),
-                epochs=self.spec.epochs,
-                test=True,
-                plain=True,
-                save=self.directory.resolve() / "best.keras",
-            )
-            run = self._workers().run(job)
-            done = {"configuration": best.to_dict(), "metrics": dict(run.metrics), "error": run.error}
-            if run.error:
-                self.listener.say(f"Warning: plain `model.fit` failed: {run.error}")
-            self.ledger.append("check", done)
-            self.ledger.entries.append({"kind": "check", **done})
-        return float(done["metrics"].get(f"test_{headline}", float("nan")))
 
     def _write(self, result: Result, search: Search, tracker: Tracker) -> None:
         recommendation = self.directory / "recommendation.json"

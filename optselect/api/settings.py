@@ -3,36 +3,52 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import get_args
 
-from optselect.errors import InvalidValue
+from optselect.errors import InvalidValue, UnknownName, suggestion
+from optselect.verdict.race import PRESETS
+from optselect.verdict.ranking import Preference
 
 __all__ = ["Settings"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """trials, seconds: the budget, as in `Budget`; 60 trials if neither is given. seeds: fresh ones a finalist.
+    """trials, seconds: the budget, as in `Budget`; 60 trials if neither is given. care: how many are re-run how often,
+    a preset of `race`. confirm: confirmations of a finalist, None for the preset's. rope: as `width` in `judge`.
+    prefer: as there. seed: of the whole study. workers: training processes, None to be found. mlflow: as in `tune`.
 
-    seed: of the whole study. workers: training processes, None for one a core. mlflow: as in `tune`.
-
-    >>> Settings(seeds=1)
+    >>> Settings(confirm=1)
     Traceback (most recent call last):
-    optselect.errors.InvalidValue: tune: `seeds` must be at least 2, got 1.
+    optselect.errors.InvalidValue: tune: `confirm` must be 0 or at least 2 (one number has no interval), got 1.
     """
 
     trials: int | None = None
     seconds: float | None = None
-    seeds: int = 5
+    care: str = "standard"
+    confirm: int | None = None
+    rope: float | None = None
+    prefer: Preference = "simplest"
     seed: int = 0
     workers: int | None = None
     mlflow: str | None = "default"
 
     def __post_init__(self) -> None:
-        for name, shown, least in (
-            ("trials", "trials", 1), ("seconds", "time", 1), ("seeds", "seeds", 2), ("workers", "workers", 1),
-        ):  # fmt: skip
+        for name, shown, least in (("trials", "trials", 1), ("seconds", "time", 1), ("workers", "workers", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InvalidValue(f"tune: `{shown}` must be at least {least}, got {value}.")
+        for name, known in (("care", list(PRESETS)), ("prefer", list(get_args(Preference)))):
+            if getattr(self, name) not in known:
+                raise UnknownName(
+                    f"tune: no `{name}` {getattr(self, name)!r}. {suggestion(getattr(self, name), known)}"
+                )
+        if self.confirm is not None and (self.confirm < 0 or self.confirm == 1):
+            raise InvalidValue(
+                f"tune: `confirm` must be 0 or at least 2 (one number has no interval), got {self.confirm}."
+            )
+        if self.rope is not None and not 0 <= self.rope < math.inf:
+            raise InvalidValue(f"tune: `rope` must be a number from 0, got {self.rope}.")
         if self.trials is None and self.seconds is None:
             object.__setattr__(self, "trials", 60)

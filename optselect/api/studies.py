@@ -22,7 +22,7 @@ def studies(out: str | Path | None = None) -> list[dict[str, Any]]:
         if started is None:
             continue
         recommendation = path.with_name("recommendation.json")
-        finished = any(e["kind"] == "check" for e in entries) and recommendation.exists()
+        finished = any(e["kind"] == "refit" for e in entries) and recommendation.exists()
         text = json.loads(recommendation.read_text())["verdict"]["text"] if finished else ""
         found.append(
             {

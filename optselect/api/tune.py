@@ -18,6 +18,7 @@ from optselect.records import StudyRecord
 from optselect.spaces import Space, load_space
 from optselect.study.listener import Listener, Silent
 from optselect.study.study import check_conflict
+from optselect.verdict.ranking import Preference
 
 __all__ = ["tune"]
 
@@ -36,7 +37,10 @@ def tune(
     optimizers: Sequence[str] | None = None,
     space: str | Path | None = None,
     objective: str = "val_loss",
-    seeds: int = 5,
+    care: str = "standard",
+    confirm: int | None = None,
+    rope: float | None = None,
+    prefer: Preference = "simplest",
     seed: int = 0,
     workers: int | None = None,
     mlflow: str | None = "default",
@@ -56,7 +60,11 @@ def tune(
     by label, or "balanced". trials: in total, over all
     optimizers (60 if `time` is not given either). time: seconds for the whole study. epochs: of every training.
     optimizers: names of the arms; all of the space if None. space: a shipped space's name or a YAML file.
-    objective: "val_loss" or "val_" and a metric. seeds: fresh seeds a finalist. seed: of the whole study.
+    objective: "val_loss" or "val_" and a metric. care: "quick", "standard" or "careful": how many candidates are re-run
+    on how many fresh seeds. confirm: confirmations of a finalist, 0 for none, None for what `care` says. rope: the
+    difference in the headline metric that does not matter, None for the larger of one standard error and half a point
+    (of a share) or one per cent. prefer: what is recommended among those within one standard error of the best, the
+    "simplest", "best", "fastest" or "cheapest" (in memory). seed: of the whole study.
     workers: training processes. mlflow: a tracking URI, "default" for `MLFLOW_TRACKING_URI` or a local SQLite
     file, None for no tracking. study: its name. out: where its folder goes.
 
@@ -68,7 +76,17 @@ def tune(
     >>> optimizer = result.best.optimizer(total_steps=result.total_steps)     # doctest: +SKIP
     """
     listener = listener or Silent()
-    settings = Settings(trials=trials, seconds=time, seeds=seeds, seed=seed, workers=workers, mlflow=mlflow)
+    settings = Settings(
+        trials=trials,
+        seconds=time,
+        care=care,
+        confirm=confirm,
+        rope=rope,
+        prefer=prefer,
+        seed=seed,
+        workers=workers,
+        mlflow=mlflow,
+    )
     if epochs < 1:
         raise InvalidValue(f"tune: `epochs` must be at least 1, got {epochs}.")
     chosen = load_space(space)
@@ -87,7 +105,7 @@ def tune(
     directory = Path(out or STUDIES) / name
     record = StudyRecord(
         name=name,
-        fingerprint={**spec.fingerprint(), "space": chosen.digest(), "seed": str(seed), "seeds": str(seeds)},
+        fingerprint={**spec.fingerprint(), "space": chosen.digest(), "seed": str(seed), "care": care},
         description={"data": spec.data.name, "space": chosen.name},
     )
     for line in (*spec.describe(), *_batches(chosen, len(spec.split.train))):

@@ -13,8 +13,10 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
 from optselect.records import TrialRecord
+from optselect.verdict.numbers import number
 
 if TYPE_CHECKING:
     from optselect.api import Result
@@ -24,8 +26,11 @@ __all__ = ["Board"]
 _STAGES = {
     "start": "Starting the training process",
     "search": "Searching",
+    "race": "Racing on fresh seeds, at most",
     "confirm": "Confirming on fresh seeds",
+    "basin": "Trying other learning rates",
     "check": "Training once with plain model.fit",
+    "refit": "Training the model to keep",
 }
 _QUIET_SECONDS = 10.0  # between two lines in a pipe
 
@@ -104,7 +109,11 @@ class Board:
         out = Console(highlight=False)
         out.print(_ranking(result))
         out.print()
-        out.print(Panel(result.verdict.text(), title="Verdict", title_align="left"))
+        out.print(_optimizers(result))
+        if mattered := _importance(result):
+            out.print(mattered, markup=False)
+        out.print()
+        out.print(Panel(Text(result.verdict.text()), title="Verdict", title_align="left"))
         out.print()
         out.print("Paste it after your `model = ...`:\n", markup=False)
         if out.is_terminal:
@@ -140,18 +149,46 @@ class Board:
 
 def _ranking(result: Result) -> Table:
     verdict = result.verdict
+    where = "held-out" if verdict.confirmed else "validation"
     table = Table(title="Finalists on fresh seeds", title_justify="left", header_style="bold")
     table.add_column("configuration", ratio=1)
-    table.add_column(verdict.objective, justify="right", no_wrap=True)
-    table.add_column(f"held-out {verdict.headline}", justify="right", no_wrap=True)
-    table.add_column("95 % interval", justify="right", no_wrap=True)
-    for standing in verdict.ranking:
+    for column in (verdict.objective, f"{where} {verdict.headline}", "95 % interval", "P(best)"):
+        table.add_column(column, justify="right")
+    for place, standing in enumerate(verdict.ranking):
         held = standing.held_out
-        mark = " (Keras's default)" if standing.configuration == verdict.baseline else ""
+        said = [str(standing.configuration)]
+        said += ["(Keras's default)"] * (standing.configuration == verdict.baseline)
+        said += ["← recommended"] * (place == verdict.chosen)
         table.add_row(
-            f"{standing.configuration}{mark}",
-            f"{standing.objective.mean:.4g}",
-            f"{held.mean:.4g}",
-            f"{held.low:.4g} to {held.high:.4g}",
+            Text(" ".join(said)),
+            number(standing.objective.mean),
+            number(held.mean),
+            f"{number(held.low)} to {number(held.high)}",
+            f"{standing.p_best:.2f}",
         )
     return table
+
+
+def _optimizers(result: Result) -> Table:
+    """What every other optimizer cost and what stood against it."""
+    lost = {loss.arm: loss for loss in result.verdict.lost}
+    table = Table(title="Optimizers", title_justify="left", header_style="bold")
+    table.add_column("optimizer", no_wrap=True)
+    table.add_column("a step", justify="right", no_wrap=True)
+    table.add_column("memory", justify="right", no_wrap=True)
+    table.add_column("why not", ratio=1)
+    for cost in result.verdict.costs:
+        against = "; ".join(lost[cost.arm].reasons) if cost.arm in lost else "recommended"
+        step = f"{cost.step_seconds * 1000:.2g} ms" if cost.step_seconds else ""
+        table.add_row(cost.arm, step, f"{cost.memory / 1e6:.2g} MB", Text(against))
+    return table
+
+
+def _importance(result: Result) -> str:
+    """One line: what mattered in the ranges that were searched."""
+    found = result.verdict.importance
+    if not found:
+        return ""
+    said = [f"{arm}: " + ", ".join(f"{name} {share:.0%}" for name, share in list(shares.items())[:3] if share >= 0.01)
+            for arm, shares in found.items()]  # fmt: skip
+    return f"What mattered, in the ranges that were searched (elsewhere it may be otherwise): {'; '.join(said)}."

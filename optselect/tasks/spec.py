@@ -78,6 +78,14 @@ class TaskSpec:
         }
         return found | ({"class_weight": str(self.class_weight)} if self.class_weight else {})
 
+    def joined(self) -> TaskSpec:
+        """The same task with the validation rows in the training part too, for the model that is kept.
+
+        The columns of a table stay those that the training part alone showed.
+        """
+        rows = np.sort(np.concatenate([self.split.train, self.split.validation]))
+        return dataclasses.replace(self, split=dataclasses.replace(self.split, train=rows))
+
     def describe(self) -> list[str]:
         """Lines for people: sizes, parts, columns, and everything that was inferred."""
         asked = [_asked(target) for target in self.targets]

@@ -25,7 +25,8 @@ class Job:
     with; the answer then tells of the new epochs only. keep: a file for the state at the end, to go on with later
     (not written if the training broke down). test: also evaluate on the test part. plain: with the stock Keras
     optimizer and `model.fit` instead of the compiled program. save: where to write the trained model, in front of
-    it the layers that take raw columns (plain only).
+    it the layers that take raw columns (plain only). refit: train on the validation rows too (plain only); val_*
+    then tell of rows that were trained on.
     """
 
     configuration: Configuration
@@ -37,6 +38,7 @@ class Job:
     test: bool = False
     plain: bool = False
     save: Path | None = None
+    refit: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -118,6 +118,8 @@ def _run(payload: tuple[str, Job | Probe], trainers: dict[str, Any]) -> Run | Pr
     plain = isinstance(job, Job) and job.plain
     trainer = trainers["plain" if plain else "search"]
     try:
+        if isinstance(job, Job) and job.refit:
+            trainer = _refitting(trainer)
         if way and not plain:
             trainer.program.way = way
         answer: Run | ProbeRun = trainer.run(job) if isinstance(job, Job) else trainer.probe(job)
@@ -125,6 +127,14 @@ def _run(payload: tuple[str, Job | Probe], trainers: dict[str, Any]) -> Run | Pr
         traceback.print_exc(file=sys.stderr)
         return broken(job, _said(error, f" at batch {job.configuration.batch_size}"))
     return answer
+
+
+def _refitting(trainer: Any) -> Any:
+    """A trainer of the same task whose training part holds the validation rows too, prepared anew."""
+    from optselect.tasks.task import Task
+    from optselect.trainer.run import FitTrainer
+
+    return FitTrainer(Task.from_spec(trainer.task.spec.joined()))
 
 
 def _said(error: Exception, where: str = "") -> str:

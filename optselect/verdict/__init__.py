@@ -5,7 +5,7 @@ The way of a verdict: `screening` (whom to re-run), `race` (under which seeds), 
 Beside it: `across` (many data sets) and `scaling` (another batch size).
 """
 
-from optselect.verdict.ranking import Standing, Verdict, judge
+from optselect.verdict.ranking import Standing, Verdict, judge, seeds_around
 from optselect.verdict.statistics import Estimate, estimate
 
-__all__ = ["Estimate", "Standing", "Verdict", "estimate", "judge"]
+__all__ = ["Estimate", "Standing", "Verdict", "estimate", "judge", "seeds_around"]

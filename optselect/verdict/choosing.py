@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -78,7 +79,13 @@ class Choice:
 
 
 def recommend(
-    scores: ArrayLike, order: Sequence[Simplicity], *, baseline: int, minimize: bool, rho: float = 0.0
+    scores: ArrayLike,
+    order: Sequence[Any],
+    *,
+    baseline: int,
+    minimize: bool,
+    rho: float = 0.0,
+    further: ArrayLike | None = None,
 ) -> Choice:
     """The simplest candidate within one standard error of the best, unless the default beats it.
 
@@ -87,8 +94,10 @@ def recommend(
     the baseline) < 0.5, the baseline is recommended.
 
     scores: shape (seeds, candidates), row i under seed i; NaN is a training that broke down, and such a candidate
-    is out. order: of each candidate, from `simplicity`. baseline: the position of Keras's default Adam. rho: as
-    in `estimate`. Raises `NoResult` where every candidate broke down.
+    is out. order: of each candidate, from `simplicity`; or whatever sorts, the smallest to be preferred among the
+    tied. baseline: the position of Keras's default Adam. rho: as in `estimate`. further: scores of the same
+    candidates under more seeds. They choose nothing, so that what is reported of them is no choice's luck: they only
+    can put a candidate out or send back to the default. Raises `NoResult` where every candidate broke down.
 
     >>> plain, rich = Simplicity(0, 0, False, 0, 0, 0.0), Simplicity(3, 1, True, 2, 0, 0.0)
     >>> recommend([[0.90, 0.91, 0.7], [0.92, 0.93, 0.7], [0.92, 0.91, 0.7]], [plain, rich, plain],
@@ -98,6 +107,8 @@ def recommend(
     table = losses(scores, minimize=minimize)
     if table.ndim != 2 or table.shape[1] != len(order):
         raise InvalidValue(f"recommend: `scores` must have {len(order)} columns, one a candidate, got {table.shape}.")
+    every = table if further is None else np.vstack([table, losses(further, minimize=minimize)])
+    table = np.where(np.isfinite(every).all(axis=0), table, np.inf)
     means = table.mean(axis=0)
     whole = np.flatnonzero(np.isfinite(means))
     if not len(whole):
@@ -105,7 +116,7 @@ def recommend(
     best = int(whole[np.argmin(means[whole])])
     tied = tuple(int(i) for i in whole if i == best or _within_one_error(table[:, i] - table[:, best], rho))
     simplest = min(tied, key=lambda i: (order[i], means[i], i))
-    guarded = simplest != baseline and not _beats(table[:, simplest], table[:, baseline], rho)
+    guarded = simplest != baseline and not _beats(every[:, simplest], every[:, baseline], rho)
     return Choice(recommended=baseline if guarded else simplest, best=best, tied=tied, guarded=guarded)
 
 

@@ -1,8 +1,11 @@
-"""The stage after the search: the best configuration of every arm under fresh seeds."""
+"""The stages after the search: a race among candidates, confirmation of the finalists, other learning rates."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
 
 from optselect.configuration import Configuration
 from optselect.records import StageName, TrialRecord
@@ -10,34 +13,173 @@ from optselect.seeds import derive
 from optselect.study.arm import Direction
 from optselect.study.stage import Planned
 from optselect.trainer.jobs import Run
+from optselect.verdict.basin import FACTORS
+from optselect.verdict.race import FINALISTS, Plan, Progress, progress
+from optselect.verdict.scaling import around
+from optselect.verdict.screening import candidates, noise, smoothed
 
-__all__ = ["Confirm", "confirmation_seeds", "finalists"]
+__all__ = ["Around", "Candidate", "Contest", "Rerun", "fresh_seed", "screen"]
 
 
-class Confirm:
-    """Re-runs every finalist on the same fresh seeds, used nowhere before.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A configuration that is re-run. screened: its objective in the search, None if it was not there."""
 
-    finalists: arm and configuration. records: the trials of the study that are there.
+    arm: str
+    configuration: Configuration
+    screened: float | None = None
+
+
+def screen(
+    records: Iterable[TrialRecord], *, baseline: Configuration, direction: Direction, size: int
+) -> list[Candidate]:
+    """The candidates of a race, the most promising first, from the trials of a search: at most `size`.
+
+    They are ranked by their values smoothed over the learning rate; the best of every arm that the noise does not
+    rule out is among them, and Keras's default Adam always. A trial that was ended early has no value and is none.
+    Empty if no trial gave a value.
+    """
+    minimize = direction == "minimize"
+    trials = {r.configuration: r for r in sorted(records, key=lambda r: -r.number) if r.stage == "search"}
+    found = [trials[c] for c in reversed(trials)]  # the first of each configuration, by number
+    values = [math.nan if r.value is None or r.outcome != "complete" else r.value for r in found]
+    if all(map(math.isnan, values)):
+        return []
+    if baseline not in trials:
+        found.append(_unsearched(baseline))
+        values.append(math.nan)
+    rates = [rate(r.configuration) for r in found]
+    groups = [(r.configuration.rule.key, r.configuration.schedule.key) for r in found]
+    chosen = candidates(
+        smoothed(values, rates, groups, minimize=minimize),
+        [r.configuration.rule.key for r in found],
+        baseline=[r.configuration for r in found].index(baseline),
+        noise_sd=noise(values, rates, groups, minimize=minimize),
+        size=size,
+        minimize=minimize,
+    )
+    return [Candidate(arm=found[i].arm, configuration=found[i].configuration, screened=found[i].value) for i in chosen]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contest:
+    """A race with its confirmation: who takes part, which seeds they run under, and where records put it.
+
+    candidates: in the order of screening, `baseline` among them. seed: of the study.
     """
 
-    name: StageName = "confirm"
+    candidates: Sequence[Candidate]
+    plan: Plan
+    baseline: Configuration
+    direction: Direction
+    seed: int
+
+    @property
+    def minimize(self) -> bool:
+        """Whether a smaller objective is better."""
+        return self.direction == "minimize"
+
+    @property
+    def default(self) -> int:
+        """The number of the baseline among the candidates."""
+        return [c.configuration for c in self.candidates].index(self.baseline)
+
+    def runs(self, records: Iterable[TrialRecord]) -> dict[tuple[int, int], TrialRecord]:
+        """The records of race and confirmation by candidate and number of the seed."""
+        who = {c.configuration: i for i, c in enumerate(self.candidates)}
+        which = {fresh_seed(self.seed, k): k for k in range(self.plan.confirmation.stop)}
+        return {
+            (who[r.configuration], which[r.seed]): r
+            for r in records
+            if r.stage in ("race", "confirm") and r.configuration in who and r.seed in which
+        }
+
+    def progress(self, records: Iterable[TrialRecord]) -> Progress:
+        """Where the race stands."""
+        values = {run: objective(record) for run, record in self.runs(records).items()}
+        return progress(self.plan, values, baseline=self.default, minimize=self.minimize)
+
+    def confirmed(self, records: Iterable[TrialRecord]) -> list[int]:
+        """The finalists, the best of the race first, and the baseline, by number."""
+        return list(dict.fromkeys([*self.progress(records).standing[:FINALISTS], self.default]))
+
+
+class Rerun:
+    """Race or confirmation as a stage: what it asks for follows from the records alone, so it can be gone on with.
+
+    records: the trials of the study that are there.
+    """
 
     def __init__(
-        self,
-        finalists: Sequence[tuple[str, Configuration]],
-        records: Iterable[TrialRecord],
-        *,
-        seed: int,
-        seeds: int,
-        epochs: int,
+        self, name: Literal["race", "confirm"], contest: Contest, records: Iterable[TrialRecord], *, epochs: int
+    ) -> None:
+        self.name: StageName = name
+        self._contest, self._epochs = contest, epochs
+        self._records = [r for r in records if r.stage in ("race", "confirm")]
+
+    def total(self) -> int | None:
+        """How many runs at most: one fewer in each round in which the baseline holds its own."""
+        plan = self._contest.plan
+        race = dataclasses.replace(plan, confirmation=range(0)).cost
+        return race if self.name == "race" else plan.cost - race
+
+    def done(self) -> int:
+        return sum(r.stage == self.name for r in self._records)
+
+    def finished(self) -> bool:
+        """Whether nothing is left to run."""
+        stage = self._contest.progress(self._records).stage
+        return stage == "done" or (self.name == "race" and stage == "confirm")
+
+    def next(self, idle: int, running: Collection[Planned]) -> Planned | None:
+        now = self._contest.progress(self._records)
+        busy = {(planned.configuration, planned.seed) for planned in running}
+        for number, k in now.missing if now.stage == self.name else ():
+            candidate, seed = self._contest.candidates[number], fresh_seed(self._contest.seed, k)
+            if (candidate.configuration, seed) not in busy:
+                return Planned(
+                    stage=self.name,
+                    arm=candidate.arm,
+                    configuration=candidate.configuration,
+                    seed=seed,
+                    epochs=self._epochs,
+                    test=self.name == "confirm",
+                )
+        return None
+
+    def goes_on(self, planned: Planned, runs: Sequence[Run]) -> Planned | None:
+        return None
+
+    def learn(self, record: TrialRecord) -> None:
+        self._records.append(record)
+
+
+class Around:
+    """The stage that trains one configuration at other learning rates, under seeds that it has run with.
+
+    candidate: the recommended one. seeds: numbers of fresh seeds. records: the trials of the study that are there.
+    """
+
+    name: StageName = "basin"
+
+    def __init__(
+        self, candidate: Candidate, records: Iterable[TrialRecord], *, seed: int, seeds: Iterable[int], epochs: int
     ) -> None:
         done = {(r.configuration, r.seed) for r in records if r.stage == self.name}
-        self._total = len(finalists) * seeds
+        fresh = [fresh_seed(seed, k) for k in seeds]
+        moved = around(candidate.configuration, [factor for factor in FACTORS if factor != 1.0])
+        self._total = len(fresh) * len(moved)
         self._waiting = [
-            Planned(stage=self.name, arm=arm, configuration=configuration, seed=fresh, epochs=epochs, test=True)
-            for fresh in confirmation_seeds(seed, seeds)
-            for arm, configuration in finalists
-            if (configuration, fresh) not in done
+            Planned(
+                stage=self.name,
+                arm=candidate.arm,
+                configuration=configuration,
+                seed=s,
+                epochs=epochs,
+            )
+            for s in fresh
+            for configuration in moved
+            if (configuration, s) not in done
         ]
         self._done = self._total - len(self._waiting)
 
@@ -48,7 +190,7 @@ class Confirm:
         return self._done
 
     def finished(self) -> bool:
-        """Whether every finalist has all its confirmations."""
+        """Whether nothing is left to run."""
         return self._done == self._total
 
     def next(self, idle: int, running: Collection[Planned]) -> Planned | None:
@@ -61,27 +203,24 @@ class Confirm:
         self._done += 1
 
 
-def finalists(
-    records: Iterable[TrialRecord], *, baseline: Configuration, direction: Direction
-) -> list[tuple[str, Configuration]]:
-    """The best configuration of each arm, best arm first, then the baseline if it is none of them.
-
-    records: of the search, by number. Empty if no trial gave a value.
-    """
-    sign = 1.0 if direction == "minimize" else -1.0
-    best: dict[str, TrialRecord] = {}
-    for record in records:
-        if record.value is not None and (
-            record.arm not in best or sign * record.value < sign * (best[record.arm].value or 0.0)
-        ):
-            best[record.arm] = record
-    if not best:
-        return []
-    ranked = sorted(best.values(), key=lambda r: (sign * (r.value or 0.0), r.arm))
-    found = [(r.arm, r.configuration) for r in ranked]
-    return found if any(c == baseline for _, c in found) else [*found, (baseline.rule.key, baseline)]
+def fresh_seed(seed: int, number: int) -> int:
+    """The seed of a number in a plan: none of them is the search's."""
+    return derive(seed, "fresh", number)
 
 
-def confirmation_seeds(seed: int, count: int) -> list[int]:
-    """The fresh seeds of a study's finalists, the same for all of them."""
-    return [derive(seed, "confirm", k) for k in range(count)]
+def objective(record: TrialRecord) -> float:
+    """The value of a run, NaN where it broke down."""
+    return math.nan if record.value is None or record.outcome != "complete" else record.value
+
+
+def rate(configuration: Configuration) -> float:
+    """The learning rate."""
+    return float(configuration.rule.base.values()["learning_rate"])
+
+
+def _unsearched(baseline: Configuration) -> TrialRecord:
+    """Stands for the baseline where the search did not try it."""
+    return TrialRecord(
+        number=-1, stage="search", arm=baseline.rule.key, configuration=baseline, seed=0, outcome="failed", value=None,
+        metrics={}, curves={}, epochs=0, started=0.0, seconds=0.0,
+    )  # fmt: skip

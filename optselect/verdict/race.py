@@ -17,14 +17,16 @@ Runs = Mapping[tuple[int, int], float]
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """How much care: candidates that start, trainings that a round may cost, confirmations of a finalist."""
+    """How much care: candidates that start, trainings that a round may cost, confirmations of a finalist, seeds at
+    each other learning rate."""
 
     candidates: int
     round_cost: int
     confirmations: int
+    around: int
 
 
-PRESETS = {"quick": Preset(4, 6, 5), "standard": Preset(8, 12, 10), "careful": Preset(16, 24, 30)}
+PRESETS = {"quick": Preset(4, 6, 5, 1), "standard": Preset(8, 12, 10, 2), "careful": Preset(16, 24, 30, 2)}
 FINALISTS = 2
 
 

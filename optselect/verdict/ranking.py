@@ -1,29 +1,53 @@
-"""The verdict itself: the ranking of the finalists, in numbers and in words."""
+"""The verdict itself: what fresh seeds say of the finalists and of Keras's default Adam."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 
 from optselect.configuration import Configuration
-from optselect.errors import NoResult
 from optselect.records import TrialRecord
-from optselect.verdict.statistics import Estimate, estimate
+from optselect.verdict.basin import FACTORS, Basin, basin
+from optselect.verdict.choosing import Choice, recommend, simplicity
+from optselect.verdict.costs import Cost, costs, time_to
+from optselect.verdict.diagnosis import Edge, Loss, edges, why_lost
+from optselect.verdict.finals import Contest, objective
+from optselect.verdict.scaling import around
+from optselect.verdict.statistics import (
+    Comparison,
+    Estimate,
+    Word,
+    correlated_t_test,
+    estimate,
+    gains,
+    odds,
+    optimism,
+    rope,
+)
 
-__all__ = ["Standing", "Verdict", "judge"]
+__all__ = ["Preference", "Standing", "Verdict", "judge", "seeds_around"]
+
+Preference = Literal["simplest", "best", "fastest", "cheapest"]
+Table = np.ndarray  # (seeds, confirmed), row i under one seed, NaN where a training broke down
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Standing:
-    """One finalist after its fresh seeds.
+    """A finalist, or Keras's default Adam, after its fresh seeds.
 
-    objective: on the validation part, by which finalists are ranked. held_out: the headline metric on the test
-    part. gain: held_out minus that of Keras's default Adam, seed by seed, positive where the finalist is better;
-    None for the default itself. seconds: of one training. broken: how many of its seeds diverged or failed.
+    objective: on the validation part over the seeds of race and confirmation, by which it was chosen. held_out: the
+    headline metric on the test part over those of the confirmation; all NaN but `seeds` if it broke down under one.
+    gain: how far it is ahead of Keras's default Adam, lead: how far the recommended one is ahead of it, seed by seed
+    in `held_out`; None for themselves. versus: the odds of that lead. p_best: the probability that it is the best of
+    those confirmed; regret: what choosing it costs on average, in the unit of `held_out`. optimism: how much the
+    search had flattered it, in the unit of the objective. seconds: of one training. step_seconds, memory: as in
+    `TrialRecord`. to_default: seconds to the objective that the default ends with. broken: how many fresh seeds it
+    broke down under.
     """
 
     arm: str
@@ -31,34 +55,68 @@ class Standing:
     objective: Estimate
     held_out: Estimate
     gain: Estimate | None
+    lead: Estimate | None
+    versus: Comparison | None
+    p_best: float
+    regret: float
+    screened: float | None
+    optimism: Estimate | None
     seconds: float
+    step_seconds: float
+    memory: int
+    to_default: float
     broken: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The ranking of the finalists, best first, and what follows from it.
+    """What was confirmed, in the order of the race, and what follows from it.
 
-    headline: the metric of `held_out`, `maximize` its direction. lost: why an arm is no finalist, or what was
-    against it, by arm. trials, confirmations: how many runs stand behind it. seconds: all their time together.
-    check: the headline metric of the recommended configuration trained once with `model.fit`.
+    chosen: the place of the recommended one in `ranking`; best: that of the best by validation; tied: those within
+    one standard error of it; guarded: whether the default is recommended since nothing is likely to beat it. prefer:
+    what decided among the tied. headline: the metric of `held_out`, `maximize` its direction, `share` whether it is
+    one, so that differences are told in points. confirmed: whether there are numbers from held-out rows; without
+    confirmation they are from validation rows. rope: half-width of practical equivalence, in the unit of `held_out`.
+    lost: what stood against the other arms. edges: ends of the recommended arm's ranges. basin: how forgiving its
+    learning rate is, None if that was not tried. costs: of every arm. importance: of hyperparameters, by arm.
+    runs: how many of each stage. seconds: all their time together. check: the headline metric of the recommended
+    configuration trained once with `model.fit`. refit: whether the saved model was then trained on the validation
+    rows too.
     """
 
     ranking: tuple[Standing, ...]
+    chosen: int
+    best: int
+    tied: tuple[int, ...]
+    guarded: bool
+    prefer: Preference
     baseline: Configuration
     headline: str
     maximize: bool
+    share: bool
     objective: str
-    lost: Mapping[str, str]
-    trials: int
-    confirmations: int
+    minimize: bool
+    confirmed: bool
+    rope: float
+    lost: tuple[Loss, ...]
+    edges: tuple[Edge, ...]
+    basin: Basin | None
+    costs: tuple[Cost, ...]
+    runs: Mapping[str, int]
     seconds: float
+    importance: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     check: float | None = None
+    refit: bool = False
 
     @property
     def recommended(self) -> Standing:
-        """The finalist with the best mean objective over the fresh seeds."""
-        return self.ranking[0]
+        """What to take."""
+        return self.ranking[self.chosen]
+
+    @property
+    def default(self) -> Standing:
+        """Keras's default Adam under the same seeds."""
+        return next(s for s in self.ranking if s.configuration == self.baseline)
 
     @property
     def is_default(self) -> bool:
@@ -66,175 +124,229 @@ class Verdict:
         return self.recommended.configuration == self.baseline
 
     @property
-    def decided(self) -> bool:
-        """Whether the seeds separate the recommendation from Keras's default Adam on held-out data."""
-        gain = self.recommended.gain
-        return gain is not None and (gain.low > 0 or gain.high < 0)
+    def word(self) -> Word:
+        """What may be said of the recommended one against Keras's default Adam; of the default itself, against the
+        best that was found. "undecided" also where there is nothing to compare it with."""
+        versus = self.rival.versus if self.rival is not None else None
+        return versus.word if versus is not None else "undecided"
+
+    @property
+    def rival(self) -> Standing | None:
+        """Whom the recommended one is measured against: Keras's default Adam; the default itself, against the best of
+        the others, if there is one."""
+        if not self.is_default:
+            return self.default
+        return next((s for s in self.ranking if s.configuration != self.baseline), None)
+
+    @property
+    def tunability(self) -> Estimate | None:
+        """Was tuning worth it? How far the best of the validation part is ahead of the default in `held_out`; None
+        if it is the default (Probst et al. 2019, JMLR 20:53)."""
+        return self.ranking[self.best].gain
 
     def text(self) -> str:
         """The paragraph for people."""
-        best = self.recommended
-        held = best.held_out
-        name = self.headline.replace("_", " ")
-        sentences = [
-            f"{best.configuration}: {name} {_number(held.mean)} on held-out data, "
-            f"95 % interval {_number(held.low)} to {_number(held.high)} over {held.seeds} fresh seeds.",
-            self._against_default(),
-        ]
-        near = [s.arm for s in self.ranking[1:] if self._overlaps(s)]
-        if near:
-            sentences.append(f"These seeds do not separate it from: {', '.join(dict.fromkeys(near))}.")
-        sentences += [f"{arm}: {reason}." for arm, reason in self.lost.items()]
-        sentences.append(
-            f"{self.trials} trials and {self.confirmations} confirmations, {_seconds(self.seconds)} of training."
-        )
-        if self.check is not None:
-            sentences.append(f"Trained once more with plain `model.fit`: {name} {_number(self.check)}.")
-        return " ".join(sentences)
+        from optselect.verdict.wording import paragraph
+
+        return paragraph(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only."""
+        """JSON types only; None where a number is not finite."""
 
-        def row(standing: Standing) -> dict[str, Any]:
-            return {
-                **dataclasses.asdict(standing),
-                "configuration": standing.configuration.to_dict(),
-                "label": str(standing.configuration),
-            }
-
-        return {
-            "text": self.text(),
-            "recommended": row(self.recommended),
-            "is_default": self.is_default,
-            "decided": self.decided,
-            "headline": self.headline,
-            "maximize": self.maximize,
-            "objective": self.objective,
-            "ranking": [row(s) for s in self.ranking],
-            "baseline": self.baseline.to_dict(),
-            "lost": dict(self.lost),
-            "trials": self.trials,
-            "confirmations": self.confirmations,
-            "seconds": self.seconds,
-            "plain_keras": self.check,
-        }
-
-    def _against_default(self) -> str:
-        gain = self.recommended.gain
-        if gain is None:
-            return "That is Keras's default Adam: nothing that was searched did better on these seeds. Keep it."
-        unit, scale, digits = (" points", 100.0, 2) if self.headline == "accuracy" else ("", 1.0, None)
-        sign = 1.0 if self.maximize else -1.0  # say it in the metric's own direction
-        low, high = sorted((sign * scale * gain.low, sign * scale * gain.high))
-        difference = (
-            f"Against Keras's default Adam: {_signed(sign * scale * gain.mean, digits)}{unit} "
-            f"(interval {_signed(low, digits)} to {_signed(high, digits)})"
-        )
-        if self.decided:
-            return f"{difference}{'' if gain.mean > 0 else ', worse on held-out data, though better on validation'}."
-        return f"{difference}: undecided, the interval holds zero."
-
-    def _overlaps(self, other: Standing) -> bool:
-        best = self.recommended.objective
-        if math.isnan(best.low):
-            return True
-        return other.objective.low <= best.high and best.low <= other.objective.high
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        more = ("word", "is_default", "recommended", "tunability")
+        return {"text": self.text(), **_plain({**own, **{name: getattr(self, name) for name in more}})}
 
 
 def judge(
-    finalists: Sequence[tuple[str, Configuration]],
+    contest: Contest,
     records: Sequence[TrialRecord],
     *,
-    baseline: Configuration,
-    objective: str,
-    minimize: bool,
+    objective_name: str,
     headline: str,
     maximize: bool,
+    width: float | None = None,
+    prefer: Preference = "simplest",
+    eliminated: Mapping[str, str] = MappingProxyType({}),
 ) -> Verdict:
-    """The verdict over all records of a study, search and confirmation.
+    """The verdict over all records of a study: search, race, confirmation and other learning rates.
 
-    headline: a metric's name; `test_<headline>` of the confirmations is what is reported. Raises `NoResult` if no
-    finalist came through all its seeds.
+    The race chooses, by the objective on validation rows. The confirmation reports, by the headline metric on
+    held-out rows under seeds that chose nothing; all it can change is to put out who broke down, and to send back to
+    the default. Where nothing was confirmed the numbers are those of the race on validation rows.
+
+    objective_name: "val_loss", say. headline: a metric's name. width: the half-width of practical equivalence, None
+    for the usual. prefer: what decides among those within one standard error of the best. eliminated: as in
+    `why_lost`. Raises `NoResult` if nobody came through the seeds.
     """
-    confirmations = [r for r in records if r.stage == "confirm"]
-    runs = {
-        configuration: [r for r in confirmations if r.configuration == configuration] for _, configuration in finalists
-    }
-    reference = {r.seed: r.metrics[f"test_{headline}"] for r in runs.get(baseline, []) if r.outcome == "complete"}
-    standings = []
-    lost = _why_lost([r for r in records if r.stage == "search"])
-    for arm, configuration in finalists:
-        whole = [r for r in runs[configuration] if r.outcome == "complete"]
-        broken = len(runs[configuration]) - len(whole)
-        if broken or not whole:
-            lost[arm] = f"its best configuration broke down under {broken} of {len(runs[configuration])} fresh seeds"
-            continue
-        scores = {r.seed: r.metrics[f"test_{headline}"] for r in whole}
-        sign = 1.0 if maximize else -1.0
-        gains = [sign * (scores[seed] - reference[seed]) for seed in scores if seed in reference]
-        standings.append(
-            Standing(
-                arm=arm,
-                configuration=configuration,
-                objective=estimate(r.metrics[objective] for r in whole),
-                held_out=estimate(scores.values()),
-                gain=estimate(gains) if gains and configuration != baseline else None,
-                seconds=float(np.median([r.seconds for r in whole])),
-            )
-        )
-    if not standings:
-        raise NoResult("No finalist came through its fresh seeds: all diverged. Search lower learning rates.")
-    standings.sort(key=lambda s: s.objective.mean if minimize else -s.objective.mean)
+    who = contest.confirmed(records)
+    runs = contest.runs(records)
+    plan = contest.plan
+    raced, confirming = range(plan.confirmation.start), plan.confirmation
+    choice = _choice(contest, who, runs, prefer)
+    confirmed = len(confirming) > 0
+    seeds, metric = (confirming, f"test_{headline}") if confirmed else (raced, f"val_{headline}")
+    scores = _table(who, seeds, runs, metric)
+    best_scores = scores[:, choice.recommended]
+    share = maximize and bool(((best_scores >= 0) & (best_scores <= 1)).all())
+    half = rope(best_scores, share=share, width=width)
+    standings = _standings(contest, who, runs, scores, choice, half, maximize, objective_name)
+    search = [r for r in records if r.stage == "search"]
+    winner = standings[choice.recommended]
+    arm = winner.configuration.rule.key
     return Verdict(
         ranking=tuple(standings),
-        baseline=baseline,
+        chosen=choice.recommended,
+        best=choice.best,
+        tied=choice.tied,
+        guarded=choice.guarded,
+        prefer=prefer,
+        baseline=contest.baseline,
         headline=headline,
         maximize=maximize,
-        objective=objective,
-        lost=lost,
-        trials=sum(r.stage == "search" for r in records),
-        confirmations=len(confirmations),
+        share=share,
+        objective=objective_name,
+        minimize=contest.minimize,
+        confirmed=confirmed,
+        rope=half,
+        lost=tuple(why_lost(search, arm, objective=objective_name, minimize=contest.minimize, eliminated=eliminated)),
+        edges=() if winner.configuration == contest.baseline else edges(search, arm, minimize=contest.minimize),
+        basin=_basin(contest, winner.configuration, records),
+        costs=tuple(costs(search)),
+        runs={stage: sum(r.stage == stage for r in records) for stage in dict.fromkeys(r.stage for r in records)},
         seconds=sum(r.seconds for r in records),
     )
 
 
-def _why_lost(trials: Sequence[TrialRecord]) -> dict[str, str]:
-    """What must be said of an arm: that it diverged, and from where on."""
-    reasons: dict[str, str] = {}
-    for arm in dict.fromkeys(r.arm for r in trials):
-        own = [r for r in trials if r.arm == arm]
-        bad = [r for r in own if r.outcome == "diverged"]
-        if bad:
-            lowest = min(r.configuration.rule.base.values()["learning_rate"] for r in bad)
-            reasons[arm] = f"diverged in {len(bad)} of {len(own)} trials, at learning rates from {_number(lowest)}"
-        if failed := [r for r in own if r.outcome == "failed"]:
-            reasons[arm] = f"failed in {len(failed)} of {len(own)} trials: {failed[-1].message.splitlines()[0]}"
-    return reasons
+def _choice(
+    contest: Contest, who: Sequence[int], runs: Mapping[tuple[int, int], TrialRecord], prefer: Preference
+) -> Choice:
+    """Chosen by the race; where there was none, by the confirmation."""
+    plan = contest.plan
+    raced = _objectives(who, range(plan.confirmation.start), runs)
+    fresh = _objectives(who, plan.confirmation, runs)
+    own = [[r for (number, _), r in runs.items() if number == i] for i in who]
+    steps = [_median([r.step_seconds for r in found]) for found in own]
+    least = min((s for s in steps if s > 0), default=0.0)
+    configurations = [contest.candidates[i].configuration for i in who]
+    order: dict[Preference, list[Any]] = {
+        "simplest": [
+            simplicity(c, step_seconds=s / least if least and s else 1.0)
+            for c, s in zip(configurations, steps, strict=True)
+        ],
+        "best": [0] * len(who),
+        "fastest": [_median([r.seconds for r in found]) for found in own],
+        "cheapest": [_median([r.memory for r in found]) for found in own],
+    }
+    scores, further = (raced, fresh) if len(raced) else (fresh, None)
+    return recommend(
+        scores, order[prefer], baseline=who.index(contest.default), minimize=contest.minimize, further=further
+    )
 
 
-def _number(value: float) -> str:
-    """Four significant digits, three decimals for shares.
+def _standings(
+    contest: Contest,
+    who: Sequence[int],
+    runs: Mapping[tuple[int, int], TrialRecord],
+    scores: Table,
+    choice: Choice,
+    half: float,
+    maximize: bool,
+    objective_name: str,
+) -> list[Standing]:
+    chances = odds(scores, minimize=not maximize)
+    ours, default = scores[:, choice.recommended], scores[:, who.index(contest.default)]
+    fresh = contest.plan.confirmation if len(contest.plan.confirmation) else range(contest.plan.confirmation.start)
+    found = []
+    for place, number in enumerate(who):
+        candidate, column = contest.candidates[number], scores[:, place]
+        own = {k: r for (i, k), r in runs.items() if i == number}
+        lead = gains(ours, column, minimize=not maximize)
+        is_default, is_recommended = number == contest.default, place == choice.recommended
+        broken = sum(math.isnan(objective(r)) for r in own.values())
+        flattered = candidate.screened is not None and not broken
+        found.append(
+            Standing(
+                arm=candidate.arm,
+                configuration=candidate.configuration,
+                objective=estimate(objective(r) for r in own.values()),
+                held_out=estimate(column),
+                gain=None if is_default else estimate(gains(column, default, minimize=not maximize)),
+                lead=None if is_recommended else estimate(lead),
+                versus=None if is_recommended else correlated_t_test(lead, rope=half),
+                p_best=float(chances.best[place]),
+                regret=float(chances.regret[place]),
+                screened=candidate.screened,
+                optimism=optimism(candidate.screened, [objective(own[k]) for k in fresh], minimize=contest.minimize)
+                if flattered and candidate.screened is not None
+                else None,
+                seconds=_median([r.seconds for r in own.values()]),
+                step_seconds=_median([r.step_seconds for r in own.values()]),
+                memory=int(max(r.memory for r in own.values())),
+                to_default=time_to(
+                    own.values(),
+                    [r for (i, _), r in runs.items() if i == contest.default],
+                    objective=objective_name,
+                    minimize=contest.minimize,
+                ),
+                broken=broken,
+            )
+        )
+    return found
 
-    >>> _number(0.98134), _number(54.218), _number(0.00131), _number(123456.7)
-    ('0.981', '54.22', '0.00131', '123,457')
-    """
-    if not math.isfinite(value):
-        return str(value)
-    if 0.1 <= abs(value) < 1:
-        return f"{value:.3f}"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+def _basin(contest: Contest, configuration: Configuration, records: Sequence[TrialRecord]) -> Basin | None:
+    """From the runs at other learning rates and those of the configuration itself under the same seeds."""
+    factors = dict(zip(around(configuration, FACTORS), FACTORS, strict=True))
+    moved = [r for r in records if r.stage == "basin" and r.configuration in factors]
+    seeds = {r.seed for r in moved}
+    itself = [r for r in contest.runs(records).values() if r.configuration == configuration and r.seed in seeds]
+    if not moved or not itself:
+        return None
+    values = [objective(r) for r in (*itself, *moved)]
+    own = values[: len(itself)]
+    if not np.isfinite(own).all():
+        return None
+    every = [objective(r) for r in contest.runs(records).values() if r.configuration == configuration]
+    return basin(
+        [1.0] * len(itself) + [factors[r.configuration] for r in moved],
+        values,
+        tolerance=rope(every, share=False),
+        minimize=contest.minimize,
+    )
 
 
-def _signed(value: float, digits: int | None = None) -> str:
-    """With its sign; `digits` after the point, else two significant ones.
-
-    >>> _signed(0.44, 2), _signed(-1e-6, 2), _signed(-0.0312), _signed(1234.5)
-    ('+0.44', '+0.00', '-0.031', '+1,234')
-    """
-    if digits is not None:
-        return f"{round(value, digits) + 0.0:+.{digits}f}"
-    return f"{value:+.2g}" if abs(value) < 100 else f"{value:+,.0f}"
+def seeds_around(contest: Contest, count: int) -> range:
+    """Numbers of the seeds under which other learning rates are tried: the first that every candidate ran under."""
+    return range(min(count, contest.plan.confirmation.stop))
 
 
-def _seconds(value: float) -> str:
-    return f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min"
+def _objectives(who: Sequence[int], seeds: range, runs: Mapping[tuple[int, int], TrialRecord]) -> Table:
+    return np.array([[objective(runs[i, k]) for i in who] for k in seeds]).reshape(len(seeds), len(who))
+
+
+def _table(who: Sequence[int], seeds: range, runs: Mapping[tuple[int, int], TrialRecord], metric: str) -> Table:
+    def score(record: TrialRecord) -> float:
+        return math.nan if math.isnan(objective(record)) else record.metrics.get(metric, math.nan)
+
+    return np.array([[score(runs[i, k]) for i in who] for k in seeds]).reshape(len(seeds), len(who))
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    if isinstance(value, Standing):
+        shallow = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return _plain({**shallow, "label": str(value.configuration)})
+    if isinstance(value, Configuration):
+        return value.to_dict()
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values)) if len(values) else math.nan

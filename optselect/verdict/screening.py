@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from optselect.verdict.statistics import losses
 
-__all__ = ["candidates", "smoothed"]
+__all__ = ["candidates", "noise", "smoothed"]
 
 NEAR = 3.0  # two learning rates within this factor are neighbours
 
@@ -42,6 +43,36 @@ def smoothed(
     around = near @ np.minimum(loss, np.median(loss[finite])) / np.maximum(count, 1)
     mixed = np.where(count > 0, (loss + around) / 2, loss)
     return np.where(finite, mixed if minimize else -mixed, np.nan)
+
+
+def noise(
+    values: ArrayLike, rates: ArrayLike, groups: Sequence[Hashable], *, minimize: bool = True, pairs: int = 5
+) -> float:
+    """How much two seeds differ, as far as trials of one seed can tell: a standard deviation, rather too large.
+
+    Trials that follow each other in learning rate differ by noise and by what else they differ in, so half the
+    spread of their differences bounds the noise from above (Rice 1984, Annals of Statistics 12; the median of
+    the absolute differences in place of their mean square). Only pairs within a factor of 3 count, none of them
+    diverged nor worse than the median of all. Infinity where there are fewer than `pairs`.
+
+    Arguments as in `smoothed`.
+
+    >>> round(noise([1.0, 1.1, 1.0, 1.1, 1.0, 1.1, 9.0], [1, 2, 3, 4, 5, 6, 7], ["adam"] * 7), 4)   # 0.1 · 1.483 / √2
+    0.1048
+    >>> noise([1.0, 1.1], [1, 2], ["adam"] * 2)
+    inf
+    """
+    loss, rate = losses(values, minimize=minimize), np.asarray(rates, float)
+    finite = loss[np.isfinite(loss)]
+    middle = float(np.median(finite)) if len(finite) else np.inf
+    found = []
+    for group in dict.fromkeys(groups):
+        own = [i for i in np.argsort(rate, kind="stable") if groups[i] == group]
+        for left, right in itertools.pairwise(own):
+            near = rate[right] <= rate[left] * NEAR
+            if near and np.isfinite(loss[[left, right]]).all() and max(loss[left], loss[right]) <= middle:
+                found.append(abs(loss[right] - loss[left]))
+    return 1.4826 * float(np.median(found)) / float(np.sqrt(2)) if len(found) >= pairs else float("inf")
 
 
 def candidates(

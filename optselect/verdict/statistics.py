@@ -27,6 +27,7 @@ __all__ = [
     "odds",
     "optimism",
     "overlap",
+    "prediction",
     "rope",
 ]
 
@@ -78,6 +79,27 @@ def estimate(values: Iterable[float], *, level: float = 0.95, rho: float = 0.0) 
     se = sd * _widening(len(x), rho)
     half = float(stats.t.ppf((1 + level) / 2, len(x) - 1)) * se
     return Estimate(mean, mean - half, mean + half, len(x), sd, se)
+
+
+def prediction(known: Estimate, runs: int, *, level: float = 0.95, rho: float = 0.0) -> tuple[float, float]:
+    """Where the mean of so many new runs should lie: mean ± t(n - 1) s √(1/n + 1/k), or wider where splits are redrawn.
+
+    The new mean has noise of its own, so this is wider than the interval of the mean (Hahn 1969, JASA 64). With
+    ρ > 0 each of the two means varies by s √(1/n + ρ/(1 - ρ)) as in `estimate`. Two NaN where `known` has one seed.
+
+    >>> low, high = prediction(estimate([1.0, 2.0, 3.0]), 3)        # 4.303 · √(2/3) on either side
+    >>> round(low, 3), round(high, 3)
+    (-1.513, 5.513)
+    """
+    from scipy import stats
+
+    if runs < 1:
+        raise InvalidValue(f"prediction: `runs` must be at least 1, got {runs}.")
+    if known.seeds < 2:
+        return math.nan, math.nan
+    wide = math.hypot(_widening(known.seeds, rho), _widening(runs, rho))
+    half = float(stats.t.ppf((1 + level) / 2, known.seeds - 1)) * known.sd * wide
+    return known.mean - half, known.mean + half
 
 
 def overlap(n_train: int, n_test: int) -> float:

@@ -55,7 +55,22 @@ class ClassWeights(click.ParamType):
 @click.option("--kind", type=click.Choice(["classification", "regression"]), help="Inferred from the target else.")
 @click.option("--weight", "sample_weight", help="The column that says what each row counts in the loss.")
 @click.option("--class-weight", type=ClassWeights(), help="What classes count in training: balanced, or no=1,yes=3.")
-@click.option("--seeds", type=int, default=5, show_default=True, help="Fresh seeds for each finalist.")
+@click.option(
+    "--care",
+    type=click.Choice(["quick", "standard", "careful"]),
+    default="standard",
+    show_default=True,
+    help="How many candidates are re-run on how many fresh seeds: 4, 8 or 16 to begin with.",
+)
+@click.option("--confirm", type=int, help="Confirmations of a finalist, 0 for none.  [default: 5, 10 or 30, by --care]")
+@click.option("--rope", type=float, help="A difference that does not matter, in the metric reported: 0.005.")
+@click.option(
+    "--prefer",
+    type=click.Choice(["simplest", "best", "fastest", "cheapest"]),
+    default="simplest",
+    show_default=True,
+    help="What to recommend among those that the race cannot tell apart; cheapest in memory.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the whole study.")
 @click.option("--workers", type=int, help="Training processes.  [default: one a core, at most 4]")
 @click.option(

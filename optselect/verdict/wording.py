@@ -1,0 +1,180 @@
+"""The paragraph for people: every sentence follows by rule from numbers of the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from optselect.verdict.numbers import number, seconds, signed
+from optselect.verdict.statistics import Comparison, Estimate
+
+if TYPE_CHECKING:
+    from optselect.verdict.ranking import Standing, Verdict
+
+__all__ = ["difference", "paragraph"]
+
+_ARMS = 3  # that lost and are named; the table has the others
+_STAGES = {"race": "in the race", "confirm": "to confirm", "basin": "at other learning rates"}
+
+
+def paragraph(verdict: Verdict) -> str:
+    """The verdict in a few sentences, each of them true by the numbers or left out."""
+    sentences = [
+        *_headline(verdict),
+        *_against_default(verdict),
+        *_against_others(verdict),
+        *_chance(verdict),
+        *_learning_rate(verdict),
+        *_lost(verdict),
+        *_count(verdict),
+        *_check(verdict),
+    ]
+    return " ".join(sentences)
+
+
+def difference(verdict: Verdict, gain: Estimate) -> str:
+    """A paired difference in the metric's own direction, in points where it is a share, with its interval."""
+    scale, digits = (100.0, 2) if verdict.share else (1.0, None)
+    sign = scale if verdict.maximize else -scale
+    low, high = sorted((sign * gain.low, sign * gain.high))
+    unit = " points" if verdict.share else ""
+    return f"{signed(sign * gain.mean, digits)}{unit} (interval {signed(low, digits)} to {signed(high, digits)})"
+
+
+def _headline(v: Verdict) -> Iterator[str]:
+    best, name = v.recommended, v.headline.replace("_", " ")
+    held = best.held_out
+    who = f"Keep Keras's default: {best.configuration}" if v.is_default else str(best.configuration)
+    where = "held-out data" if v.confirmed else "validation data"
+    if held.low == held.high:
+        yield f"{who}: {name} {number(held.mean)} on {where}, the same under all {held.seeds} fresh seeds."
+    else:
+        yield (
+            f"{who}: {name} {number(held.mean)} on {where}, 95 % interval {number(held.low)} to {number(held.high)} "
+            f"over {held.seeds} fresh seeds of one split."
+        )
+    if not v.confirmed:
+        yield "Nothing was confirmed: these data have chosen it, so the number flatters."
+
+
+def _against_default(v: Verdict) -> Iterator[str]:
+    rival = v.rival
+    if rival is None:
+        yield "Nothing else came through the search, so there is nothing to compare it with."
+    elif rival.broken:
+        yield f"{_named(v, rival)} broke down under {_of_seeds(rival)}."
+    elif v.is_default:
+        yield f"{_why_default(v)} Beside it {rival.configuration} comes to {_told(v, rival, reverse=True)}"
+    else:
+        yield f"Against Keras's default Adam: {_told(v, rival)}"
+
+
+def _why_default(v: Verdict) -> str:
+    if v.guarded:
+        return "Nothing that was searched is likely to beat it."
+    if v.ranking[v.best].configuration == v.baseline:
+        return "Nothing that was searched did better on validation data."
+    return "What was searched is ahead by less than chance explains, and the default is simpler."
+
+
+def _against_others(v: Verdict) -> Iterator[str]:
+    raw = v.ranking[v.best]
+    for place, other in enumerate(v.ranking):
+        if place == v.chosen or other is v.rival:
+            continue
+        if other.broken:
+            yield f"{other.configuration} broke down under {_of_seeds(other)}."
+        elif other is raw:
+            why = {"simplest": "simpler", "fastest": "faster", "cheapest": "cheaper", "best": "better"}[v.prefer]
+            yield (
+                f"{other.configuration} was best on validation data, by less than one standard error; the one above is "
+                f"{why}. The difference: {_told(v, other)}"
+            )
+        elif not v.is_default:
+            yield f"Against the other finalist, {other.configuration}: {_told(v, other)}"
+
+
+def _told(v: Verdict, other: Standing, *, reverse: bool = False) -> str:
+    """The lead of the recommended one and its word; `reverse`: as seen from the other."""
+    assert other.lead is not None
+    assert other.versus is not None
+    lead, versus = other.lead, other.versus
+    if reverse:
+        lead = Estimate(-lead.mean, -lead.high, -lead.low, lead.seeds)
+        versus = Comparison(better=versus.worse, equivalent=versus.equivalent, worse=versus.better)
+    return f"{difference(v, lead)}, {_word(v, versus)}."
+
+
+def _word(v: Verdict, versus: Comparison) -> str:
+    width = f"{100 * v.rope:.2g} points" if v.share else number(v.rope)
+    if versus.word == "clearly best":
+        return "clearly better"
+    if versus.word == "equivalent":
+        return f"equivalent: no more than {width} apart"
+    if versus.word == "clearly worse":
+        return "clearly worse" + (" on held-out data, though not on validation data" if v.confirmed else "")
+    return f"undecided: these seeds do not tell whether it is more than {width}"
+
+
+def _chance(v: Verdict) -> Iterator[str]:
+    chance = v.recommended.p_best
+    if len(v.ranking) > 1 and not math.isnan(chance):
+        yield f"It is the best of the {_count_word(len(v.ranking))} confirmed with probability {chance:.2f}."
+    flattered = v.recommended.optimism
+    if flattered is not None and flattered.low > 0:
+        screened = v.recommended.screened
+        assert screened is not None
+        fresh = screened + flattered.mean if v.minimize else screened - flattered.mean
+        yield f"The search had seen {v.objective} {number(screened)}, fresh seeds {number(fresh)}: part of it was luck."
+
+
+def _learning_rate(v: Verdict) -> Iterator[str]:
+    if v.edges:
+        yield f"Its best trial has {v.edges[0]}: a wider range may hold a better one."
+    if v.basin is None:
+        return
+    if math.isinf(v.basin.off_by_3):
+        yield "With a learning rate three times off, training breaks down."
+    elif not math.isnan(v.basin.off_by_3):
+        yield f"With a learning rate three times off, {v.objective} worsens by {number(v.basin.off_by_3)}."
+    if 1 <= v.basin.largest_stable < 3:
+        yield "It has no room above: three times the rate breaks down."
+
+
+def _lost(v: Verdict) -> Iterator[str]:
+    """Of the arms that lost those with something to be said beyond that others were better."""
+    told = [loss for loss in v.lost if any(word in " ".join(loss.reasons) for word in ("diverged", "failed", "widen"))]
+    for loss in told[:_ARMS]:
+        yield f"{loss.arm}: {'; '.join(loss.reasons[:2])}."
+    if len(told) > _ARMS:
+        yield f"Of {len(told) - _ARMS} more the record tells."
+
+
+def _count(v: Verdict) -> Iterator[str]:
+    more = [f"{v.runs[stage]} {words}" for stage, words in _STAGES.items() if v.runs.get(stage)]
+    every = sum(v.runs.values())
+    yield (
+        f"{v.runs.get('search', 0)} trials" + (f", then {', '.join(more)}" if more else "")
+        + f": {every} trainings, {seconds(v.seconds)}."
+    )  # fmt: skip
+
+
+def _check(v: Verdict) -> Iterator[str]:
+    if v.check is not None and not math.isnan(v.check):
+        name = v.headline.replace("_", " ")
+        yield f"Trained once more with plain `model.fit`: {name} {number(v.check)}."
+    if v.refit:
+        yield "The saved model was trained on the validation rows too."
+
+
+def _named(v: Verdict, standing: Standing) -> str:
+    return "Keras's default Adam" if standing.configuration == v.baseline else str(standing.configuration)
+
+
+def _of_seeds(standing: Standing) -> str:
+    return f"{standing.broken} of {standing.objective.seeds} fresh seeds"
+
+
+def _count_word(count: int) -> str:
+    return {2: "two", 3: "three"}.get(count, str(count))

@@ -121,7 +121,7 @@ def lr_range(
     (0.00825, 0.104)
     """
     listener = listener or Silent()
-    for name, value, least in (("batch_size", batch_size, 1), ("steps", steps, 4), ("count", count, 4)):
+    for name, value, least in (("batch_size", batch_size, 1), ("steps", steps, 4), ("count", count, 9)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InvalidValue(f"lr_range: `{name}` must be a whole number from {least}, got {value!r}.")
     if workers is not None and workers < 1:

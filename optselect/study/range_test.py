@@ -32,6 +32,7 @@ _VISIBLE = 1e-3  # of the loss before any step; a smaller fall is none
 _BELOW_EDGE = 3.0
 _NEAR = 3.0  # a third of the edge is a rate to try where it is not further above the lowest loss than this factor
 _MARGIN = 3.0  # below the rate where learning starts: a whole training has more steps than a probe
+_FEWEST = 9  # rates; with fewer the curve's own bends cannot be told from noise
 _SAME = 1.5  # suggestions nearer to each other than this factor are one
 
 
@@ -79,13 +80,13 @@ def rates(low: float, high: float, count: int = 13) -> tuple[float, ...]:
     The decade shows where divergence begins, also for ranges that end before it. Three digits each. Raises
     `InvalidValue`.
 
-    >>> rates(1e-3, 0.1, count=7)
-    (0.001, 0.00316, 0.01, 0.0316, 0.1, 0.316, 1.0)
+    >>> rates(1e-3, 1.0, count=9)
+    (0.001, 0.00316, 0.01, 0.0316, 0.1, 0.316, 1.0, 3.16, 10.0)
     """
     if not (0 < low <= high < math.inf):
         raise InvalidValue(f"Range test: rates need 0 < `low` <= `high`, got {low!r} and {high!r}.")
-    if count < 4:
-        raise InvalidValue(f"Range test: `count` must be at least 4 rates, got {count!r}.")
+    if count < _FEWEST:
+        raise InvalidValue(f"Range test: `count` must be at least {_FEWEST} rates, got {count!r}.")
     return tuple(_tidy(rate) for rate in np.geomspace(low, 10 * high, count))
 
 
@@ -111,15 +112,16 @@ def read(run: ProbeRun) -> Reading:
         return _nothing(run.rates, None, 0.0, "the loss is not finite before the first step")
     smooth, noise = _median_of_three(losses), _noise(losses, run.start)
     margin = max(_STANDS_OUT * noise, _VISIBLE * abs(run.start))
-    best = int(np.lexsort((losses, smooth))[0])
-    fall = run.start - smooth[best]
+    below = np.where(losses < run.start, smooth, np.inf)  # a bad rate between two good ones is none to go by
+    best = int(np.lexsort((losses, below))[0])
+    fall = run.start - below[best]
     if not fall > margin:
         bad = losses > run.start + margin
         first = len(bad) if not bad[-1] else len(bad) - int(np.argmin(bad[::-1])) if not bad.all() else 0
         edge = float(tried[first]) if first < len(bad) else None
         note = "nothing learns within the steps of the test"
         return _nothing(run.rates, edge, noise, note)
-    learns = smooth < run.start - max(margin, _TENTH * fall)
+    learns = below < run.start - max(margin, _TENTH * fall)
     bottom = best - int(np.argmin(learns[best::-1])) + 1 if not learns[: best + 1].all() else 0
     above = np.flatnonzero(losses[best:] > run.start)
     edge = float(tried[best + above[0]]) if above.size else None

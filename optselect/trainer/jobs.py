@@ -10,7 +10,7 @@ from typing import Literal
 
 from optselect.configuration import Configuration
 
-__all__ = ["Job", "Plan", "Probe", "ProbeRun", "Run", "Way", "broken"]
+__all__ = ["Job", "Plan", "Population", "Probe", "ProbeRun", "Run", "Way", "broken"]
 
 Way = Literal["graph", "xla"]
 """How the steps run: TensorFlow's executor, or compiled by XLA: one compilation a batch size, other random numbers."""
@@ -39,6 +39,16 @@ class Job:
     plain: bool = False
     save: Path | None = None
     refit: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Population:
+    """Jobs to be run side by side in one process, those of one rule and one batch size in one step.
+
+    It pays where a step leaves the device idle: on a GPU with small models. Answered by a list, a Run for each.
+    """
+
+    jobs: tuple[Job, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

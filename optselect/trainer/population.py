@@ -48,7 +48,7 @@ class Populations:
     """
 
     def __init__(self, program: Program, *, budget: int | None = None) -> None:
-        self.program, self._budget = program, budget
+        self.program, self.budget = program, budget
         self._beside = SideBySide(program.step)
         self._needs: dict[Any, int] = {}
 
@@ -130,7 +130,7 @@ class Populations:
 
     def _at_once(self, sample: Sequence[Member], total_epochs: int) -> int:
         """How many such members fit in the memory: by what a step and an evaluation of some of them take."""
-        budget = self._budget or int(_SHARE * memory.free(self.program.device))
+        budget = self.budget or int(_SHARE * memory.free(self.program.device))
         configuration = sample[0].configuration
         key = configuration.rule.key, configuration.batch_size
         if key not in self._needs:

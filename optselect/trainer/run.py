@@ -22,9 +22,11 @@ from optselect.schedules import SCHEDULES
 from optselect.tasks.task import Task
 from optselect.tasks.user_code import where_it_failed
 from optselect.trainer.feeding import batch_rows
-from optselect.trainer.jobs import Job, Plan, Probe, ProbeRun, Run
+from optselect.trainer.jobs import Job, Plan, Population, Probe, ProbeRun, Run
+from optselect.trainer.memory import gpu_of
+from optselect.trainer.population import Member, Populations
 from optselect.trainer.program import Program
-from optselect.trainer.state import load_state, save_state
+from optselect.trainer.state import TrialState, load_state, save_state
 from optselect.trainer.ways import choose
 
 __all__ = ["CompiledTrainer", "FitTrainer", "Trainer", "make_trainer", "out_of_memory"]
@@ -35,6 +37,10 @@ class Trainer(Protocol):
 
     def run(self, job: Job) -> Run:
         """Train and evaluate."""
+        ...
+
+    def population(self, population: Population) -> list[Run]:
+        """Train and evaluate several side by side, where that is possible."""
         ...
 
     def probe(self, probe: Probe) -> ProbeRun:
@@ -53,6 +59,7 @@ class CompiledTrainer:
     ) -> None:
         self.task = task
         self.program = Program(task, rules, seeds, device=device)
+        self._beside: Populations | None = None
 
     def prepare(self, plan: Plan, seed: int) -> str:
         """Choose the fastest way for what is to come; what was found, in words, or ""."""
@@ -61,45 +68,86 @@ class CompiledTrainer:
 
     def run(self, job: Job) -> Run:
         started = time.perf_counter()
-        program, configuration = self._program_for(job.configuration), job.configuration
-        total = job.total_epochs or job.epochs
-        state = program.start(configuration, job.seed)
-        about = {"configuration": configuration.to_dict(), "seed": job.seed, "total_epochs": total}
-        if job.start:
-            state = load_state(job.start, state, about)
+        program, state = self._begun(job)
         state, curves, step_seconds = program.train(
-            state, configuration, seed=job.seed, epochs=job.epochs - state.epoch, total_epochs=total
+            state,
+            job.configuration,
+            seed=job.seed,
+            epochs=job.epochs - state.epoch,
+            total_epochs=job.total_epochs or job.epochs,
         )
+        return self._ended(job, state, curves, time.perf_counter() - started, step_seconds)
+
+    def population(self, population: Population) -> list[Run]:
+        """Run jobs side by side; each gets an equal share of the time that its group took."""
+        runs: dict[int, Run] = {}
+        groups: dict[tuple[int, int], list[int]] = {}
+        for job in population.jobs:  # a rule that nobody announced changes the form of all states
+            self._program_for(job.configuration)
+        begun = [self._begun(job)[1] for job in population.jobs]
+        for n, (job, state) in enumerate(zip(population.jobs, begun, strict=True)):
+            groups.setdefault((job.epochs - state.epoch, job.total_epochs or job.epochs), []).append(n)
+        for (epochs, total), numbers in groups.items():
+            jobs, started = [population.jobs[n] for n in numbers], time.perf_counter()
+            members = [
+                Member(configuration=job.configuration, seed=job.seed, state=begun[n])
+                for n, job in zip(numbers, jobs, strict=True)
+            ]
+            trained = self._populations().train(members, epochs=epochs, total_epochs=total)
+            seconds = time.perf_counter() - started
+            steps = sum(state.step - begun[n].step for n, (state, _) in zip(numbers, trained, strict=True))
+            for n, job, (state, curves) in zip(numbers, jobs, trained, strict=True):
+                runs[n] = self._ended(job, state, curves, seconds / len(jobs), seconds / max(1, steps))
+        return [runs[n] for n in range(len(runs))]
+
+    def probe(self, probe: Probe) -> ProbeRun:
+        started = time.perf_counter()
+        configuration, seed, steps = probe.configuration, probe.seed, probe.steps
+        program = self._program_for(configuration)
+        fresh = program.start(configuration, seed)
+        if gpu_of(program.device):  # on a CPU the rates side by side are no faster than one after the other
+            found = self._populations().try_rates(fresh, configuration, seed=seed, rates=probe.rates, steps=steps)
+        else:
+            found = [program.try_rate(fresh, configuration, seed=seed, rate=r, steps=steps) for r in probe.rates]
+        return ProbeRun(
+            rates=probe.rates,
+            start=program.evaluate(fresh, configuration, "validation")["loss"],
+            losses=[loss for loss, _ in found],
+            val_losses=[val_loss for _, val_loss in found],
+            seconds=time.perf_counter() - started,
+        )
+
+    def _begun(self, job: Job) -> tuple[Program, TrialState]:
+        """The state that a job starts from."""
+        program = self._program_for(job.configuration)
+        state = program.start(job.configuration, job.seed)
+        return program, load_state(job.start, state, _about(job)) if job.start else state
+
+    def _ended(
+        self, job: Job, state: TrialState, curves: dict[str, list[float]], seconds: float, step_seconds: float
+    ) -> Run:
+        """What came of a job: the state kept and tested, if that was asked."""
+        started = time.perf_counter()
         metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_") and values}
         if job.keep and state.finite:
-            save_state(job.keep, state, about)
+            save_state(job.keep, state, _about(job))
         if job.test and state.finite:
-            metrics |= {f"test_{k}": v for k, v in program.evaluate(state, configuration, "test").items()}
+            metrics |= {f"test_{k}": v for k, v in self.program.evaluate(state, job.configuration, "test").items()}
         return Run(
             curves=_in_units(self.task, curves),
             metrics=_in_units(self.task, metrics),
             epochs=state.epoch,
             finite=state.finite,
-            seconds=time.perf_counter() - started,
+            seconds=seconds + time.perf_counter() - started,
             step_seconds=step_seconds,
-            memory=program.memory(configuration),
+            memory=self.program.memory(job.configuration),
         )
 
-    def probe(self, probe: Probe) -> ProbeRun:
-        started = time.perf_counter()
-        program = self._program_for(probe.configuration)
-        fresh = program.start(probe.configuration, probe.seed)
-        found = [
-            program.try_rate(fresh, probe.configuration, seed=probe.seed, rate=rate, steps=probe.steps)
-            for rate in probe.rates
-        ]
-        return ProbeRun(
-            rates=probe.rates,
-            start=program.evaluate(fresh, probe.configuration, "validation")["loss"],
-            losses=[loss for loss, _ in found],
-            val_losses=[val_loss for _, val_loss in found],
-            seconds=time.perf_counter() - started,
-        )
+    def _populations(self) -> Populations:
+        """Of the program as it is now; what was traced for it is kept with it."""
+        if self._beside is None or self._beside.program is not self.program:
+            self._beside = Populations(self.program)
+        return self._beside
 
     def _program_for(self, configuration: Configuration) -> Program:
         """The program, traced anew if nobody announced this kind of rule."""
@@ -161,6 +209,9 @@ class FitTrainer:
             finite=finite,
             seconds=time.perf_counter() - started,
         )
+
+    def population(self, population: Population) -> list[Run]:
+        return [self.run(job) for job in population.jobs]
 
     def probe(self, probe: Probe) -> ProbeRun:
         started, task = time.perf_counter(), self.task
@@ -254,6 +305,12 @@ def _cannot_compile(task: Task) -> str:
     if not model.trainable_variables:
         return "it has no trainable variables"
     return ""
+
+
+def _about(job: Job) -> dict[str, Any]:
+    """What a paused training of this job says of itself."""
+    total = job.total_epochs or job.epochs
+    return {"configuration": job.configuration.to_dict(), "seed": job.seed, "total_epochs": total}
 
 
 def _in_units(task: Task, values: Any) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from optselect.api.closing import Closing, fresh_seeds, trainings
+from optselect.api.opening import Opening
 from optselect.api.result import Result, snippet
 from optselect.api.settings import Settings
 from optselect.configuration import BASELINE
@@ -21,7 +22,7 @@ from optselect.spaces import Space
 from optselect.study.arm import Direction
 from optselect.study.importance import importance
 from optselect.study.listener import Listener
-from optselect.study.search import Budget, Search, search_seed
+from optselect.study.search import Search, search_seed
 from optselect.study.study import Study
 from optselect.tracking import MlflowTracker, NullTracker, Tracker, default_uri
 from optselect.trainer.jobs import Plan
@@ -57,7 +58,8 @@ class Session:
         direction: Direction = "maximize" if description["objective_maximize"] else "minimize"
         restored = [TrialRecord.from_dict(e) for e in self._entries("trial")]
         study = Study(self.ledger, restored=restored, objective=self._objective)
-        search = self._search(study, direction, description.get("workers", 1))
+        opening = self._opening(description, direction)
+        search = opening.search(study)
         closing = self._closing(description, direction)
         if search.finished() and closing.finished(study):
             self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
@@ -68,6 +70,7 @@ class Session:
         try:
             tracker.start(dataclasses.replace(self.record, description=description), resumed=restored)
             executor = self._workers()
+            search = opening.prepared(search, study, executor)
             study.drive(search, executor, tracker, self.listener)
             for stage in closing.stages(study):
                 study.drive(stage, executor, tracker, self.listener)
@@ -78,18 +81,19 @@ class Session:
                 self.listener.say(f"Warning: {warning}")
         return dataclasses.replace(result, dashboard=tracker.where() or "")
 
-    def _search(self, study: Study, direction: Direction, workers: int) -> Search:
-        settings = self.settings
-        return Search(
-            self.space,
-            study.records,
-            seed=settings.seed,
-            rows=self.rows,
+    def _opening(self, description: Mapping[str, Any], direction: Direction) -> Opening:
+        return Opening(
+            settings=self.settings,
+            space=self.space,
             epochs=self.spec.epochs,
+            rows=self.rows,
+            batch_size=self.baseline.batch_size,
+            objective=self._objective,
             direction=direction,
-            budget=Budget(trials=settings.trials, seconds=settings.seconds, reserve=trainings(settings)),
-            workers=workers,
-            closed=any(record.stage != "search" for record in study.records),
+            description=description,
+            ledger=self.ledger,
+            listener=self.listener,
+            reserve=trainings(self.settings),
         )
 
     def _closing(self, description: Mapping[str, Any], direction: Direction) -> Closing:

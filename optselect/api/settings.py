@@ -7,6 +7,7 @@ import math
 from typing import get_args
 
 from optselect.errors import InvalidValue, UnknownName, suggestion
+from optselect.study.options import SearchOptions
 from optselect.verdict.race import PRESETS
 from optselect.verdict.ranking import Preference
 
@@ -18,6 +19,7 @@ class Settings:
     """trials, seconds: the budget, as in `Budget`; 60 trials if neither is given. care: how many are re-run how often,
     a preset of `race`. confirm: confirmations of a finalist, None for the preset's. rope: as `width` in `judge`.
     prefer: as there. seed: of the whole study. workers: training processes, None to be found. mlflow: as in `tune`.
+    search: how the search goes about it.
 
     >>> Settings(confirm=1)
     Traceback (most recent call last):
@@ -33,6 +35,7 @@ class Settings:
     seed: int = 0
     workers: int | None = None
     mlflow: str | None = "default"
+    search: SearchOptions = dataclasses.field(default_factory=SearchOptions)
 
     def __post_init__(self) -> None:
         for name, shown, least in (("trials", "trials", 1), ("seconds", "time", 1), ("workers", "workers", 1)):

@@ -7,16 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+
 from optselect import tasks
 from optselect.api.result import Result
 from optselect.api.session import Session
 from optselect.api.settings import Settings
 from optselect.api.studies import STUDIES
+from optselect.configuration import Configuration
 from optselect.errors import InvalidValue
 from optselect.ledger import Ledger
 from optselect.records import StudyRecord
 from optselect.spaces import Space, load_space
+from optselect.study.arm import Strategy
 from optselect.study.listener import Listener, Silent
+from optselect.study.options import SearchOptions
+from optselect.study.start import known_good, left_out
 from optselect.study.study import check_conflict
 from optselect.verdict.ranking import Preference
 
@@ -41,6 +48,12 @@ def tune(
     confirm: int | None = None,
     rope: float | None = None,
     prefer: Preference = "simplest",
+    strategy: Strategy = "arms",
+    sampler: str | BaseSampler = "tpe",
+    pruner: str | BasePruner = "auto",
+    range_test: bool = True,
+    elimination: bool = True,
+    start: Any = None,
     seed: int = 0,
     workers: int | None = None,
     mlflow: str | None = "default",
@@ -64,7 +77,14 @@ def tune(
     on how many fresh seeds. confirm: confirmations of a finalist, 0 for none, None for what `care` says. rope: the
     difference in the headline metric that does not matter, None for the larger of one standard error and half a point
     (of a share) or one per cent. prefer: what is recommended among those within one standard error of the best, the
-    "simplest", "best", "fastest" or "cheapest" (in memory). seed: of the whole study.
+    "simplest", "best", "fastest" or "cheapest" (in memory). strategy: "arms", an Optuna study an optimizer with a fair
+    share of the budget each, or "joint", one study in which the optimizer is a parameter. sampler: "tpe", "gp" (needs
+    PyTorch), "qmc", "random", or an Optuna sampler. pruner: who ends trials at a quarter and a half of their epochs:
+    "auto" ("halving" where trials are many and long, else "none"), "halving", "hyperband", "median", "none",
+    "patient", "percentile", "successive_halving", "wilcoxon", or an Optuna pruner. range_test: try learning rates a
+    little before an arm's first trial, and search where they learn. elimination: arms that could not become the best
+    any more give their trials to the others. start: what is known to be good and tried first: a `Configuration`,
+    several, the name or folder of an earlier study, or a file (see docs/warm-start.md). seed: of the whole study.
     workers: training processes. mlflow: a tracking URI, "default" for `MLFLOW_TRACKING_URI` or a local SQLite
     file, None for no tracking. study: its name. out: where its folder goes.
 
@@ -86,6 +106,14 @@ def tune(
         seed=seed,
         workers=workers,
         mlflow=mlflow,
+        search=SearchOptions(
+            strategy=strategy,
+            sampler=sampler,
+            pruner=pruner,
+            range_test=range_test,
+            elimination=elimination,
+            start=known_good(start or (), studies=Path(out or STUDIES)),
+        ),
     )
     if epochs < 1:
         raise InvalidValue(f"tune: `epochs` must be at least 1, got {epochs}.")
@@ -105,14 +133,30 @@ def tune(
     directory = Path(out or STUDIES) / name
     record = StudyRecord(
         name=name,
-        fingerprint={**spec.fingerprint(), "space": chosen.digest(), "seed": str(seed), "care": care},
+        fingerprint={
+            **spec.fingerprint(),
+            "space": chosen.digest(),
+            "seed": str(seed),
+            "care": care,
+            **settings.search.fingerprint(),
+        },
         description={"data": spec.data.name, "space": chosen.name},
     )
-    for line in (*spec.describe(), *_batches(chosen, len(spec.split.train))):
+    for line in (
+        *spec.describe(),
+        *_strangers(settings.search.start, chosen),
+        *_batches(chosen, len(spec.split.train)),
+    ):
         listener.say(line)
     with Ledger.open(directory / "ledger.jsonl") as ledger:
         check_conflict(record, ledger)
         return Session(record, spec, chosen, ledger, settings, listener).run()
+
+
+def _strangers(start: Sequence[Configuration], space: Space) -> list[str]:
+    """What to say of configurations to start with whose optimizer is not searched."""
+    names = left_out(start, space.optimizers)
+    return [f"`start`: nothing of {', '.join(names)} is tried, which the search does not have."] if names else []
 
 
 def _batches(space: Space, rows: int) -> list[str]:

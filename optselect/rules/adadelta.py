@@ -30,6 +30,7 @@ class Adadelta(Rule):
     name = "adadelta"
     paper = "Zeiler 2012, arXiv:1212.5701"
     twin = "keras.optimizers.Adadelta"
+    published = {"learning_rate": 1.0, "epsilon": 1e-6}
     scaling = Scaling(powers={"learning_rate": 0.5}, means=())
     good_for = "Gradients of unknown scale: its steps have the unit of the weights, and a rate of 1 is a fair start."
     weakness = "Keras's default rate of 0.001 makes it a thousand times slower than the paper's rate of 1."

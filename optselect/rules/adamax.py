@@ -33,6 +33,7 @@ class Adamax(Rule):
     common = False
     paper = "Kingma & Ba 2015, arXiv:1412.6980, section 7"
     twin = "keras.optimizers.Adamax"
+    published = {"learning_rate": 2e-3}
     good_for = "Gradients that are mostly small or zero with rare large entries, as of embeddings."
     weakness = "One large gradient slows its entry for hundreds of steps, and elsewhere Adam is seldom behind."
 

@@ -1,27 +1,29 @@
-"""An arm: one rule with its own search space and its own Optuna study."""
+"""An arm: one rule with its own search space and its own Optuna study; or several rules in one, for comparison."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import math
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, cast
 
 import optuna
-from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
-from optuna.trial import TrialState, create_trial
+from optuna.distributions import BaseDistribution, CategoricalDistribution, distribution_to_json, json_to_distribution
+from optuna.trial import TrialState
 
 from optselect.configuration import Configuration
 from optselect.records import TrialRecord
-from optselect.rules import parse
 from optselect.seeds import derive
 from optselect.spaces import Space
+from optselect.study.pruners import FAMILY
+from optselect.study.rungs import family, reported
+from optselect.study.samplers import SamplerOf
 
-__all__ = ["Arm", "Proposal"]
+__all__ = ["Arm", "Direction", "Proposal", "Strategy"]
 
 Direction = Literal["minimize", "maximize"]
+Strategy = Literal["arms", "joint"]
 _STATES = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
@@ -39,79 +41,156 @@ class Proposal:
 
 
 class Arm:
-    """Asks for configurations of one rule and learns from their records.
+    """Asks for configurations of its rules and learns from their records.
 
-    The first configuration is the rule at Keras's defaults. Each later one is drawn by a sampler that is seeded
-    anew from (seed, arm, how many were asked before), so that the k-th proposal depends on the records before it
-    and on nothing else: a study that was killed goes on as if it had not been.
+    The first ones are `points`, in their order, of which half the share at most. Each later one is drawn by a sampler
+    that is seeded anew from (seed, arm, slot), where the slot says how many came before it: the proposal for a slot
+    depends on the records before it and on nothing else, so that a study that was killed goes on as if it had not been.
+
+    members: keys of rules, in `space`; with several, the rule is one more thing that is searched. rows: of the
+    training part. sampler, pruner: of the Optuna study.
     """
 
-    def __init__(self, name: str, space: Space, *, seed: int, share: int, rows: int, direction: Direction) -> None:
-        self.name = name
-        self._space, self._seed, self._share, self._rows = space, seed, share, rows
+    def __init__(
+        self,
+        name: str,
+        members: Sequence[str],
+        space: Space,
+        points: Sequence[Configuration],
+        *,
+        seed: int,
+        rows: int,
+        direction: Direction,
+        sampler: SamplerOf,
+        pruner: optuna.pruners.BasePruner,
+    ) -> None:
+        self.name, self.members = name, list(members)
+        self._space, self._points, self._seed, self._rows = space, list(points), seed, rows
+        self._share: int | None = None
+        self._sampler_of = sampler
         with _quiet():
-            self.study = optuna.create_study(direction=direction, study_name=name, sampler=self._sampler(0))
-        self.asked = 0
+            self.study = optuna.create_study(
+                direction=direction, study_name=name, sampler=sampler(0, 0, 1), pruner=pruner
+            )
         self._running: dict[int, optuna.Trial] = {}
+        self._early: list[tuple[TrialRecord, Mapping[int, float]]] = []
 
-    def ask(self) -> Proposal:
-        """The next configuration."""
-        if self.asked == 0:
-            self.asked = 1
-            default = Configuration(rule=parse(self.name), batch_size=min(32, self._rows))
-            known = self._space.known(default, share=self._share, rows=self._rows)
-            return Proposal(default, _attributes(*known) if known else {})
-        self.study.sampler = self._sampler(self.asked)
-        trial = self.study.ask()
-        configuration = self._space.suggest(trial, self.name, share=self._share, rows=self._rows)
-        self.asked += 1
-        self._running[self.asked] = trial
-        return Proposal(configuration, {"asked": self.asked, **_attributes(trial.params, trial.distributions)})
+    def widen(self, share: int) -> None:
+        """Fix how many trials each rule will have, and with it how many dimensions are searched and points tried."""
+        self._share = share
+        self._points = self._points[: len(self.members) * max(1, share // 2)]
+        for record, reports in self._early:
+            self.learn(record, reports)
+        self._early.clear()
 
-    def restore(self, records: Iterable[TrialRecord]) -> None:
-        """Learn what an earlier process found, in the order in which it was asked."""
-        for record in sorted(records, key=lambda r: r.number):
-            self.learn(record)
-            self.asked += 1
+    @property
+    def points(self) -> int:
+        """How many configurations it is given."""
+        return len(self._points)
 
-    def learn(self, record: TrialRecord) -> None:
-        """Take in a finished trial. Divergence is told as PRUNED with a NaN report: TPE learns to keep away from it.
+    def given(self, slot: int) -> bool:
+        """Whether the slot's configuration is one of the points."""
+        return slot < len(self._points)
 
-        (Told as FAIL, as Optuna does with a NaN value, it would teach nothing.)
+    def ask(self, slot: int) -> Proposal:
+        """The configuration of a slot."""
+        if self.given(slot):
+            return Proposal(self._points[slot], {"slot": slot})
+        assert self._share is not None
+        startup = len(self.members) * max(3, min(10, self._share // 3))
+        self.study.sampler = self._sampler_of(derive(self._seed, "sampler", self.name, slot), slot, startup)
+        with _quiet():
+            trial = self.study.ask()
+            configuration = self._suggest(trial, self._share)
+        trial.set_user_attr(FAMILY, family(configuration))
+        self._running[slot] = trial
+        drawn = _attributes(trial.params, trial.distributions)
+        return Proposal(configuration, {"slot": slot, "startup": slot < startup, **drawn})
+
+    def report(self, slot: int, epochs: int, value: float) -> bool:
+        """Note the objective at a rung; whether the pruner would end the trial here."""
+        trial = self._running[slot]
+        trial.report(value, epochs)
+        return trial.should_prune()
+
+    def learn(self, record: TrialRecord, reports: Mapping[int, float]) -> None:
+        """Take in a finished trial, also one of an earlier process. reports: the objective at rungs, by epochs.
+
+        Divergence is told as PRUNED with a NaN report: TPE learns to keep away from it. (Told as FAIL, as Optuna does
+        with a NaN value, it would teach nothing.)
         """
-        trial = self._running.pop(record.attributes.get("asked", 0), None)
-        state = _STATES[record.outcome]
-        reports = {max(record.epochs, 1): math.nan} if record.outcome == "diverged" else {}
-        if trial is not None:
-            for step, value in reports.items():
-                trial.report(value, step)
-            self.study.tell(trial, record.value if record.outcome == "complete" else None, state)
-        elif "params" in record.attributes and record.outcome != "failed":
-            distributions = record.attributes["distributions"]
-            self.study.add_trial(
-                create_trial(
-                    state=state,
-                    value=record.value if record.outcome == "complete" else None,
-                    params=dict(record.attributes["params"]),
-                    distributions={name: json_to_distribution(text) for name, text in distributions.items()},
-                    intermediate_values=reports,
-                )
-            )
+        if self._share is None:
+            self._early.append((record, reports))
+            return
+        trial = self._running.pop(record.attributes.get("slot", -1), None) or self._again(record)
+        if trial is None:
+            return
+        if record.outcome == "diverged":
+            reports = {**reports, max(record.epochs, 1): math.nan}
+        judged_at = {*reported(record), *([record.epochs] if record.outcome == "pruned" else [])}
+        there = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        for epochs, value in sorted(reports.items()):
+            if epochs not in there:
+                trial.report(value, epochs)
+                if epochs in judged_at:  # a pruner may keep books of what it was asked
+                    trial.should_prune()
+        self.study.tell(trial, record.value if record.outcome == "complete" else None, _STATES[record.outcome])
 
-    def _sampler(self, asked: int) -> optuna.samplers.BaseSampler:
-        startup = max(3, min(10, self._share // 3))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.samplers.TPESampler(
-                seed=derive(self._seed, "sampler", self.name, asked), n_startup_trials=startup
-            )
+    def _suggest(self, trial: optuna.Trial, share: int) -> Configuration:
+        member = self.members[0]
+        if len(self.members) == 1:
+            return self._space.suggest(trial, member, share=share, rows=self._rows)
+        member = trial.suggest_categorical("optimizer", self.members)
+        named = cast(optuna.Trial, _Prefixed(trial, f"{member}: "))
+        return self._space.suggest(named, member, share=share, rows=self._rows)
+
+    def _known(self, configuration: Configuration) -> tuple[dict[str, Any], dict[str, BaseDistribution]] | None:
+        """The Optuna parameters and distributions of a configuration; None if it lies outside the space."""
+        assert self._share is not None
+        member = configuration.rule.key
+        found = self._space.known(configuration, share=self._share, rows=self._rows)
+        if found is None or len(self.members) == 1:
+            return found
+        params, distributions = ({f"{member}: {name}": value for name, value in part.items()} for part in found)
+        choice = CategoricalDistribution(self.members)
+        return {"optimizer": member, **params}, {"optimizer": choice, **distributions}
+
+    def _again(self, record: TrialRecord) -> optuna.Trial | None:
+        """An Optuna trial with the parameters of a record; None if they lie outside the space."""
+        if "params" in record.attributes:
+            params = dict(record.attributes["params"])
+            distributions = {n: json_to_distribution(d) for n, d in record.attributes["distributions"].items()}
+        else:
+            known = self._known(record.configuration)
+            if known is None:
+                return None
+            params, distributions = known
+        self.study.sampler = optuna.samplers.RandomSampler()  # nothing is left to draw
+        with _quiet():
+            self.study.enqueue_trial(params)
+            trial = self.study.ask(distributions)
+        trial.set_user_attr(FAMILY, family(record.configuration))
+        return trial
+
+
+class _Prefixed:
+    """A trial whose parameters have a rule's name before theirs: another rule's learning rate is another parameter."""
+
+    def __init__(self, trial: optuna.Trial, prefix: str) -> None:
+        self._trial, self._prefix = trial, prefix
+
+    def suggest_float(self, name: str, low: float, high: float, **options: Any) -> float:
+        return self._trial.suggest_float(self._prefix + name, low, high, **options)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self._trial.suggest_categorical(self._prefix + name, choices)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna greets every new study; its user asked for one."""
+    """Optuna greets every new study and tells of every draw by a fallback; its user asked for both."""
     level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         yield
     finally:

@@ -1,41 +1,66 @@
-"""The search: an arm an optimizer, one shared budget, an equal share for each."""
+"""The search: arms side by side under one budget, rungs for their trials, checkpoints where arms are eliminated."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-import statistics
-import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 from optselect.errors import NoResult
 from optselect.records import StageName, TrialRecord
 from optselect.seeds import derive
 from optselect.spaces import Space
+from optselect.study import elimination, ranging
+from optselect.study.agenda import Agenda, Place
 from optselect.study.arm import Arm, Direction
+from optselect.study.budget import Budget, Clock
+from optselect.study.elimination import Eliminated
+from optselect.study.guard import CALIBRATION, Guard
+from optselect.study.notes import Notes
+from optselect.study.options import SearchOptions
+from optselect.study.points import first_points
+from optselect.study.rungs import Rungs
+from optselect.study.samplers import make_sampler
 from optselect.study.stage import Planned
 from optselect.trainer.jobs import Run
 
-__all__ = ["Budget", "Search", "search_seed", "why_nothing"]
+__all__ = ["Course", "Search", "search_seed", "why_nothing"]
+
+_JOINT = "joint"  # the one arm of that strategy
+_FIRST = 4  # trials of every arm before the first checkpoint, at least
+_NOTHING = object()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Budget:
-    """How long to search: `trials` over all arms, `seconds` of the whole study, or both; the first to end ends it.
+class Course:
+    """What all trials of a search have in common.
 
-    reserve: how many trainings must still fit in the seconds after the search.
+    seed: of the study. rows: of the training part. objective: a metric, as in "val_loss". folder: for the states of
+    paused trials; None where a training cannot be paused.
     """
 
-    trials: int | None = None
-    seconds: float | None = None
-    reserve: int = 0
+    seed: int
+    rows: int
+    epochs: int
+    objective: str
+    direction: Direction
+    folder: Path | None
+
+    @property
+    def sign(self) -> float:
+        """With which the objective is the smaller the better."""
+        return 1.0 if self.direction == "minimize" else -1.0
 
 
 class Search:
     """The stage that looks for good configurations.
 
-    records: the trials of the study that are there. rows: of the training part. workers: how many train at once.
-    closed: the search is over, whatever the budget says: a later stage has begun.
+    space: as the user gave it; range tests among the notes narrow it. records: the trials of the study that are
+    there. clock: of the budget. closed: the search is over, whatever the budget says: a later stage has begun.
+    say: told in a line what is decided.
     """
 
     name: StageName = "search"
@@ -44,25 +69,37 @@ class Search:
         self,
         space: Space,
         records: Iterable[TrialRecord],
+        course: Course,
         *,
-        seed: int,
-        rows: int,
-        epochs: int,
-        direction: Direction,
+        options: SearchOptions,
         budget: Budget,
-        workers: int,
+        clock: Clock,
+        notes: Notes,
         closed: bool = False,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self.budget, self.direction = budget, direction
-        self._seed, self._epochs, self._workers, self._closed = seed, epochs, workers, closed
-        self._started = time.monotonic()
+        self.course, self.options, self.budget = course, options, budget
+        self.eliminated: list[Eliminated] = []
+        self._clock, self._notes, self._closed = clock, notes, closed
+        self._say: Callable[[str], None] = lambda line: None  # what is restored is no news
+        self._optimizers = list(space.optimizers)
         self.records = sorted((r for r in records if r.stage == "search"), key=lambda r: r.number)
-        share = (budget.trials or 25 * len(space.optimizers)) // len(space.optimizers)
-        self.arms = {
-            name: Arm(name, space, seed=seed, share=share, rows=rows, direction=direction) for name in space.optimizers
-        }
-        for name, arm in self.arms.items():
-            arm.restore(r for r in self.records if r.arm == name)
+        self._done = {self._place(r): r for r in self.records}
+        self.rungs = Rungs(course.epochs, rows=course.rows, objective=course.objective, folder=course.folder)
+        self.arms = {arm.name: arm for arm in self._make_arms(space)}
+        self._live = list(self.arms)
+        self._agenda = Agenda(self._live, self._done)
+        self._guard = Guard(self.rungs)
+        self._expected = 0  # trials in all, by which checkpoints and the dimensions of the search go
+        self.share = 0  # of these an optimizer's, if all get the same
+        for place, record in sorted(self._done.items(), key=lambda item: item[0][1]):
+            self.arms[place[0]].learn(record, self.rungs.values(record))
+            self.rungs.tidy(record.number)
+        if closed:
+            self._fix_share()
+        else:
+            self._advance()
+        self._say = say
 
     def total(self) -> int | None:
         return self.budget.trials
@@ -75,52 +112,169 @@ class Search:
         return self._closed or (self.budget.trials is not None and self.done() >= self.budget.trials)
 
     def next(self, idle: int, running: Collection[Planned]) -> Planned | None:
-        """The next proposal: of the arm that was asked least, one trial an arm at a time where that is possible.
+        """The next proposal: of the arm whose turn it is, one trial an arm at a time unless workers outnumber arms.
 
         With one trial an arm at a time, what an arm proposes depends on its own records alone, whatever the
         number of workers.
         """
-        if self.finished():
+        if self.finished() or (self.records and self._clock.fitting(self.records) < 1 + len(running)):
             return None
-        open_arms = [name for name in self.arms if self._quota(name) > self.arms[name].asked]
-        busy = {planned.arm for planned in running}
-        free = [name for name in open_arms if name not in busy] or (open_arms if idle > 0 else [])
-        if not free:
+        busy = {self._arm_of(planned.arm) for planned in running}
+        place = self._agenda.take(busy, crowded=idle > 0 and idle + len(running) > len(self._live))
+        if place is None:
             return None
-        name = min(free, key=lambda n: self.arms[n].asked)
-        arm = self.arms[name]
-        if arm.asked > 0 and self._out_of_time():
-            return None
-        proposal = arm.ask()
-        return Planned(
+        arm, slot = place
+        proposal = self.arms[arm].ask(slot)
+        planned = Planned(
             stage="search",
-            arm=name,
+            arm=proposal.configuration.rule.key,
             configuration=proposal.configuration,
-            seed=search_seed(self._seed),
-            epochs=self._epochs,
+            seed=search_seed(self.course.seed),
+            epochs=self.course.epochs,
+            number=self._agenda.number(place),
             attributes=proposal.attributes,
         )
+        straight = self.arms[arm].given(slot) or not self._pausing
+        return planned if straight else self.rungs.first(planned, self._guard.pauses(planned.configuration))
 
     def goes_on(self, planned: Planned, runs: Sequence[Run]) -> Planned | None:
-        return None
+        """The part of a trial after a rung, unless the pruner ends it there."""
+        value = runs[-1].metrics.get(self.course.objective, math.nan)
+        if planned.until is None or planned.epochs >= planned.until or not math.isfinite(value):
+            return None
+        ends = self.arms[self._arm_of(planned.arm)].report(planned.attributes["slot"], planned.epochs, value)
+        if ends and self._guard.trusts(planned.configuration, planned.epochs):
+            return None
+        reports = {**planned.attributes.get("reports", {}), str(planned.epochs): value}
+        noted = dataclasses.replace(planned, attributes={**planned.attributes, "reports": reports})
+        further = self.rungs.after(noted, self._guard.pauses(planned.configuration))
+        self.rungs.tidy(planned.number, but=further.start)
+        return further
 
     def learn(self, record: TrialRecord) -> None:
+        place = self._place(record)
         self.records.append(record)
-        self.arms[record.arm].learn(record)
+        self._done[place] = record
+        self.arms[place[0]].learn(record, self.rungs.values(record))
+        self.rungs.tidy(record.number)
+        self._agenda.finish(place)
+        self._advance()
 
-    def _quota(self, name: str) -> float:
-        if self.budget.trials is None:
-            return math.inf
-        share, rest = divmod(self.budget.trials, len(self.arms))
-        return share + (list(self.arms).index(name) < rest)
+    # -- arms -------------------------------------------------------------------------------------------------
 
-    def _out_of_time(self) -> bool:
-        """Whether what is left of the time is needed for what follows the search."""
-        if self.budget.seconds is None:
-            return False
-        each = statistics.median(r.seconds for r in self.records) if self.records else 0.0
-        needed = each * self.budget.reserve / self._workers + each
-        return time.monotonic() - self._started + needed >= self.budget.seconds
+    def _make_arms(self, space: Space) -> Iterable[Arm]:
+        found = ranging.readings(self._notes)
+        narrow = ranging.narrowed(space, found)
+        points = {
+            name: first_points(
+                space,
+                name,
+                rows=self.course.rows,
+                start=self.options.start,
+                suggested=found[name].suggested if name in found else (),
+            )
+            for name in self._optimizers
+        }
+        joint = self.options.strategy == _JOINT
+        for name, members in {_JOINT: self._optimizers}.items() if joint else ((n, [n]) for n in self._optimizers):
+            yield Arm(
+                name,
+                members,
+                narrow,
+                _in_turn([points[member] for member in members]),
+                seed=self.course.seed,
+                rows=self.course.rows,
+                direction=self.course.direction,
+                sampler=make_sampler(self.options.sampler),
+                pruner=self.options.pruner_of(min(self.rungs.lengths, default=1), self.course.epochs),
+            )
+
+    def _arm_of(self, optimizer: str) -> str:
+        return _JOINT if self.options.strategy == _JOINT else optimizer
+
+    def _place(self, record: TrialRecord) -> Place:
+        return self._arm_of(record.arm), record.attributes["slot"]
+
+    # -- checkpoints ------------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Decide what is to be decided once all arms are through with their places, and write the agenda further."""
+        while self._agenda.over:
+            if not self.share and not self._fix_share():
+                self._agenda.extend(self._live, 1)
+                continue
+            left = self._left()
+            if left <= 0:
+                return
+            if self._agenda.reached >= self._first_checkpoint():
+                self._decide()
+            if left < len(self._live):
+                self._agenda.append(self._live[: int(left)])
+                return
+            each = left if math.isinf(left) else left // len(self._live)
+            self._agenda.extend(self._live, int(min(self._next_checkpoint(), self._agenda.reached + each)))
+
+    def _left(self) -> float:
+        """Trials of the budget that no arm has yet."""
+        return math.inf if self.budget.trials is None else self.budget.trials - self._agenda.written
+
+    def _fix_share(self) -> bool:
+        """Fix how many trials are expected, once that is known: with a time limit after a first trial of every arm."""
+        noted = self._notes.of("share")
+        if not noted:
+            if self.budget.seconds is not None and self._agenda.reached == 0:
+                return False
+            fitting = self._agenda.written + self._clock.fitting(self.records)
+            noted = [{"trials": int(min(fitting, self.budget.trials or math.inf))}]
+            self._notes.write("share", noted[0])
+        self._expected = noted[0]["trials"]
+        self.share = max(1, self._expected // len(self._optimizers))
+        for arm in self.arms.values():
+            arm.widen(self.share)
+        return True
+
+    def _first_checkpoint(self) -> int:
+        each = -(-CALIBRATION // len(self.arms))
+        return max(_FIRST, each, self.share // 4, *(arm.points + 1 for arm in self.arms.values()))
+
+    def _next_checkpoint(self) -> float:
+        if self.budget.trials is not None and not self.options.elimination and not self._pausing:
+            return math.inf  # nothing is decided midway
+        checkpoint = self._first_checkpoint()
+        while checkpoint <= self._agenda.reached:
+            checkpoint *= 2
+        return checkpoint
+
+    @property
+    def _pausing(self) -> bool:
+        return self.options.pausing(self.share, self.course.epochs)
+
+    def _decide(self) -> None:
+        """Which arms go on and which rungs are trusted, on the trials that every arm has had."""
+        reached = self._agenda.reached
+        shared = {place: r for place, r in self._done.items() if place[1] < reached}
+        if self._pausing:
+            for line in self._guard.judge(shared.values()):
+                self._say(line)
+        if not self.options.elimination or len(self._live) < 2:
+            return
+        expected = self.budget.trials or self._expected
+        values = {
+            arm: [self.course.sign * r.value for (a, _), r in shared.items() if a == arm and r.value is not None]
+            for arm in self._live
+        }
+        for gone in elimination.eliminated(
+            values,
+            checkpoint=reached,
+            further=2 * max(0, expected - self._agenda.written) // len(self._live),
+            noise=elimination.noise(list(shared.values()), self.course.objective),
+            sign=self.course.sign,
+        ):
+            self.eliminated.append(gone)
+            self._live.remove(gone.arm)
+            if gone.to_dict() not in self._notes.of("eliminated"):
+                self._notes.write("eliminated", gone.to_dict())
+                self._say(str(gone))
 
 
 def search_seed(seed: int) -> int:
@@ -140,3 +294,13 @@ def why_nothing(trials: Sequence[TrialRecord], objective: str) -> NoResult:
         f"{count('failed')} failed). The lowest learning rate tried was {min(rates, default=math.nan):.3g}; "
         "check the data for huge values, or search lower rates with a space of your own (`--space`)."
     )
+
+
+def _in_turn(lists: Sequence[Sequence[Any]]) -> list[Any]:
+    """The first of each, the second of each, and so on.
+
+    >>> _in_turn([[1, 2, 3], [4]])
+    [1, 4, 2, 3]
+    """
+    rows = itertools.zip_longest(*lists, fillvalue=_NOTHING)
+    return [one for row in rows for one in row if one is not _NOTHING]

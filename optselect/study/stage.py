@@ -18,8 +18,9 @@ __all__ = ["Planned", "Stage"]
 class Planned:
     """A training that a stage asks for: one trial, or one rung of it.
 
-    epochs, total_epochs, start, keep, test: as in `Job`. attributes: what the stage must find in the record to
-    restore itself, JSON types.
+    epochs, total_epochs, start, keep, test: as in `Job`. until: epochs of the whole trial, if this is a rung of it.
+    number: the trial's place in the study, None for the next that is free. attributes: what the stage must find in
+    the record to restore itself, JSON types.
     """
 
     stage: StageName
@@ -31,6 +32,8 @@ class Planned:
     start: Path | None = None
     keep: Path | None = None
     test: bool = False
+    until: int | None = None
+    number: int | None = None
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def job(self) -> Job:
@@ -67,7 +70,10 @@ class Stage(Protocol):
         ...
 
     def goes_on(self, planned: Planned, runs: Sequence[Run]) -> Planned | None:
-        """The next rung of a trial after its `runs`, the latest last; None where the trial ends."""
+        """The next rung of a trial after its `runs`, the latest last; None where the trial ends.
+
+        Every run tells of the whole training so far.
+        """
         ...
 
     def learn(self, record: TrialRecord) -> None:

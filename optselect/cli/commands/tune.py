@@ -71,6 +71,19 @@ class ClassWeights(click.ParamType):
     show_default=True,
     help="What to recommend among those that the race cannot tell apart; cheapest in memory.",
 )
+@click.option(
+    "--strategy", default="arms", show_default=True, help="arms: a fair share each; joint: one study for all."
+)
+@click.option("--sampler", default="tpe", show_default=True, help="tpe, gp (needs PyTorch), qmc or random.")
+@click.option(
+    "--pruner",
+    default="auto",
+    show_default=True,
+    help="Who ends trials early: none, halving, hyperband, median, patient, percentile, successive_halving, wilcoxon.",
+)
+@click.option("--range-test/--no-range-test", default=True, help="Try learning rates a little first, or do not.")
+@click.option("--elimination/--no-elimination", default=True, help="Give the trials of hopeless optimizers to others.")
+@click.option("--start", help="Known to be good, tried first: a JSON or YAML file, or an earlier study.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the whole study.")
 @click.option("--workers", type=int, help="Training processes.  [default: one a core, at most 4]")
 @click.option(

@@ -1,0 +1,83 @@
+"""The range tests of a study: every arm's learning rates are tried a little before its first trial."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from optselect.configuration import Configuration
+from optselect.executors import LocalExecutor
+from optselect.spaces import Space
+from optselect.spaces.coupling import factor
+from optselect.study import range_test
+from optselect.study.notes import Notes
+from optselect.trainer.jobs import Probe, ProbeRun
+
+__all__ = ["WORTHWHILE", "missing", "narrowed", "probes", "readings", "seconds", "sound"]
+
+WORTHWHILE = 4  # trials an arm, from which the news of a test is worth its price
+_SHARE = 0.05  # of a training: the steps at each rate
+_FEWEST, _MOST = 10, 100  # steps at each rate
+
+
+def probes(space: Space, *, seed: int, rows: int, batch_size: int, epochs: int) -> dict[str, Probe]:
+    """The range test of every arm whose learning rate is searched over a range: its rule at the space's defaults.
+
+    seed: that of the search's trials. epochs: of a trial.
+    """
+    whole = epochs * -(-rows // batch_size)
+    steps = min(whole, max(_FEWEST, min(_MOST, round(_SHARE * whole))))
+    found = {}
+    for arm in space.optimizers:
+        rule = space.defaults(arm)
+        search = space.optimizers[arm].get(f"{'rule.' * (len(rule.parts) - 1)}learning_rate")
+        if search is not None and search.scale == "log":
+            by = factor(search.per, rule.named_numbers())
+            found[arm] = Probe(
+                configuration=Configuration(rule=rule, batch_size=batch_size),
+                seed=seed,
+                rates=range_test.rates(search.low * by, search.high * by),
+                steps=steps,
+            )
+    return found
+
+
+def missing(wanted: Mapping[str, Probe], notes: Notes) -> dict[str, Probe]:
+    """Those that the ledger does not have."""
+    done = {entry["arm"] for entry in notes.of("probe")}
+    return {arm: probe for arm, probe in wanted.items() if arm not in done}
+
+
+def sound(wanted: Mapping[str, Probe], notes: Notes, executor: LocalExecutor, tell: Callable[[str], None]) -> None:
+    """Run the range tests that the ledger does not have; nothing else may be under way. tell: a line each."""
+    arms = dict(enumerate(missing(wanted, notes)))
+    for ticket, arm in arms.items():
+        executor.submit(ticket, wanted[arm])
+    while arms:
+        for ticket, run in executor.results(timeout=1.0):
+            arm = arms.pop(ticket)
+            notes.write("probe", {"arm": arm, "steps": wanted[arm].steps, "run": dataclasses.asdict(run)})
+            tell(f"Range test of {arm}: {range_test.read(run).note}.")
+
+
+def readings(notes: Notes) -> dict[str, range_test.Reading]:
+    """What the range tests of the ledger say, by arm."""
+    return {entry["arm"]: range_test.read(_run(entry["run"])) for entry in notes.of("probe")}
+
+
+def seconds(notes: Notes) -> float:
+    """What the range tests of the ledger took, all workers together."""
+    return sum((float(entry["run"]["seconds"]) for entry in notes.of("probe")), 0.0)
+
+
+def narrowed(space: Space, found: Mapping[str, range_test.Reading]) -> Space:
+    """The space where every arm whose test found a rate that learns looks around there only."""
+    for arm, reading in found.items():
+        if arm in space.optimizers and reading.suggested:
+            space = space.narrowed(arm, *reading.narrowed)
+    return space
+
+
+def _run(entry: Mapping[str, Any]) -> ProbeRun:
+    return ProbeRun(**{**entry, "rates": tuple(entry["rates"])})

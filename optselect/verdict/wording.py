@@ -35,6 +35,8 @@ def paragraph(verdict: Verdict) -> str:
 
 def difference(verdict: Verdict, gain: Estimate) -> str:
     """A paired difference in the metric's own direction, in points where it is a share, with its interval."""
+    if gain.low == gain.high == 0:
+        return "no difference under any seed"
     scale, digits = (100.0, 2) if verdict.share else (1.0, None)
     sign = scale if verdict.maximize else -scale
     low, high = sorted((sign * gain.low, sign * gain.high))
@@ -75,7 +77,7 @@ def _why_default(v: Verdict) -> str:
         return "Nothing that was searched is likely to beat it."
     if v.ranking[v.best].configuration == v.baseline:
         return "Nothing that was searched did better on validation data."
-    return "What was searched is ahead by less than chance explains, and the default is simpler."
+    return "What was searched is not ahead by more than chance explains, and the default is simpler."
 
 
 def _against_others(v: Verdict) -> Iterator[str]:
@@ -89,7 +91,7 @@ def _against_others(v: Verdict) -> Iterator[str]:
             why = {"simplest": "simpler", "fastest": "faster", "cheapest": "cheaper", "best": "better"}[v.prefer]
             yield (
                 f"{other.configuration} was best on validation data, by less than one standard error; the one above is "
-                f"{why}. The difference: {_told(v, other)}"
+                f"{why}. Against it: {_told(v, other)}"
             )
         elif not v.is_default:
             yield f"Against the other finalist, {other.configuration}: {_told(v, other)}"
@@ -103,24 +105,29 @@ def _told(v: Verdict, other: Standing, *, reverse: bool = False) -> str:
     if reverse:
         lead = Estimate(-lead.mean, -lead.high, -lead.low, lead.seeds)
         versus = Comparison(better=versus.worse, equivalent=versus.equivalent, worse=versus.better)
-    return f"{difference(v, lead)}, {_word(v, versus)}."
+    sign = 1 if v.minimize else -1
+    surprise = v.confirmed and not reverse and sign * (other.objective.mean - v.recommended.objective.mean) > 0
+    return f"{difference(v, lead)}, {_word(v, versus, surprise=surprise)}."
 
 
-def _word(v: Verdict, versus: Comparison) -> str:
+def _word(v: Verdict, versus: Comparison, *, surprise: bool) -> str:
+    """surprise: whether validation data have it the other way round."""
     width = f"{100 * v.rope:.2g} points" if v.share else number(v.rope)
     if versus.word == "clearly best":
         return "clearly better"
     if versus.word == "equivalent":
         return f"equivalent: no more than {width} apart"
     if versus.word == "clearly worse":
-        return "clearly worse" + (" on held-out data, though not on validation data" if v.confirmed else "")
+        return "clearly worse" + (" on held-out data, though better on validation data" if surprise else "")
     return f"undecided: these seeds do not tell whether it is more than {width}"
 
 
 def _chance(v: Verdict) -> Iterator[str]:
-    chance = v.recommended.p_best
-    if len(v.ranking) > 1 and not math.isnan(chance):
-        yield f"It is the best of the {_count_word(len(v.ranking))} confirmed with probability {chance:.2f}."
+    best = v.recommended
+    if len(v.ranking) > 1 and not math.isnan(best.p_best):
+        cost = f"{100 * best.regret:.2g} points" if v.share else number(best.regret)
+        rest = f", and taking it costs {cost} on average" if best.p_best < max(s.p_best for s in v.ranking) else ""
+        yield f"It is the best of these {_count_word(len(v.ranking))} with probability {best.p_best:.2f}{rest}."
     flattered = v.recommended.optimism
     if flattered is not None and flattered.low > 0:
         screened = v.recommended.screened

@@ -14,8 +14,8 @@ from benchmarks.kinds import KINDS, parts
 __all__ = ["Work", "flops", "matmul_rate", "operations", "seconds_of_matmuls"]
 
 Work = dict[str, Any]
-"""forward: multiply-adds of a row, two operations each. first: those of the first layer. dense: the shapes of all
-kernels where the model is dense layers alone, else (). train, validation: rows."""
+"""forward: operations of a row, two a multiply-add. first: those for which no gradient goes back, since they take the
+model's input. dense: the shapes of all kernels where the model is dense layers alone. train, validation: rows."""
 
 
 def flops(names: list[str]) -> dict[str, Work]:
@@ -25,12 +25,12 @@ def flops(names: list[str]) -> dict[str, Work]:
     found = {}
     for name in names:
         model = KINDS[name].build()
-        counts = [count for layer in model.layers if (count := _forward(layer))]
+        layers = [layer for layer in model.layers if layer.weights]
         plain = all(isinstance(layer, keras.layers.Dense) for layer in model.layers)
         x, _, x_valid, _ = parts(name)
         found[name] = {
-            "forward": sum(counts),
-            "first": counts[0],
+            "forward": sum(_forward(layer, "kernel", "recurrent_kernel") for layer in layers),
+            "first": _forward(layers[0], "kernel"),
             "dense": [tuple(layer.kernel.shape) for layer in model.layers] if plain else [],
             "train": len(x),
             "validation": len(x_valid),
@@ -38,11 +38,11 @@ def flops(names: list[str]) -> dict[str, Work]:
     return found
 
 
-def _forward(layer: Any) -> int:
-    """Operations of a row: each kernel's entry is used once a position (a pixel, a time step)."""
+def _forward(layer: Any, *names: str) -> int:
+    """Operations of a row with these weights: each entry is used once a position (a pixel, a time step)."""
     import keras
 
-    kernels = sum(math.prod(w.shape) for w in layer.weights if w.path.endswith("kernel"))
+    kernels = sum(math.prod(w.shape) for w in layer.weights if w.name in names)
     recurrent = isinstance(layer, keras.layers.RNN)
     shape = layer.input.shape[:2] if recurrent else layer.output.shape[:-1]
     attention = 0

@@ -40,13 +40,19 @@ def _measured(**trials: float) -> dict[str, Any]:
 def test_operations_are_those_counted_by_hand() -> None:
     """A step of the MLP costs two operations a kernel entry and row, three times over, the first layer's input out."""
     from benchmarks import arithmetic
+    from benchmarks.kinds import KINDS
 
-    work = arithmetic.flops(["mlp", "cnn", "lstm"])
+    work = arithmetic.flops(list(KINDS))
     kernels = 64 * 128 + 128 * 128 + 128 * 10
     assert work["mlp"]["forward"] == 2 * kernels
     assert arithmetic.operations(work["mlp"], 1) == 1149 * (6 * kernels - 2 * 64 * 128) + 288 * 2 * kernels
     assert work["cnn"]["forward"] == 2 * (28 * 28 * 9 * 16 + 14 * 14 * 9 * 16 * 32 + 7 * 7 * 32 * 10)
     assert work["lstm"]["forward"] == 2 * (32 * (2 + 32) * 4 * 32 + 32 * 10)
+    assert work["lstm"]["first"] == 2 * 32 * 2 * 4 * 32
+    assert work["text"]["first"] == 0  # a table is looked up
+    attention = 32 * (4 * 32 * 32 + 2 * 32 * 32)  # queries, keys, values, output; scores and what they weigh
+    block = attention + 32 * 2 * 32 * 64
+    assert work["transformer"]["forward"] == 2 * (32 * 2 * 32 + 2 * block + 32 * 10)
 
 
 def test_every_configuration_is_trained_once_by_turns() -> None:

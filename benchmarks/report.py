@@ -20,7 +20,7 @@ TITLES = {
     "keras_tuner": "KerasTuner",
     "sklearn": "MLPClassifier",
 }
-_COLORS = {"optselect": "#1b7837", "optuna": "#2166ac", "keras_tuner": "#b35806", "sklearn": "#7f7f7f"}
+_COLORS = {"optselect": "#0072b2", "optuna": "#e69f00", "keras_tuner": "#cc79a7", "sklearn": "#999999"}
 _HOW = {
     "optselect": (
         "optselect: its study loop, ledger and worker processes; the list stands in for its samplers, and",
@@ -232,10 +232,10 @@ def picture(found: dict[str, Any], path: Path) -> None:
         first, ours = place, measured["tools"]["optselect"]["trial"]
         for tool, numbers in measured["tools"].items():
             axes.barh(place, numbers["trial"], 0.85, color=_COLORS[tool])
-            times = "" if tool == "optselect" else f"  {_times(numbers['trial'] / ours)}"
-            axes.text(numbers["trial"] * 1.06, place, f"{numbers['trial']:.3g} s{times}", va="center", fontsize=9)
+            times = "" if tool == "optselect" else f"   {_times(numbers['trial'] / ours)}"
+            axes.text(numbers["trial"] * 1.06, place, f"{numbers['trial']:.2g} s{times}", va="center", fontsize=9)
             place += 1
-        labels.append(((first + place - 1) / 2, KINDS[name].title))
+        labels.append(((first + place - 1) / 2, KINDS[name].title.replace(", ", ",\n", 1)))
         place += 0.8
     axes.set_yticks([at for at, _ in labels], [label for _, label in labels])
     axes.tick_params(axis="y", length=0)
@@ -243,7 +243,11 @@ def picture(found: dict[str, Any], path: Path) -> None:
     axes.set_xscale("log")
     shown = [m["tools"][t]["trial"] for m in found["kinds"].values() for t in m["tools"]]
     axes.set_xlim(min(shown) / 2, max(shown) * 4)
-    axes.set_xlabel(f"seconds a trial of {found['settings']['epochs']} epochs, median, logarithmic")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel(
+        f"seconds a trial of {found['settings']['epochs']} epochs, median, on a logarithmic scale; beside them the "
+        "ratio to optselect"
+    )
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.grid(axis="x", color="#dddddd")
     axes.set_axisbelow(True)

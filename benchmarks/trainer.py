@@ -55,7 +55,7 @@ class _Names(click.ParamType):
 @click.option("--tools", type=_Names([*SIDES]), default=",".join(SIDES), help="Tools; optselect is always there.")
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Of every training.")
 @click.option("--trials", type=click.IntRange(1), default=30, show_default=True, help="Of a study.")
-@click.option("--seconds", default=40.0, show_default=True, help="For the trials of each other tool and kind.")
+@click.option("--seconds", default=30.0, show_default=True, help="For the trials of each other tool and kind.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of a training, for every tool.")
 @click.option("--long", "long_trials", default=1000, show_default=True, help="Trials of the long study; 0: none.")
 @click.option("--cold", "cold_trials", default=100, show_default=True, help="Trials from a cold start; 0: none.")
@@ -151,13 +151,15 @@ def _summed(ready: dict[str, float], blocks: dict[str, list[Block]], bounds: lis
     tools = {}
     for tool in (t for t in blocks if t != "optselect alone"):
         trials = [t for block in blocks[tool] for t in block.trials]
+        if not trials:  # scikit-learn has none of the list's optimizers
+            continue
         pairs = [(t.val_loss, ours[t.number]) for t in trials if math.isfinite(t.val_loss)]
         spent = sum(block.seconds for block in blocks[tool])
         tools[tool] = {
             "ready": ready[tool],
             "trials": len(trials),
             "trial": _median([t.seconds for block in timed[tool] for t in block.trials]),
-            "study": ready[tool] + spent * len(ours) / len(trials) if trials else math.nan,
+            "study": ready[tool] + spent * len(ours) / len(trials),
             "val_loss": _median([theirs for theirs, _ in pairs]),
             "val_loss_optselect": _median([own for _, own in pairs]),
             "apart": _median([abs(theirs - own) for theirs, own in pairs]),

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.kinds import KINDS, spec
 from benchmarks.rooms import SEED, Block, Setup, Trained
 
-__all__ = ["Optselect"]
+__all__ = ["Clock", "Optselect"]
 
 
 class Optselect:
@@ -28,7 +28,7 @@ class Optselect:
         task, folder = spec(setup.kind, setup.epochs), Path(self._folder.name)
         rules = {c.rule.key: c.rule for c in setup.configurations}
         batches = -(-len(task.split.train) // KINDS[setup.kind].batch_size)
-        steps = len(setup.configurations) * setup.epochs * batches / setup.workers
+        steps = len(setup.configurations) * setup.epochs * batches
         self._executor = LocalExecutor(
             task,
             list(rules.values()),
@@ -46,7 +46,7 @@ class Optselect:
         """As `Side.block`; the list is never cut short: it is what the others are compared with."""
         from optselect.tracking import NullTracker
 
-        clock, alone = _Clock(), self._setup.workers == 1
+        clock, alone = Clock(), self._setup.workers == 1
         began = time.perf_counter()
         self._study.drive(_Listed(self._setup, numbers), self._executor, NullTracker(), clock)
         whole = time.perf_counter() - began
@@ -68,17 +68,21 @@ class Optselect:
         self._folder.cleanup()
 
 
-class _Clock:
-    """A listener that notes when a trial has ended."""
+class Clock:
+    """A listener that notes when stages began and trials ended."""
 
     def __init__(self) -> None:
+        self.began: dict[str, float] = {}
+        self.workers = 1
         self.trials: list[tuple[float, Any]] = []
 
     def say(self, text: str) -> None: ...
 
-    def ready(self, description: Any) -> None: ...
+    def ready(self, description: Any) -> None:
+        self.workers = int(description["workers"])
 
-    def stage(self, name: str, done: int, total: int | None) -> None: ...
+    def stage(self, name: str, done: int, total: int | None) -> None:
+        self.began.setdefault(name, time.perf_counter())
 
     def restored(self, records: Any) -> None: ...
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -12,28 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.kinds import KINDS
+from benchmarks.ours import Clock
 
 __all__ = ["cold_start", "long_study"]
-
-
-class _Clock:
-    """A listener that notes when stages began and trials ended."""
-
-    def __init__(self) -> None:
-        self.began: dict[str, float] = {}
-        self.trials: list[tuple[float, Any]] = []
-
-    def say(self, text: str) -> None: ...
-
-    def ready(self, description: Any) -> None: ...
-
-    def stage(self, name: str, done: int, total: int | None) -> None:
-        self.began.setdefault(name, time.perf_counter())
-
-    def restored(self, records: Any) -> None: ...
-
-    def trial(self, record: Any) -> None:
-        self.trials.append((time.perf_counter(), record))
 
 
 def long_study(trials: int, epochs: int, mlflow: bool) -> dict[str, Any]:
@@ -46,8 +26,7 @@ def long_study(trials: int, epochs: int, mlflow: bool) -> dict[str, Any]:
 
     from optselect import tune
 
-    digits, kind, clock = load_digits(), KINDS["mlp"], _Clock()
-    workers = min(os.cpu_count() or 1, 4)
+    digits, kind, clock = load_digits(), KINDS["mlp"], Clock()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         uri = f"sqlite:///{folder}/mlflow.db" if mlflow else None
@@ -57,7 +36,6 @@ def long_study(trials: int, epochs: int, mlflow: bool) -> dict[str, Any]:
             data,
             trials=trials,
             epochs=epochs,
-            workers=workers,
             mlflow=uri,
             out=folder,
             study="long",
@@ -72,11 +50,11 @@ def long_study(trials: int, epochs: int, mlflow: bool) -> dict[str, Any]:
     points = [n for n in (10, 100, 1000, 10_000) if n <= len(records)]
     return {
         "trials": len(records),
-        "workers": workers,
+        "workers": clock.workers,
         "whole_seconds": whole,
         "search_seconds": search,
         "trial_seconds": inside,
-        "overhead": 1 - inside / workers / search,
+        "overhead": 1 - inside / clock.workers / search,
         "at": {n: statistics.median(epoch[max(0, n - 10) : n + 10]) for n in points},
     }
 

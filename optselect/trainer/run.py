@@ -280,7 +280,10 @@ def make_trainer(task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe:
         if out_of_memory(error):
             raise
         where = where_it_failed(getattr(task.spec.model, "path", Path()), error)
-        raise InvalidModel(f"The model cannot be trained, since {reason}; with `model.fit`: {where}") from error
+        raise InvalidModel(
+            f"The model cannot be trained, since {reason}; with `model.fit`: {where} A layer that works on numbers "
+            "instead of tensors needs a model compiled with `run_eagerly=True`."
+        ) from error
     return fallback, f"Trials use `model.fit`, since {reason}: correct, but slower by far."
 
 

@@ -123,6 +123,18 @@ def test_a_quotient_is_what_is_searched(seed: int) -> None:
     assert 0.0999 <= rule.values()["learning_rate"] / (1 - rule.values()["momentum"]) <= 1.001
 
 
+def test_a_quotient_at_its_end_is_known() -> None:
+    """The rate is rounded to four digits, which may carry the quotient a little over its end."""
+    space = of_sgd(learning_rate=Search("log", 0.7777, 1.0, per="1-momentum"), momentum=Search("log1m", 0.0, 0.9))
+    asked = {"1-momentum": 0.3333, "learning_rate/(1-momentum)": 0.7777, "schedule": "constant"}
+    trial = optuna.trial.FixedTrial(asked)
+    configuration = space.suggest(trial, "sgd", share=1, rows=32)  # type: ignore[arg-type]
+    assert configuration.rule.values()["learning_rate"] == 0.2592
+    found = space.known(configuration, share=1, rows=32)
+    assert found is not None
+    assert found[0] == asked
+
+
 def test_a_quotient_is_one_parameter_of_the_study() -> None:
     """Optuna sees the quotient under a name that says so, log-uniform between its bounds."""
     trial = optuna.create_study().ask()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -202,6 +204,25 @@ def test_numbers_are_numbers(load: Any) -> None:
     searches = load("optimizers: {adam: {learning_rate: {low: 1e-4, high: 1e-3}, beta_1: .8}}").optimizers["adam"]
     assert (searches["learning_rate"].low, searches["learning_rate"].high) == (1e-4, 1e-3)
     assert searches["beta_1"].choices == (0.8,)
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "spaces.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+def test_every_example_of_the_page_is_a_space(load: Any, text: str) -> None:
+    """What docs/spaces.md shows loads, and each arm suggests a configuration."""
+    space = load(text)
+    for arm in space.optimizers:
+        trial = optuna.create_study().ask()
+        assert space.suggest(trial, arm, share=80, rows=1000).rule.key == arm
+
+
+def test_the_python_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """And prints the rule as the space fixes it."""
+    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(code, {})
+    assert "momentum=0.9" in capsys.readouterr().out
 
 
 # -- mistakes -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import tensorflow as tf
+
 from optselect.configuration import BASELINE
 from optselect.trainer.jobs import Plan
 from optselect.trainer.program import Program
@@ -32,7 +34,11 @@ def choose(program: Program, plan: Plan, seed: int) -> str:
         )
     program.way = "xla"
     began = time.perf_counter()
-    _step_seconds(program, seed, repeats=0)
+    try:
+        _step_seconds(program, seed, repeats=0)
+    except tf.errors.OpError:  # an operation without an XLA form, such as a Python function, or no memory for both
+        program.way = "graph"
+        return f"Steps run in TensorFlow's graph ({1e3 * graph:.2f} ms each): XLA cannot compile this model."
     compiling = time.perf_counter() - began
     xla = _step_seconds(program, seed)
     gain = expected * (1 - xla / graph)

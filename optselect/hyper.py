@@ -93,13 +93,9 @@ class Search:
     when: tuple[tuple[str, Search], ...] = ()
 
 
-def log(low: float, high: float, *, from_trials: int = 0, per: str = "") -> Search:
-    """Log-uniform between `low` and `high`. `per`: as in `Search`.
-
-    >>> log(1e-2, 10.0, per="1-momentum").per
-    '1-momentum'
-    """
-    return Search("log", low, high, from_trials=from_trials, per=per)
+def log(low: float, high: float, *, from_trials: int = 0) -> Search:
+    """Log-uniform between `low` and `high`."""
+    return Search("log", low, high, from_trials=from_trials)
 
 
 def linear(low: float, high: float, *, from_trials: int = 0) -> Search:

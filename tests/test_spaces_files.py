@@ -293,10 +293,13 @@ def test_bytes_that_are_no_text_are_refused_with_their_place(tmp_path: Path) -> 
 
 
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
-    """Over 1 MB nothing is parsed."""
+    """Over 1 MB nothing is parsed, and over 20,000 values nothing more."""
     path = tmp_path / "large.yaml"
     path.write_text("# " + "x" * 2**20)
     with pytest.raises(InvalidSpace, match=r"large\.yaml: larger than 1 MB"):
+        load_space(path)
+    path.write_text("schedules: [" + "x," * 100_000 + "]")
+    with pytest.raises(InvalidSpace, match=r"large\.yaml:1:\d+: more than 20,000 values"):
         load_space(path)
 
 

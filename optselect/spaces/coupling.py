@@ -77,8 +77,7 @@ def in_order(searches: Mapping[str, Search]) -> Iterable[str]:
 def prefixed(search: Search, prefix: str) -> Search:
     """The same search where the names that it leans on have a prefix.
 
-    >>> from optselect.hyper import log
-    >>> prefixed(log(0.01, 1.0, per="1-momentum"), "rule.").per
+    >>> prefixed(Search("log", 0.01, 1.0, per="1-momentum"), "rule.").per
     '1-rule.momentum'
     """
     name = partner(search.per)

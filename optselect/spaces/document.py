@@ -1,7 +1,8 @@
 """A YAML file as a tree whose every node knows its line and column; what is no plain data is refused.
 
 Accepted is YAML 1.2 with mappings, lists, texts, numbers, flags and null: no aliases (a few lines of them can grow to
-gigabytes), no tags (they name Python objects), one document, at most 1 MB and 20 levels.
+gigabytes), no tags (they name Python objects), one document, at most 1 MB, 20,000 values
+and 20 levels.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = ["Mistake", "Mistakes", "Node", "nearest", "read", "spelt"]
 
 _LARGEST = 2**20  # bytes
 _DEEPEST = 20
+_MOST = 20_000  # values: read in a second or two
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _CONSTANTS = {"": None, "~": None, "true": True, "false": False, ".inf": float("inf"), "-.inf": -float("inf")}
@@ -163,7 +165,7 @@ class _Composer:
     def __init__(self, mistakes: Mistakes) -> None:
         self._mistakes = mistakes
         self._open: list[tuple[Any, list[Node]]] = []
-        self._documents = 0
+        self._documents = self._values = 0
         self.root: Node | None = None
 
     def take(self, event: Any) -> bool:
@@ -191,7 +193,10 @@ class _Composer:
             self._add(Node(*place))
         elif kind == "ScalarEvent":
             self._add(Node(*place, value=_resolved(event.value) if event.implicit[0] else event.value))
-        return True
+        self._values += 1
+        if self._values > _MOST:
+            self._mistakes.add(place, f"more than {_MOST:,} values: this is no search space.")
+        return self._values <= _MOST
 
     def _add(self, node: Node) -> None:
         if self._open:

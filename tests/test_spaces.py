@@ -62,7 +62,7 @@ def test_the_default_file_is_what_the_rules_declare() -> None:
     assert load_space("default") == default_space()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)  # each of all arms
 @given(seed=st.integers(0, 2**16), share=st.sampled_from([1, 7, 12, 30, 80]), rows=st.integers(1, 5000))
 def test_every_suggestion_is_a_legal_configuration_inside_the_space(seed: int, share: int, rows: int) -> None:
     """Whatever the sampler says becomes a configuration whose parameters `known` finds again."""
@@ -156,7 +156,7 @@ def test_a_condition_decides_whether_a_hyperparameter_is_searched(seed: int) -> 
     assert values["nesterov"] == (values["momentum"] >= 0.5)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 2**16))
 def test_an_arm_keeps_to_its_own_schedules_clippings_and_batches(seed: int) -> None:
     """What an arm names of them narrows what all arms share, for itself alone."""
@@ -172,7 +172,7 @@ def test_an_arm_keeps_to_its_own_schedules_clippings_and_batches(seed: int) -> N
 
 
 @pytest.mark.parametrize("arm", ARMS)
-@settings(max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(low=st.floats(1e-6, 10), ratio=st.floats(1.01, 1e4))
 def test_a_narrowed_rate_stays_in_both_ranges(arm: str, low: float, ratio: float) -> None:
     """The new range is a part of the declared one and of the given one, on the same scale; digits of the given

@@ -106,7 +106,7 @@ def spaces(draw: Any) -> Space:
     return Space(name="mine", description=description, batch_size=size, **found)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(spaces())
 def test_a_space_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, space: Space) -> None:
     """Written and read again any space is the same: ranges, scales, quotients, conditions, choices."""

@@ -85,8 +85,7 @@ class Watch:
 
     def __init__(self, curve: Curve, every: int) -> None:
         self._curve, self._every = curve, every
-        self._started = time.perf_counter()
-        self.stages: dict[str, float] = {}
+        self.began = self.ended = 0.0
 
     def say(self, text: str) -> None:
         print(text)
@@ -96,11 +95,13 @@ class Watch:
     def restored(self, records: Any) -> None: ...
 
     def stage(self, name: str, done: int, total: int | None) -> None:
-        self.stages[name] = time.perf_counter() - self._started
         self._curve.last = time.perf_counter()
+        if name == "search":
+            self.began = time.perf_counter()
 
     def trial(self, record: Any) -> None:
         if record.stage == "search":
+            self.ended = time.perf_counter()
             self._curve.add(record.seconds, self._every)
 
 
@@ -125,12 +126,12 @@ def by_study(trials: int, curve: Curve, folder: Path) -> None:
 
     watch = Watch(curve, max(1, trials // _SHOWN))
     result = tune(
-        None, "sklearn:iris", trials=trials, epochs=1, workers=1, seeds=2, mlflow=None, out=folder, listener=watch
+        None, "sklearn:iris", trials=trials, epochs=1, workers=1, confirm=0, mlflow=None, out=folder, listener=watch
     )
     outcomes = collections.Counter(record.outcome for record in result.records if record.stage == "search")
     print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()))
     seconds = sum(record.seconds for record in result.records if record.stage == "search")
-    search = watch.stages["confirm"] - watch.stages["search"]
+    search = watch.ended - watch.began
     print(f"the search took {search:.0f} s, {seconds:.0f} s of them in training: {1 - seconds / search:.0%} outside")
 
 

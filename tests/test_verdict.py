@@ -285,9 +285,9 @@ GOLDEN = {
         {RICH: 0.95, PLAIN: 0.95, BASELINE: 0.90},
         "SGD (learning_rate 0.1, batch 32): accuracy 0.950 on held-out data, 95 % interval 0.942 to 0.958 over 10 "
         "fresh seeds of one split. Against Keras's default Adam: +5.00 points (interval +5.00 to +5.00), clearly "
-        "better. AdamW (learning_rate 0.0041, cosine_decay, batch 64) was best on validation data, by less than one standard "
-        "error; the one above is simpler. Against it: no difference under any seed, equivalent: no more than 0.5 "
-        "points apart. It is the best of these three with probability 0.50.",
+        "better. AdamW (learning_rate 0.0041, cosine_decay, batch 64) was best on validation data, by less than one "
+        "standard error; the one above is simpler. Against it: no difference under any seed, equivalent: no more than "
+        "0.5 points apart. It is the best of these three with probability 0.50.",
     ),
     "the default kept, for nothing is better": (
         {RICH: 0.90, PLAIN: 0.89, BASELINE: 0.95},

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from optselect import tasks
 from optselect.configuration import Configuration
 from optselect.records import TrialRecord
+from optselect.study.findings import Findings
 from optselect.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from optselect.api.replay import Replay
 
 __all__ = ["Result", "snippet"]
 
@@ -24,8 +27,9 @@ class Result:
 
     verdict: the ranking with its evidence. total_steps: of one training with the best configuration, which
     `best.optimizer(total_steps=...)` takes. snippet: code to paste after `model = ...`. directory: the ledger,
-    `recommendation.json`, `snippet.py`, `best.keras` (trained; takes raw columns), `study.db`, `worker.log`.
-    spec: the task. dashboard: how to see the runs in MLflow, "" without it. resumed: trials that were there already.
+    `recommendation.json`, `snippet.py`, `best.keras` (trained on the validation rows too; takes raw columns),
+    `study.db`, `worker.log`. search: what the search found beside its best. spec: the task. dashboard: how to see the
+    runs in MLflow, "" without it. resumed: trials that were there already.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Result:
     directory: Path
     description: Mapping[str, Any]
     records: Sequence[TrialRecord]
+    search: Findings
     spec: tasks.TaskSpec = dataclasses.field(repr=False)
     dashboard: str = ""
     resumed: int = 0
@@ -90,6 +95,12 @@ class Result:
             return self.spec.targets[0].decoded(answers)
         return {target.name: target.decoded(answers[target.name]) for target in self.spec.targets}
 
+    def replay(self, *, seeds: int = 10, seed: int = 0) -> Replay:
+        """Check the number of the recommendation under seeds that the study never saw; see `api.replay`."""
+        from optselect.api.replay import replay
+
+        return replay(self.directory, seeds=seeds, seed=seed, spec=self.spec)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON types only: what `recommendation.json` holds."""
         return {
@@ -101,6 +112,7 @@ class Result:
             "directory": str(self.directory),
             "dashboard": self.dashboard,
             "data": dict(self.description),
+            "search": self.search.to_dict(),
         }
 
 

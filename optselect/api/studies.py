@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from optselect.errors import NoResult, UnknownName, suggestion
 from optselect.ledger import read
 
-__all__ = ["STUDIES", "studies"]
+__all__ = ["STUDIES", "answer", "folder", "studies"]
 
 STUDIES = Path("optselect-studies")
 
@@ -34,4 +35,24 @@ def studies(out: str | Path | None = None) -> list[dict[str, Any]]:
                 "verdict": text,
             }
         )
+    return found
+
+
+def folder(study: str | Path, out: str | Path | None = None) -> Path:
+    """The folder of a study, by its name among those of `out` or by its path. Raises `UnknownName`."""
+    named = Path(out or STUDIES) / study
+    for found in (named, Path(study)):
+        if (found / "ledger.jsonl").exists():
+            return found
+    known = [path.parent.name for path in sorted(named.parent.glob("*/ledger.jsonl"))]
+    said = suggestion(str(study), known) if known else "Start one: optselect tune sklearn:digits"
+    raise UnknownName(f"{named}: no study is recorded here. {said}")
+
+
+def answer(study: str | Path, out: str | Path | None = None) -> dict[str, Any]:
+    """What `recommendation.json` of a finished study holds. Raises `UnknownName`, `NoResult`."""
+    path = folder(study, out) / "recommendation.json"
+    if not path.exists():
+        raise NoResult(f"{path.parent}: the study is not finished. The command that started it goes on with it.")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found

@@ -11,6 +11,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from optselect import tasks
+from optselect.api.question import Question
 from optselect.api.result import Result
 from optselect.api.session import Session
 from optselect.api.settings import Settings
@@ -120,15 +121,20 @@ def tune(
     chosen = load_space(space)
     if optimizers:
         chosen = chosen.only(optimizers)
-    spec = tasks.make_spec(
-        tasks.read(data, target=target, sample_weight=sample_weight, encoding=encoding, separator=separator),
+    question = Question(
         model=model,
+        data=data,
+        target=target,
+        kind=kind,
+        sample_weight=sample_weight,
+        class_weight=class_weight,
         epochs=epochs,
         objective=objective,
         seed=seed,
-        kind=kind,
-        class_weight=class_weight,
+        encoding=encoding,
+        separator=separator,
     )
+    spec = question.spec()
     name = study or _study_name(spec.data.name)
     directory = Path(out or STUDIES) / name
     record = StudyRecord(
@@ -140,7 +146,7 @@ def tune(
             "care": care,
             **settings.search.fingerprint(),
         },
-        description={"data": spec.data.name, "space": chosen.name},
+        description={"data": spec.data.name, "space": chosen.name, "question": question.to_dict()},
     )
     for line in (
         *spec.describe(),

@@ -109,7 +109,11 @@ def _reasons(own: Sequence[TrialRecord], behind: float, objective: str, minimize
         first = (failed[-1].message.splitlines() or ["no message"])[0]
         yield f"failed in {len(failed)} of {len(own)} trials: {first}"
     if not math.isnan(behind):
-        yield f"its best {objective} was {number(behind)} behind" if behind > 0 else f"had the best {objective} once"
+        yield (
+            f"its best {objective} was {number(behind)} behind"
+            if behind > 0
+            else f"had the best {objective} of the search, under one seed"
+        )
     for edge in edges(own, own[0].configuration.rule.key, minimize=minimize):
         yield f"best with {edge}: widen it"
     if early := [r for r in own if r.outcome == "pruned"]:

@@ -17,6 +17,7 @@ from optselect.verdict.choosing import Choice, recommend, simplicity
 from optselect.verdict.costs import Cost, costs, time_to
 from optselect.verdict.diagnosis import Edge, Loss, edges, why_lost
 from optselect.verdict.finals import Contest, objective
+from optselect.verdict.numbers import plain
 from optselect.verdict.scaling import around
 from optselect.verdict.statistics import (
     Comparison,
@@ -66,6 +67,11 @@ class Standing:
     memory: int
     to_default: float
     broken: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only, with the configuration in words as its `label`."""
+        shallow = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {"label": str(self.configuration), **plain(shallow)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -155,7 +161,7 @@ class Verdict:
 
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         more = ("word", "is_default", "recommended", "tunability")
-        return {"text": self.text(), **_plain({**own, **{name: getattr(self, name) for name in more}})}
+        return {"text": self.text(), **plain({**own, **{name: getattr(self, name) for name in more}})}
 
 
 def judge(
@@ -330,22 +336,6 @@ def _table(who: Sequence[int], seeds: range, runs: Mapping[tuple[int, int], Tria
         return math.nan if math.isnan(objective(record)) else record.metrics.get(metric, math.nan)
 
     return np.array([[score(runs[i, k]) for i in who] for k in seeds]).reshape(len(seeds), len(who))
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it."""
-    if isinstance(value, Standing):
-        shallow = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return _plain({**shallow, "label": str(value.configuration)})
-    if isinstance(value, Configuration):
-        return value.to_dict()
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _plain(v) for key, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _median(values: Sequence[float]) -> float:

@@ -112,7 +112,7 @@ def _told(v: Verdict, other: Standing, *, reverse: bool = False) -> str:
 
 def _word(v: Verdict, versus: Comparison, *, surprise: bool) -> str:
     """surprise: whether validation data have it the other way round."""
-    width = f"{100 * v.rope:.2g} points" if v.share else number(v.rope)
+    width = _amount(v, v.rope)
     if versus.word == "clearly best":
         return "clearly better"
     if versus.word == "equivalent":
@@ -125,8 +125,11 @@ def _word(v: Verdict, versus: Comparison, *, surprise: bool) -> str:
 def _chance(v: Verdict) -> Iterator[str]:
     best = v.recommended
     if len(v.ranking) > 1 and not math.isnan(best.p_best):
-        cost = f"{100 * best.regret:.2g} points" if v.share else number(best.regret)
-        rest = f", and taking it costs {cost} on average" if best.p_best < max(s.p_best for s in v.ranking) else ""
+        rest = (
+            f", and taking it costs {_amount(v, best.regret)} on average"
+            if best.p_best < max(s.p_best for s in v.ranking)
+            else ""
+        )
         yield f"It is the best of these {_count_word(len(v.ranking))} with probability {best.p_best:.2f}{rest}."
     flattered = v.recommended.optimism
     if flattered is not None and flattered.low > 0:
@@ -173,6 +176,13 @@ def _check(v: Verdict) -> Iterator[str]:
         yield f"Trained once more with plain `model.fit`: {name} {number(v.check)}."
     if v.refit:
         yield "The saved model was trained on the validation rows too."
+
+
+def _amount(v: Verdict, value: float) -> str:
+    if not v.share:
+        return number(value)
+    shown = f"{100 * value:.2g}"
+    return f"{shown} point{'' if shown == '1' else 's'}"
 
 
 def _named(v: Verdict, standing: Standing) -> str:

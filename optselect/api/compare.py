@@ -1,0 +1,164 @@
+"""Several studies together: which optimizers did better than Keras's default Adam, over all of their data sets."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from optselect.api.studies import answer, folder
+from optselect.configuration import Configuration
+from optselect.errors import InvalidValue, NoResult
+from optselect.ledger import read
+from optselect.records import TrialRecord
+from optselect.verdict.across import (
+    Interval,
+    interquartile_mean,
+    performance_profile,
+    probability_of_improvement,
+    stratified,
+)
+from optselect.verdict.finals import objective
+from optselect.verdict.numbers import plain
+
+__all__ = ["THRESHOLDS", "Across", "Line", "compare"]
+
+THRESHOLDS = (0.0, 1.0, 5.0, 10.0)  # per cent better than the default
+RECOMMENDED = "recommended"
+
+Runs = list[float]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Line:
+    """One optimizer, or what was recommended, over all studies.
+
+    runs: of each study. gain: the interquartile mean of how much better the objective is than the default's mean, in
+    per cent of it. better: the probability that a run beats one of the default's. profile: the share of runs that
+    are better than the default by more than each of `THRESHOLDS`.
+    """
+
+    name: str
+    runs: int
+    gain: Interval
+    better: Interval
+    profile: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Across:
+    """studies: their names. lines: the best gain first. left_out: optimizers that did not race in every study."""
+
+    studies: tuple[str, ...]
+    lines: tuple[Line, ...]
+    left_out: tuple[str, ...]
+
+    def text(self) -> str:
+        """A table for people."""
+        head = ["", "gain over the default", "beats it", *(f"> {t:g} %" for t in THRESHOLDS)]
+        rows = [
+            [
+                line.name,
+                f"{line.gain.value:+.1f} % ({line.gain.low:+.1f} to {line.gain.high:+.1f})",
+                f"{line.better.value:.2f} ({line.better.low:.2f} to {line.better.high:.2f})",
+                *(f"{share:.2f}" for share in line.profile),
+            ]
+            for line in self.lines
+        ]
+        widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+        lines = [
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+        ]
+        lines += [
+            "",
+            f"Over {len(self.studies)} studies: {', '.join(self.studies)}. Gain: interquartile mean of the objective's",
+            "improvement over Keras's default Adam, in per cent of the default's; 95 % intervals speak of new seeds on",
+            "these data sets, not of new data sets. Right: the share of runs that are better by so much.",
+        ]
+        if self.left_out:
+            lines.append(f"Not in the race of every study, so left out: {', '.join(self.left_out)}.")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only; None where a number is not finite."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {"text": self.text(), "thresholds": list(THRESHOLDS), **plain(fields)}
+
+
+def compare(studies: Sequence[str | Path], *, out: str | Path | None = None) -> Across:
+    """Compare optimizers over finished studies, by their runs on fresh seeds.
+
+    studies: at least two, by name or folder. out: the folder of the studies.
+
+    Of an optimizer the candidate that the search ranked first counts, under the seeds of the race's first round,
+    which all candidates share and by which none of them was chosen. What was recommended counts under the seeds of
+    the confirmation. Both stand against the default under the same seeds. An optimizer counts if it raced in every
+    study. A training that broke down is worse than any number.
+
+    Raises `InvalidValue`, `UnknownName`, and `NoResult` where a study is not finished or the default broke down.
+    """
+    if len(studies) < 2:
+        raise InvalidValue(f"compare: at least two studies are needed, got {len(studies)}.")
+    found = [_study(study, out) for study in studies]
+    shared = [name for name in found[0] if all(name in study for study in found)]
+    others = dict.fromkeys(name for study in found for name in study if name not in shared)
+    lines = [_line(name, [study[name] for study in found]) for name in shared]
+    return Across(
+        studies=tuple(folder(study, out).name for study in studies),
+        lines=tuple(sorted(lines, key=lambda line: -line.gain.value)),
+        left_out=tuple(others),
+    )
+
+
+def _study(study: str | Path, out: str | Path | None) -> dict[str, tuple[Runs, Runs]]:
+    """By name: gains of the runs over the mean of the default, and those of the default, in per cent."""
+    verdict = answer(study, out)["verdict"]
+    place = folder(study, out)
+    entries = [e for e in read(place / "ledger.jsonl") if e["kind"] == "trial"]
+    records = [TrialRecord.from_dict({k: v for k, v in e.items() if k not in ("kind", "crc")}) for e in entries]
+    default = Configuration.from_dict(verdict["baseline"])
+    sign = -1.0 if verdict["minimize"] else 1.0
+    race = [r for r in records if r.stage == "race"]
+    champions: dict[str, Configuration] = {}
+    for r in sorted(race, key=lambda r: r.number):
+        champions.setdefault(r.configuration.rule.key, r.configuration)
+    among = collections.Counter(r.seed for r in race)
+    first = {seed for seed, count in among.items() if count == max(among.values())}
+    told = {
+        name: _gains([r for r in race if r.seed in first], configuration, default, sign, place)
+        for name, configuration in champions.items()
+    }
+    recommended = Configuration.from_dict(verdict["recommended"]["configuration"])
+    confirmed = [r for r in records if r.stage == "confirm"]
+    if confirmed:
+        told = {RECOMMENDED: _gains(confirmed, recommended, default, sign, place), **told}
+    return told
+
+
+def _gains(
+    records: Iterable[TrialRecord], ours: Configuration, default: Configuration, sign: float, place: Path
+) -> tuple[Runs, Runs]:
+    values: Mapping[Configuration, list[float]] = collections.defaultdict(list)
+    for r in records:
+        values[r.configuration].append(objective(r))
+    base = float(np.mean(values[default]))
+    if not np.isfinite(base) or base == 0:
+        raise NoResult(f"{place}: Keras's default Adam broke down or its objective is 0: nothing to compare with.")
+    mine, its = ([100 * sign * (v - base) / abs(base) for v in values[c]] for c in (ours, default))
+    return mine, its
+
+
+def _line(name: str, studies: Sequence[tuple[Runs, Runs]]) -> Line:
+    runs = min(len(side) for study in studies for side in study)
+    ours, theirs = (np.array([study[i][:runs] for study in studies]).T for i in range(2))
+    return Line(
+        name=name,
+        runs=runs,
+        gain=stratified(interquartile_mean, ours),
+        better=stratified(probability_of_improvement, ours, theirs),
+        profile=tuple(float(share) for share in performance_profile(ours, THRESHOLDS)),
+    )

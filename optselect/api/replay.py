@@ -1,0 +1,138 @@
+"""Is a study's number right? Its recommendation under seeds that the study never saw, beside what was stated."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from optselect import tasks
+from optselect.api.again import run_all
+from optselect.api.question import Question
+from optselect.api.studies import answer, folder
+from optselect.configuration import Configuration
+from optselect.errors import InvalidValue, StudyConflict
+from optselect.ledger import read
+from optselect.seeds import derive
+from optselect.trainer.jobs import Job
+from optselect.verdict.numbers import number, plain
+from optselect.verdict.statistics import Estimate, estimate, prediction
+
+__all__ = ["Replay", "replay"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Replay:
+    """What was stated and what new seeds say.
+
+    headline: the metric; part: the rows that it tells of. stated: by the study. found: by the new seeds, all NaN but
+    `seeds` if a training broke down. low, high: where the mean of so many new runs should lie in 95 of 100 replays:
+    wider than the stated interval, since the new mean has noise of its own. broken: new trainings that broke down.
+    """
+
+    study: str
+    configuration: Configuration
+    headline: str
+    part: str
+    stated: Estimate
+    found: Estimate
+    low: float
+    high: float
+    broken: int
+
+    @property
+    def inside(self) -> bool:
+        """Whether the new mean lies where it should; of numbers that never vary the last bits do not count."""
+        slack = 1e-6 * abs(self.stated.mean)
+        return self.low - slack <= self.found.mean <= self.high + slack
+
+    def text(self) -> str:
+        """What came of it, for people."""
+        name = self.headline.replace("_", " ")
+        stated = (
+            f"{self.configuration}: the study states {name} {number(self.stated.mean)} on {self.part} data over "
+            f"{self.stated.seeds} seeds."
+        )
+        if self.broken:
+            return f"{stated} Of {self.found.seeds} new seeds {self.broken} broke down."
+        word = "as stated" if self.inside else "not as stated"
+        return (
+            f"{stated} {self.found.seeds} new seeds give {number(self.found.mean)}; their mean should lie in "
+            f"{number(self.low)} to {number(self.high)}: {word}."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only; None where a number is not finite."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {"text": self.text(), "inside": self.inside, **plain(fields)}
+
+
+def replay(
+    study: str | Path,
+    *,
+    seeds: int = 10,
+    seed: int = 0,
+    spec: tasks.TaskSpec | None = None,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    told: Callable[[int], None] = lambda done: None,
+) -> Replay:
+    """Train a finished study's recommendation under new seeds and check that its number falls where it should.
+
+    study: name or folder. seeds: how many new ones. seed: another one draws others. spec: the task, where it came
+    from objects in Python (`Result.spec`); else data and model are read anew from where the study had them, and the
+    split is the study's. out: the folder of the studies. told: gets how many are done. The record of the study stays
+    as it is.
+
+    Raises `UnknownName` or `NoResult` where there is no answer, `StudyConflict` where data or model have changed,
+    `InvalidValue`.
+    """
+    if seeds < 1:
+        raise InvalidValue(f"replay: `seeds` must be at least 1, got {seeds}.")
+    found = answer(study, out)
+    place = folder(study, out)
+    spec = _same(place, spec)
+    verdict = found["verdict"]
+    configuration = Configuration.from_dict(found["configuration"])
+    part, prefix = ("held-out", "test") if verdict["confirmed"] else ("validation", "val")
+    held: dict[str, Any] = {k: math.nan if v is None else v for k, v in verdict["recommended"]["held_out"].items()}
+    stated = Estimate(**held)
+    jobs = [
+        Job(configuration=configuration, seed=derive(seed, "replay", k), epochs=spec.epochs, test=True)
+        for k in range(seeds)
+    ]
+    runs = run_all(spec, jobs, log=place / "replay.log", workers=workers, told=told)
+    values = [run.metrics.get(f"{prefix}_{verdict['headline']}", math.nan) if run.finite else math.nan for run in runs]
+    low, high = prediction(stated, seeds)
+    return Replay(
+        study=found["study"],
+        configuration=configuration,
+        headline=verdict["headline"],
+        part=part,
+        stated=stated,
+        found=estimate(values),
+        low=low,
+        high=high,
+        broken=sum(map(math.isnan, values)),
+    )
+
+
+def _same(place: Path, spec: tasks.TaskSpec | None) -> tasks.TaskSpec:
+    """The study's task, given or read anew, after a look at whether it is still the same."""
+    started = next(e for e in read(place / "ledger.jsonl") if e["kind"] == "study")
+    if spec is None:
+        question = started["description"].get("question")
+        if question is None:
+            raise InvalidValue(
+                f"{place}: data or model of this study were objects in Python, which no file holds. Call `tune` as "
+                "before, which trains nothing, and then `.replay()` of what it gives."
+            )
+        spec = Question(**question).spec()
+    before, now = started["fingerprint"], spec.fingerprint()
+    changed = [f"  {key}: {before.get(key)} -> {now[key]}" for key in now if before.get(key) != now[key]]
+    if changed:
+        lines = "\n".join(changed)
+        raise StudyConflict(f"{place}: the study was about something else, so its number cannot be checked:\n{lines}")
+    return spec

@@ -60,7 +60,7 @@ def optimistic_bound(values: Sequence[float], *, trials: int, further: int, nois
     if len(values) < _FEWEST:
         return -math.inf
     half = expected_best(values, len(values) // 2)
-    gain = half - min(values)
+    gain = max(0.0, half - min(values))  # rounding
     return min(values) - gain * math.log2((trials + further) / trials) - 2 * noise
 
 

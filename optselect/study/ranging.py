@@ -14,7 +14,7 @@ from optselect.study import range_test
 from optselect.study.notes import Notes
 from optselect.trainer.jobs import Probe, ProbeRun
 
-__all__ = ["WORTHWHILE", "missing", "narrowed", "probes", "readings", "seconds", "sound"]
+__all__ = ["WORTHWHILE", "missing", "narrowed", "probes", "readings", "seconds", "sound", "told"]
 
 WORTHWHILE = 4  # trials an arm, from which the news of a test is worth its price
 _SHARE = 0.05  # of a training: the steps at each rate
@@ -64,6 +64,14 @@ def sound(wanted: Mapping[str, Probe], notes: Notes, executor: LocalExecutor, te
 def readings(notes: Notes) -> dict[str, range_test.Reading]:
     """What the range tests of the ledger say, by arm."""
     return {entry["arm"]: range_test.read(_run(entry["run"])) for entry in notes.of("probe")}
+
+
+def told(notes: Notes) -> dict[str, dict[str, Any]]:
+    """What the range tests of the ledger measured and say, by arm, JSON types."""
+    said = readings(notes)
+    return {
+        e["arm"]: {**e["run"], "steps": e["steps"], **dataclasses.asdict(said[e["arm"]])} for e in notes.of("probe")
+    }
 
 
 def seconds(notes: Notes) -> float:

@@ -17,7 +17,9 @@ from optselect.study import elimination, ranging
 from optselect.study.agenda import Agenda, Place
 from optselect.study.arm import Arm, Direction
 from optselect.study.budget import Budget, Clock
+from optselect.study.curve import curves
 from optselect.study.elimination import Eliminated
+from optselect.study.findings import Findings, tradeoffs
 from optselect.study.guard import CALIBRATION, Guard
 from optselect.study.notes import Notes
 from optselect.study.options import SearchOptions
@@ -159,6 +161,16 @@ class Search:
         self.rungs.tidy(record.number)
         self._agenda.finish(place)
         self._advance()
+
+    def findings(self) -> Findings:
+        """What there is to tell beside the best."""
+        minimize = self.course.direction == "minimize"
+        return Findings(
+            curves=curves(self.records, minimize=minimize),
+            tradeoffs=tradeoffs(self.records, minimize=minimize),
+            eliminated=tuple(self.eliminated),
+            range_tests=ranging.told(self._notes),
+        )
 
     # -- arms -------------------------------------------------------------------------------------------------
 

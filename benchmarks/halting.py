@@ -1,0 +1,165 @@
+"""What rungs and elimination save and what they cost, replayed on trials that all ran to their end.
+
+`python -m benchmarks.halting --trials 210 --epochs 20` trains studies in which nothing is ended early, but trials whose
+schedule depends on the length are trained to every rung too; then it replays, on the same trials in the same order, the
+rule of the rungs with several factors and the elimination of arms. Printed: what share of the epochs is saved, and by
+how much the best value is worse (in shares of the spread between the best and the median value).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import optuna
+
+from optselect.ledger import read
+from optselect.records import TrialRecord
+from optselect.study import elimination
+from optselect.study.guard import rank_correlation
+from optselect.study.rungs import Rungs, family, lengths
+
+_TASKS = ("digits", "breast_cancer", "wine", "diabetes")
+_FACTORS = (2.0, 3.0, 4.0)
+_PEERS = 4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=210)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--tasks", default=",".join(_TASKS))
+    options = parser.parse_args()
+    for task in options.tasks.split(","):
+        for seed in range(options.seeds):
+            records, rows = _trained(task, seed, options)
+            print(f"{task}, seed {seed}: {len(records)} trials of {options.epochs} epochs", flush=True)
+            _replay_rungs(records, Rungs(options.epochs, rows=rows, objective="val_loss", folder=Path()))
+            _replay_elimination(records, options.trials)
+
+
+def _trained(task: str, seed: int, options: argparse.Namespace) -> tuple[list[TrialRecord], int]:
+    from optselect import tune
+
+    with tempfile.TemporaryDirectory() as folder:
+        result = tune(
+            None,
+            f"sklearn:{task}",
+            trials=options.trials,
+            epochs=options.epochs,
+            pruner=optuna.pruners.NopPruner(),
+            elimination=False,
+            care="quick",
+            confirm=0,
+            seed=seed,
+            mlflow=None,
+            out=folder,
+        )
+        entries = read(result.directory / "ledger.jsonl")
+    bare = [{k: v for k, v in e.items() if k not in ("kind", "crc")} for e in entries if e["kind"] == "trial"]
+    records = sorted((TrialRecord.from_dict(e) for e in bare if e["stage"] == "search"), key=lambda r: r.number)
+    return records, len(result.spec.split.train)
+
+
+def _regret(kept: Iterable[TrialRecord], records: list[TrialRecord]) -> float:
+    """How much worse the best of some trials is than that of all; 1 is the way from the best to the median."""
+    values = [r.value for r in records if r.value is not None]
+    best = min(values)
+    return (min(r.value for r in kept if r.value is not None) - best) / (statistics.median(values) - best)
+
+
+def _replay_rungs(records: list[TrialRecord], rungs: Rungs) -> None:
+    for kind in sorted({r.configuration.schedule.key for r in records}):
+        for length in rungs.lengths:
+            pairs = [
+                (rungs.values(r)[length], r.value)
+                for r in records
+                if r.configuration.schedule.key == kind and r.value is not None and length in rungs.values(r)
+            ]
+            top = sorted(pairs, key=lambda pair: pair[1])[: max(8, len(pairs) // 4)]
+            print(
+                f"  rung {length}, {kind}: rank correlation {rank_correlation(pairs):.2f} over {len(pairs)}, "
+                f"{rank_correlation(top):.2f} over the best {len(top)}"
+            )
+    whole = len(records) * rungs.lengths[-1] * 2
+    for factor in _FACTORS:
+        seen: dict[tuple[str, int], list[float]] = {}
+        kept, epochs = [], 0
+        for record in records:
+            ended = _walk(record, rungs, seen, factor)
+            epochs += _cost(record, rungs, ended)
+            if ended is None:
+                kept.append(record)
+        arms = [_arm_regret(arm, kept, records) for arm in {r.arm for r in records}]
+        print(
+            f"  one of {factor:g} goes on: {1 - epochs / whole:6.1%} of the epochs saved, {len(records) - len(kept)} "
+            f"ended, best worse by {_regret(kept, records):.3f}, an arm's best by {statistics.mean(arms):.3f} in the "
+            f"mean and {max(arms):.3f} at most"
+        )
+
+
+def _arm_regret(arm: str, kept: list[TrialRecord], records: list[TrialRecord]) -> float:
+    mine = [r for r in records if r.arm == arm]
+    return _regret([r for r in kept if r.arm == arm], mine)
+
+
+def _walk(record: TrialRecord, rungs: Rungs, seen: dict[tuple[str, int], list[float]], factor: float) -> int | None:
+    """The rung at which a trial ends under the rule of `Halving`, None if it does not."""
+    values = rungs.values(record)
+    for length in rungs.lengths:
+        if length not in values:
+            continue
+        others = seen.setdefault((family(record.configuration), length), [])
+        better = sum(other < values[length] for other in others)
+        ends = len(others) >= _PEERS and better >= -(-(len(others) + 1) // factor)
+        others.append(values[length])
+        if ends and "slot" in record.attributes and "params" in record.attributes:
+            return length
+    return None
+
+
+def _cost(record: TrialRecord, rungs: Rungs, ended: int | None) -> int:
+    """Epochs that the trial takes."""
+    whole = lengths(rungs.lengths[-1] * 2)[-1] * 2
+    reached = [length for length in (*rungs.lengths, whole) if ended is None or length <= ended]
+    given = "params" not in record.attributes
+    if given:
+        return whole
+    return reached[-1] if rungs.endures(record.configuration) else sum(reached)
+
+
+def _replay_elimination(records: list[TrialRecord], total: int) -> None:
+    arms = {arm: [r for r in records if r.arm == arm] for arm in {r.arm for r in records}}
+    first = max(4, total // len(arms) // 4)
+    live, used, kept = list(arms), 0, []
+    checkpoint = first
+    before = 0
+    while checkpoint < total // len(arms):
+        kept += [r for arm in live for r in arms[arm][before:checkpoint]]
+        used += len(live) * (checkpoint - before)
+        shared = [r for found in arms.values() for r in found[:checkpoint]]
+        gone = elimination.eliminated(
+            {arm: [r.value for r in arms[arm][:checkpoint] if r.value is not None] for arm in live},
+            checkpoint=checkpoint,
+            further=2 * (total - used) // len(live),
+            noise=elimination.noise(shared, "val_loss"),
+            sign=1.0,
+        )
+        for one in gone:
+            final = min(r.value for r in arms[one.arm] if r.value is not None)
+            print(f"  {one} With all its trials it would have had {final:.4g}.")
+            live.remove(one.arm)
+        before, checkpoint = checkpoint, 2 * checkpoint
+    kept += [r for arm in live for r in arms[arm][before:]]
+    print(
+        f"  elimination: {1 - len(kept) / len(records):.1%} of the trials given to others, best worse by "
+        f"{_regret(kept, records):.3f} (before the others use them)"
+    )
+
+
+if __name__ == "__main__":
+    main()

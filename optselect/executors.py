@@ -9,17 +9,21 @@ import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, get_args, overload
 
 from optselect.configuration import BASELINE
-from optselect.errors import WorkerFailed
-from optselect.machine import available_memory, cores, gigabytes
+from optselect.errors import InvalidValue, UnknownName, WorkerFailed, suggestion
+from optselect.machine import available_memory, cores, gigabytes, gpus
 from optselect.rule import Rule
 from optselect.trainer.jobs import Job, Plan, Probe, ProbeRun, Run, broken
 from optselect.worker_process import WorkerProcess, tail
 
-__all__ = ["LocalExecutor"]
+__all__ = ["Device", "LocalExecutor"]
 
+Device = Literal["auto", "cpu", "gpu"]
+"""Where processes train: each on a GPU of its own if there are some, never on one, or never without one."""
+
+_NO_GPU: dict[Device, str | None] = {"auto": None, "cpu": "-1", "gpu": None}  # for CUDA_VISIBLE_DEVICES
 _TRIES = 3  # a job that kills its process this often is given up
 _MOST = 8  # processes, if nobody asks for more: as many as one parent and a handful of arms keep busy
 _USUAL = 1_200_000_000  # bytes of a process with a small model, most of them TensorFlow's
@@ -38,7 +42,8 @@ class LocalExecutor:
     memory allow, or a single one with all threads where `start` finds that faster. threads: of one operation in each
     process; None to share the cores among them. The last bits of a result depend on it: `start` tells what a study
     has to keep to. growth: bytes by which the memory of a process may grow over what it needs for its first jobs; it
-    is then replaced between two jobs.
+    is then replaced between two jobs. device: where they train; GPUs are shared out, one process each if `workers` is
+    None.
 
     Raises what is wrong with data or model, from `start`; `WorkerFailed` when processes do not come up.
     """
@@ -54,7 +59,9 @@ class LocalExecutor:
         workers: int | None = None,
         threads: int | None = None,
         growth: int = 500_000_000,
+        device: Device = "auto",
     ) -> None:
+        self._device, self._gpus = device, _gpus(device)
         self._log, self._growth = log, growth
         self._about = spec, list(rules), list(seeds)
         self._waiting: collections.deque[tuple[int, Job | Probe]] = collections.deque()
@@ -62,15 +69,19 @@ class LocalExecutor:
         self._cores, self._memory = cores(), available_memory()
         self._free = workers is None, threads is None
         self._lines: list[str] = []
-        count = workers or self._fitting(
-            max(1, min(self._cores // (threads or 1), _MOST)), _USUAL + _COPIES * _size_of(spec)
+        count = (
+            workers
+            or len(self._gpus)
+            or self._fitting(max(1, min(self._cores // (threads or 1), _MOST)), _USUAL + _COPIES * _size_of(spec))
         )
         self._threads = max(1, self._cores // count) if threads is None else threads
         plan = plan or Plan(steps=0)
         self._plan = dataclasses.replace(plan, steps=plan.steps / count)
         # One process measures which way is the fastest and all follow it; the others set up meanwhile.
         follow = dataclasses.replace(self._plan, way=self._plan.way or "graph")
-        self._crew = [self._process(p) for p in (self._plan, *[follow] * (count - 1))]
+        self._crew: list[WorkerProcess] = []
+        for p in (self._plan, *[follow] * (count - 1)):
+            self._crew.append(self._process(p))
 
     def start(self) -> dict[str, Any]:
         """Wait until the first worker is ready (the others join as they are); what it says of the task.
@@ -135,8 +146,11 @@ class LocalExecutor:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _process(self, plan: Plan) -> WorkerProcess:
-        return WorkerProcess((*self._about, plan), self._threads, self._log)
+    def _process(self, plan: Plan, instead: WorkerProcess | None = None) -> WorkerProcess:
+        """A process on the GPU that has the fewest, or on that of the one whose place it takes."""
+        held = collections.Counter(worker.gpu for worker in self._crew)
+        gpu = instead.gpu if instead else min(self._gpus, key=lambda name: held[name], default=_NO_GPU[self._device])
+        return WorkerProcess((*self._about, plan), self._threads, self._log, gpu)
 
     def _hand_out(self) -> None:
         for worker in self._crew:
@@ -152,7 +166,7 @@ class LocalExecutor:
     def _replace(self, worker: WorkerProcess) -> None:
         """Put a new process in a worker's place; it sets up while the others go on."""
         worker.stop()
-        self._crew[self._crew.index(worker)] = self._process(self._plan)
+        self._crew[self._crew.index(worker)] = self._process(self._plan, instead=worker)
 
     def _bury(self, worker: WorkerProcess, fate: str) -> Iterator[tuple[int, Run | ProbeRun]]:
         """Replace a dead worker; its job goes first, or is given up after some tries."""
@@ -255,6 +269,16 @@ class LocalExecutor:
                 worker.finish()
                 rate += 1 / run.step_seconds if run.step_seconds else 0.0
         return rate
+
+
+def _gpus(device: Device) -> list[str]:
+    """The GPUs to share among the processes."""
+    if device not in get_args(Device):
+        raise UnknownName(f"Executor: no `device` {device!r}. {suggestion(device, get_args(Device))}")
+    found = gpus() if device != "cpu" else []
+    if device == "gpu" and not found:
+        raise InvalidValue("Executor: `device` is gpu, but no NVIDIA GPU is to be seen here; use cpu or auto.")
+    return found
 
 
 def _fitting(memory: int, count: int, each: float) -> int:

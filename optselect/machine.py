@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import re
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["available_memory", "cores", "gigabytes", "memory_kills", "resident_memory"]
+__all__ = ["available_memory", "cores", "gigabytes", "gpus", "memory_kills", "resident_memory"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 # Version 2 of control groups, then version 1: the limit, what is used of it, and the file with more about that.
@@ -45,6 +46,15 @@ def resident_memory(pid: int) -> int:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
         return 0
+
+
+def gpus(*, folder: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
+    """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is None:
+        return [str(number) for number in range(len(list(folder.glob("*"))))]
+    names = [name.strip() for name in given.split(",")]
+    return list(itertools.takewhile(lambda name: name not in ("", "-1"), names))  # CUDA ignores what comes after
 
 
 def memory_kills() -> int:

@@ -27,10 +27,12 @@ class WorkerProcess:
     """A process that sets up `task` and then takes a job at a time.
 
     task: what `optselect.trainer.worker` takes. threads: of one operation, 0 for as many as TensorFlow likes. log: the
-    file that gets whatever the process prints. job: under way, with its ticket. idle: whether it waits for one.
+    file that gets whatever the process prints. gpu: the one that it sees, as CUDA_VISIBLE_DEVICES names it, "-1" for
+    none; None changes nothing. job: under way, with its ticket. idle: whether it waits for one.
     """
 
-    def __init__(self, task: Any, threads: int, log: Path) -> None:
+    def __init__(self, task: Any, threads: int, log: Path, gpu: str | None = None) -> None:
+        self.gpu = gpu
         ours, theirs = socket.socketpair()
         # The child sees exactly our import path: not the folder it starts in, where a user's numpy.py may lie.
         code = (
@@ -38,6 +40,7 @@ class WorkerProcess:
             f"from optselect.trainer.worker import main; main({theirs.fileno()}, {threads})"
         )
         quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        seen = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
         with log.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603 — our own interpreter and code
                 [sys.executable, "-P", "-c", code],
@@ -46,7 +49,7 @@ class WorkerProcess:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C in the terminal reaches the parent alone
-                env={**os.environ, **{k: v for k, v in quiet.items() if k not in os.environ}},
+                env={**os.environ, **{k: v for k, v in quiet.items() if k not in os.environ}, **seen},
             )
         theirs.close()
         self.pipe = Connection(ours.detach())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState
 
 __all__ = ["FEWEST", "importance"]
@@ -21,6 +20,8 @@ def importance(study: optuna.Study) -> dict[str, float]:
     that was searched: who searches a narrow range of learning rates finds that they do not matter. Empty with fewer
     than 20 trials that have a value, or where they do not differ.
     """
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # loads scikit-learn: a second
+
     trials = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
     if len(trials) < FEWEST or len({t.value for t in trials}) < 2:
         return {}

@@ -85,7 +85,6 @@ def played(of: Contest, world: World, records: Iterable[TrialRecord] = (), *, ar
         found = driven(Rerun(name, of, found, epochs=2), found, world)  # type: ignore[arg-type]
     if around:
         best = verdict(of, found).recommended.configuration
-        candidate = next(c for c in of.candidates if c.configuration == best)
-        stage = Around(candidate, found, seed=of.seed, seeds=seeds_around(of, around), epochs=2)
+        stage = Around(best, of, found, seeds=seeds_around(of, around), epochs=2)
         found = driven(stage, found, world)
     return found

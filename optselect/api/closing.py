@@ -28,7 +28,8 @@ __all__ = ["Closing", "fresh_seeds", "trainings"]
 class Closing:
     """The part of a study after its search; all of it is restored from the ledger.
 
-    direction, objective: of the study. headline, maximize: the metric to report. workers: starts them if need be.
+    direction, objective: of the study. rho: as in `Contest`. headline, maximize: the metric to report. workers:
+    starts them if need be.
     """
 
     settings: Settings
@@ -36,6 +37,7 @@ class Closing:
     baseline: Configuration
     direction: Direction
     objective: str
+    rho: float
     headline: str
     maximize: bool
     ledger: Ledger
@@ -53,8 +55,14 @@ class Closing:
         if len(found) == 1:
             confirmations = max(confirmations, 2)  # without a race there would be no number at all
         race = plan(self.settings.care, candidates=len(found), confirmations=confirmations)
-        seed, direction = self.settings.seed, self.direction
-        return Contest(candidates=found, plan=race, baseline=self.baseline, direction=direction, seed=seed)
+        return Contest(
+            candidates=found,
+            plan=race,
+            baseline=self.baseline,
+            direction=self.direction,
+            seed=self.settings.seed,
+            rho=self.rho,
+        )
 
     def stages(self, study: Study) -> Iterator[Rerun | Around]:
         """What is trained, stage after stage; each is known when those before it have ended."""
@@ -64,10 +72,9 @@ class Closing:
             yield stage
             if not stage.finished():
                 return
-        best = self.verdict(study).recommended
-        candidate = next(c for c in contest.candidates if c.configuration == best.configuration)
+        best = self.verdict(study).recommended.configuration
         seeds = seeds_around(contest, PRESETS[self.settings.care].around)
-        yield Around(candidate, study.records, seed=self.settings.seed, seeds=seeds, epochs=self.epochs)
+        yield Around(best, contest, study.records, seeds=seeds, epochs=self.epochs)
 
     def finished(self, study: Study) -> bool:
         """Whether nothing is left to train."""

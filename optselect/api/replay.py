@@ -99,10 +99,8 @@ def replay(
     part, prefix = ("held-out", "test") if verdict["confirmed"] else ("validation", "val")
     held: dict[str, Any] = {k: math.nan if v is None else v for k, v in verdict["recommended"]["held_out"].items()}
     stated = Estimate(**held)
-    jobs = [
-        Job(configuration=configuration, seed=derive(seed, "replay", k), epochs=spec.epochs, test=True)
-        for k in range(seeds)
-    ]
+    job = Job(configuration=configuration, seed=0, epochs=spec.epochs, test=True, redraw=verdict["redrawn"])
+    jobs = [dataclasses.replace(job, seed=derive(seed, "replay", k)) for k in range(seeds)]
     runs = run_all(spec, jobs, log=place / "replay.log", workers=workers, told=told)
     values = [run.metrics.get(f"{prefix}_{verdict['headline']}", math.nan) if run.finite else math.nan for run in runs]
     low, high = prediction(stated, seeds)

@@ -26,6 +26,7 @@ from optselect.study.search import Search, search_seed
 from optselect.study.study import Study
 from optselect.tracking import MlflowTracker, NullTracker, Tracker, default_uri
 from optselect.trainer.jobs import Plan
+from optselect.verdict.statistics import overlap
 
 __all__ = ["Session"]
 
@@ -103,6 +104,7 @@ class Session:
             baseline=self.baseline,
             direction=direction,
             objective=self._objective,
+            rho=overlap(self.rows, len(self.spec.split.validation)) if self.spec.redraws else 0.0,
             headline=description["headline"],
             maximize=description["headline_maximize"],
             ledger=self.ledger,
@@ -177,6 +179,7 @@ class Session:
             directory=self.directory,
             description=description,
             records=tuple(study.records),
+            search=search.findings(),
             spec=self.spec,
             resumed=resumed,
         )

@@ -18,9 +18,9 @@ __all__ = ["Planned", "Stage"]
 class Planned:
     """A training that a stage asks for: one trial, or one rung of it.
 
-    epochs, total_epochs, start, keep, test: as in `Job`. until: epochs of the whole trial, if this is a rung of it.
-    number: the trial's place in the study, None for the next that is free. attributes: what the stage must find in
-    the record to restore itself, JSON types.
+    epochs, total_epochs, start, keep, test, redraw: as in `Job`. until: epochs of the whole trial, if this is a rung
+    of it. number: the trial's place in the study, None for the next that is free. attributes: what the stage must
+    find in the record to restore itself, JSON types.
     """
 
     stage: StageName
@@ -32,6 +32,7 @@ class Planned:
     start: Path | None = None
     keep: Path | None = None
     test: bool = False
+    redraw: bool = False
     until: int | None = None
     number: int | None = None
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -46,6 +47,7 @@ class Planned:
             start=self.start,
             keep=self.keep,
             test=self.test,
+            redraw=self.redraw,
         )
 
 

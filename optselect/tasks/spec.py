@@ -12,7 +12,7 @@ from optselect.errors import InvalidData, InvalidValue, UnknownName, suggestion
 from optselect.tasks.data import Data, non_finite, take_rows
 from optselect.tasks.model_reference import ModelReference, model_reference
 from optselect.tasks.schema import Schema, infer_schema
-from optselect.tasks.split import Split, repeated_rows, split
+from optselect.tasks.split import Split, redrawn, repeated_rows, split
 from optselect.tasks.target import FEWEST_ROWS_A_CLASS, Kind, Target, encode_target
 from optselect.tasks.weights import ClassWeight, class_weights, sample_weights
 
@@ -20,6 +20,8 @@ __all__ = ["DEFAULT_METRICS", "TaskSpec", "make_spec"]
 
 DEFAULT_METRICS: dict[str, tuple[str, ...]] = {"classification": ("accuracy",), "regression": ("rmse", "mae")}
 """The metrics of a model that brings none, the headline first."""
+
+_MANY_ROWS = 2000  # of validation: with so many an accuracy of 0.9 is uncertain by 0.7 points
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,6 +87,18 @@ class TaskSpec:
         """
         rows = np.sort(np.concatenate([self.split.train, self.split.validation]))
         return dataclasses.replace(self, split=dataclasses.replace(self.split, train=rows))
+
+    @property
+    def redraws(self) -> bool:
+        """Whether the runs that choose should each have their own validation rows: few rows are a matter of luck.
+
+        Not where classes have weights, which training rows have and validation rows have not.
+        """
+        return len(self.split.validation) < _MANY_ROWS and self.class_weight is None
+
+    def redrawn(self, seed: int) -> Split:
+        """Another split of training and validation rows, of the same sizes, the same for all who ask with a seed."""
+        return redrawn(self.split, self.y, self.kind if _is_stratified(self.target) else "regression", seed)
 
     def describe(self) -> list[str]:
         """Lines for people: sizes, parts, columns, and everything that was inferred."""

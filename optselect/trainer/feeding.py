@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from optselect.tasks.task import Task
 
-__all__ = ["Feed", "Part", "batch_rows", "row_order", "rows_of"]
+__all__ = ["Feed", "Part", "batch_rows", "parts", "row_order", "rows_of"]
 
 Part = tuple[Any, ...]
 """(x, y) or (x, y, sample weights): structures of arrays or tensors whose first axis counts rows."""
@@ -42,25 +42,50 @@ def rows_of(data: Part) -> int:
     return int(tf.nest.flatten(data)[0].shape[0])
 
 
+def parts(task: Task, split: int | None = None) -> dict[str, Part]:
+    """The train, validation and test rows of a task as arrays.
+
+    split: the seed of a redrawn split of training and validation rows, None for the task's own. Features and targets
+    stay prepared as the task's own training rows had it.
+    """
+    found: dict[str, Part] = {}
+    for part in ("train", "validation", "test"):
+        x, y, w = (getattr(task, f"{name}_{part}", None) for name in "xyw")
+        found[part] = (x, y) if w is None else (x, y, w)
+    if split is None:
+        return found
+    own, other = task.spec.split, task.spec.redrawn(split)
+    pool = np.concatenate([own.train, own.validation])
+    place = np.empty(pool.max() + 1, dtype="int64")
+    place[pool] = np.arange(len(pool))
+    both = tf.nest.map_structure(lambda a, b: np.concatenate([a, b]), found["train"], found["validation"])
+    for part, rows in (("train", place[other.train]), ("validation", place[other.validation])):
+        found[part] = tf.nest.map_structure(lambda a, rows=rows: a[rows], both)
+    return found
+
+
 class Feed:
     """Hands out the parts of a task: tensors that were made once, or, where the arrays lie on disk, chunks of them.
 
     Arrays on disk are shuffled in two steps, blocks of neighbouring rows over the whole part and rows within a
     chunk, and the next chunk is read while the program works on this one.
 
-    chunk_bytes: of features and targets in memory at once.
+    split: the seed of a redrawn split of training and validation rows, None for the task's own. chunk_bytes: of
+    features and targets in memory at once.
     """
 
-    def __init__(self, task: Task, *, chunk_bytes: int = _CHUNK_BYTES) -> None:
-        self._parts: dict[str, Part] = {}
-        for part in ("train", "validation", "test"):
-            x, y, w = (getattr(task, f"{name}_{part}", None) for name in "xyw")
-            self._parts[part] = (x, y) if w is None else (x, y, w)
+    def __init__(self, task: Task, *, split: int | None = None, chunk_bytes: int = _CHUNK_BYTES) -> None:
+        self._task, self.split = task, split
+        self._parts = parts(task, split)
         self.rows = rows_of(self._parts["train"])
         self.on_disk = any(isinstance(a, np.memmap) for a in tf.nest.flatten(self._parts["train"]))
         self._chunk_bytes = chunk_bytes
         if not self.on_disk:
             self._parts = {name: tf.nest.map_structure(tf.convert_to_tensor, p) for name, p in self._parts.items()}
+
+    def of(self, split: int | None) -> Feed:
+        """The feed of another split: itself if it is that already."""
+        return self if split == self.split else Feed(self._task, split=split, chunk_bytes=self._chunk_bytes)
 
     def chunks(self, part: str) -> Iterator[Part]:
         """All rows of "train", "validation" or "test", in their order."""

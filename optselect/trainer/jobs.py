@@ -26,7 +26,7 @@ class Job:
     (not written if the training broke down). test: also evaluate on the test part. plain: with the stock Keras
     optimizer and `model.fit` instead of the compiled program. save: where to write the trained model, in front of
     it the layers that take raw columns (plain only). refit: train on the validation rows too (plain only); val_*
-    then tell of rows that were trained on.
+    then tell of rows that were trained on. redraw: training and validation rows are split anew, by the seed.
     """
 
     configuration: Configuration
@@ -39,6 +39,12 @@ class Job:
     plain: bool = False
     save: Path | None = None
     refit: bool = False
+    redraw: bool = False
+
+    @property
+    def split(self) -> int | None:
+        """The seed of the split of training and validation rows, None for the task's own."""
+        return self.seed if self.redraw else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

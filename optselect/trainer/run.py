@@ -21,7 +21,7 @@ from optselect.rule import Rule
 from optselect.schedules import SCHEDULES
 from optselect.tasks.task import Task
 from optselect.tasks.user_code import where_it_failed
-from optselect.trainer.feeding import batch_rows
+from optselect.trainer.feeding import batch_rows, parts
 from optselect.trainer.jobs import Job, Plan, Population, Probe, ProbeRun, Run
 from optselect.trainer.memory import gpu_of
 from optselect.trainer.population import Member, Populations
@@ -81,13 +81,14 @@ class CompiledTrainer:
     def population(self, population: Population) -> list[Run]:
         """Run jobs side by side; each gets an equal share of the time that its group took."""
         runs: dict[int, Run] = {}
-        groups: dict[tuple[int, int], list[int]] = {}
+        groups: dict[tuple[int, int, int | None], list[int]] = {}
         for job in population.jobs:  # a rule that nobody announced changes the form of all states
             self._program_for(job.configuration)
         begun = [self._begun(job)[1] for job in population.jobs]
         for n, (job, state) in enumerate(zip(population.jobs, begun, strict=True)):
-            groups.setdefault((job.epochs - state.epoch, job.total_epochs or job.epochs), []).append(n)
-        for (epochs, total), numbers in groups.items():
+            groups.setdefault((job.epochs - state.epoch, job.total_epochs or job.epochs, job.split), []).append(n)
+        for (epochs, total, split), numbers in groups.items():
+            self._split(self.program, split)
             jobs, started = [population.jobs[n] for n in numbers], time.perf_counter()
             members = [
                 Member(configuration=job.configuration, seed=job.seed, state=begun[n])
@@ -104,6 +105,7 @@ class CompiledTrainer:
         started = time.perf_counter()
         configuration, seed, steps = probe.configuration, probe.seed, probe.steps
         program = self._program_for(configuration)
+        self._split(program, None)
         fresh = program.start(configuration, seed)
         if gpu_of(program.device):  # on a CPU the rates side by side are no faster than one after the other
             found = self._populations().try_rates(fresh, configuration, seed=seed, rates=probe.rates, steps=steps)
@@ -120,6 +122,7 @@ class CompiledTrainer:
     def _begun(self, job: Job) -> tuple[Program, TrialState]:
         """The state that a job starts from."""
         program = self._program_for(job.configuration)
+        self._split(program, job.split)
         state = program.start(job.configuration, job.seed)
         return program, load_state(job.start, state, _about(job)) if job.start else state
 
@@ -149,6 +152,11 @@ class CompiledTrainer:
             self._beside = Populations(self.program)
         return self._beside
 
+    def _split(self, program: Program, split: int | None) -> None:
+        """Have the program train on the rows of a split; those of a seed come one after the other, so one is kept."""
+        with tf.device(program.device):
+            program.feed = program.feed.of(split)
+
     def _program_for(self, configuration: Configuration) -> Program:
         """The program, traced anew if nobody announced this kind of rule."""
         if configuration.rule.key not in self.program.layouts:
@@ -169,19 +177,20 @@ class FitTrainer:
         if job.start or job.keep:
             raise InvalidState("A training by `model.fit` cannot be paused: it builds its model anew.")
         task, started = self.task, time.perf_counter()
-        model = task.build(job.seed)
-        rows = len(tf.nest.flatten(task.y_train)[0])
+        model, rows_of_part = task.build(job.seed), parts(task, job.split)
+        (x, y, *weights), validation = rows_of_part["train"], rows_of_part["validation"]
+        rows = len(tf.nest.flatten(y)[0])
         steps = -(-rows // min(job.configuration.batch_size, rows))
         optimizer = job.configuration.optimizer(total_steps=steps * job.epochs)
         self._compile(model, optimizer)
         swap = [SwapEvaluated()] if isinstance(optimizer, Derived) else []  # validate where the model is judged
         history = model.fit(
-            task.x_train,
-            task.y_train,
-            sample_weight=task.w_train,
+            x,
+            y,
+            sample_weight=weights[0] if weights else None,
             batch_size=min(job.configuration.batch_size, rows),
             epochs=job.epochs,
-            validation_data=(task.x_validation, task.y_validation, task.w_validation),
+            validation_data=validation,
             validation_batch_size=1024,
             callbacks=[*swap, keras.callbacks.TerminateOnNaN()],
             verbose=0,

@@ -65,7 +65,8 @@ def screen(
 class Contest:
     """A race with its confirmation: who takes part, which seeds they run under, and where records put it.
 
-    candidates: in the order of screening, `baseline` among them. seed: of the study.
+    candidates: in the order of screening, `baseline` among them. seed: of the study. rho: the correlation of two runs
+    on redrawn splits of training and validation rows, `overlap` of their numbers; 0 where all runs have one split.
     """
 
     candidates: Sequence[Candidate]
@@ -73,6 +74,12 @@ class Contest:
     baseline: Configuration
     direction: Direction
     seed: int
+    rho: float = 0.0
+
+    @property
+    def redraw(self) -> bool:
+        """Whether every seed draws its own split of training and validation rows."""
+        return self.rho > 0
 
     @property
     def minimize(self) -> bool:
@@ -144,6 +151,7 @@ class Rerun:
                     seed=seed,
                     epochs=self._epochs,
                     test=self.name == "confirm",
+                    redraw=self._contest.redraw,
                 )
         return None
 
@@ -157,29 +165,36 @@ class Rerun:
 class Around:
     """The stage that trains one configuration at other learning rates, under seeds that it has run with.
 
-    candidate: the recommended one. seeds: numbers of fresh seeds. records: the trials of the study that are there.
+    configuration: of a candidate. seeds: numbers of fresh seeds. records: the trials of the study that are there.
     """
 
     name: StageName = "basin"
 
     def __init__(
-        self, candidate: Candidate, records: Iterable[TrialRecord], *, seed: int, seeds: Iterable[int], epochs: int
+        self,
+        configuration: Configuration,
+        contest: Contest,
+        records: Iterable[TrialRecord],
+        *,
+        seeds: Iterable[int],
+        epochs: int,
     ) -> None:
         done = {(r.configuration, r.seed) for r in records if r.stage == self.name}
-        fresh = [fresh_seed(seed, k) for k in seeds]
-        moved = around(candidate.configuration, [factor for factor in FACTORS if factor != 1.0])
+        fresh = [fresh_seed(contest.seed, k) for k in seeds]
+        moved = around(configuration, [factor for factor in FACTORS if factor != 1.0])
         self._total = len(fresh) * len(moved)
         self._waiting = [
             Planned(
                 stage=self.name,
-                arm=candidate.arm,
-                configuration=configuration,
+                arm=next(c.arm for c in contest.candidates if c.configuration == configuration),
+                configuration=other,
                 seed=s,
                 epochs=epochs,
+                redraw=contest.redraw,
             )
             for s in fresh
-            for configuration in moved
-            if (configuration, s) not in done
+            for other in moved
+            if (other, s) not in done
         ]
         self._done = self._total - len(self._waiting)
 

@@ -82,7 +82,8 @@ class Verdict:
     one standard error of it; guarded: whether the default is recommended since nothing is likely to beat it. prefer:
     what decided among the tied. headline: the metric of `held_out`, `maximize` its direction, `share` whether it is
     one, so that differences are told in points. confirmed: whether there are numbers from held-out rows; without
-    confirmation they are from validation rows. rope: half-width of practical equivalence, in the unit of `held_out`.
+    confirmation they are from validation rows. redrawn: whether every seed had its own split of training and
+    validation rows. rope: half-width of practical equivalence, in the unit of `held_out`.
     lost: what stood against the other arms. edges: ends of the recommended arm's ranges. basin: how forgiving its
     learning rate is, None if that was not tried. costs: of every arm. importance: of hyperparameters, by arm.
     runs: how many of each stage. seconds: all their time together. check: the headline metric of the recommended
@@ -103,6 +104,7 @@ class Verdict:
     objective: str
     minimize: bool
     confirmed: bool
+    redrawn: bool
     rope: float
     lost: tuple[Loss, ...]
     edges: tuple[Edge, ...]
@@ -214,6 +216,7 @@ def judge(
         objective=objective_name,
         minimize=contest.minimize,
         confirmed=confirmed,
+        redrawn=contest.redraw,
         rope=half,
         lost=tuple(why_lost(search, arm, objective=objective_name, minimize=contest.minimize, eliminated=eliminated)),
         edges=() if winner.configuration == contest.baseline else edges(search, arm, minimize=contest.minimize),
@@ -246,7 +249,12 @@ def _choice(
     }
     scores, further = (raced, fresh) if len(raced) else (fresh, None)
     return recommend(
-        scores, order[prefer], baseline=who.index(contest.default), minimize=contest.minimize, further=further
+        scores,
+        order[prefer],
+        baseline=who.index(contest.default),
+        minimize=contest.minimize,
+        rho=contest.rho,
+        further=further,
     )
 
 

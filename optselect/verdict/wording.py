@@ -54,7 +54,7 @@ def _headline(v: Verdict) -> Iterator[str]:
     else:
         yield (
             f"{who}: {name} {number(held.mean)} on {where}, 95 % interval {number(held.low)} to {number(held.high)} "
-            f"over {held.seeds} fresh seeds of one split."
+            f"over {held.seeds} fresh seeds{', each with a split of its own' if v.redrawn else ' of one split'}."
         )
     if not v.confirmed:
         yield "Nothing was confirmed: these data have chosen it, so the number flatters."

@@ -107,3 +107,68 @@ def test_memory_of_a_gpu_is_measured() -> None:
 
     assert 4_000_000 <= memory.taken("/GPU:0", work) < 100_000_000
     assert memory.free("/GPU:0") > 0
+
+
+PRECISIONS = """
+import dataclasses, sys
+import keras, numpy as np
+from optselect import tasks
+from optselect.configuration import BASELINE
+from optselect.optimizers.derived import Derived
+from optselect.tasks.task import Task
+from optselect.trainer.feeding import row_order
+from optselect.trainer.program import Program
+
+for precision, width in (("mixed_bfloat16", 2e-2), ("mixed_float16", 2e-3)):
+    spec = tasks.make_spec(tasks.read("sklearn:iris"), epochs=3, seed=0, precision=precision)
+    assert spec.fingerprint()["precision"] == precision
+    task = Task.from_spec(spec)
+    program, start = Program(task, [BASELINE.rule]), None
+    assert keras.config.dtype_policy().name == "float32"
+    state, ours, _ = program.train(program.start(BASELINE, 7), BASELINE, seed=7, epochs=3, total_epochs=3)
+    assert state.finite and {v.dtype for v in program.model.variables} <= {"float32", "int64", "uint32"}
+    computed = {layer.compute_dtype for layer in program.model.layers if layer.trainable_weights}
+    assert computed == {precision.removeprefix("mixed_"), "float32"}, computed  # the head in float32
+    model = task.build(7)
+    rows = len(task.y_train)
+    optimizer = BASELINE.optimizer(total_steps=3 * -(-rows // BASELINE.batch_size))
+    task.compile(model, optimizer)
+    scaling = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaling == (precision == "mixed_float16")
+    theirs = []
+    for epoch in range(3):
+        order = row_order(7, epoch, rows)
+        given = dict(batch_size=BASELINE.batch_size, shuffle=False, verbose=0)
+        history = model.fit(task.x_train[order], task.y_train[order], **given,
+                            validation_data=(task.x_validation, task.y_validation)).history
+        theirs.append((history["loss"][0], history["val_loss"][0]))
+    found = list(zip(ours["loss"], ours["val_loss"]))
+    np.testing.assert_allclose(found, theirs, atol=width, err_msg=precision)
+    assert abs(found[0][0] - found[-1][0]) > 10 * width  # it has learnt by more than it may differ
+    if scaling:
+        assert float(state.carried.scale[0]) == float(model.optimizer.dynamic_scale)
+"""
+
+
+def test_mixed_precision_trains_as_model_fit_does() -> None:
+    """Under either mixed policy the curves are those of `model.fit` under it, with Keras's factor of the loss."""
+    done = subprocess.run([sys.executable, "-c", PRECISIONS], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_a_precision_that_cannot_be_had_is_said(tmp_path: Path) -> None:
+    """An unknown precision, and one that the model's own layers overrule, are refused with the way out."""
+    import keras
+
+    from optselect import tasks
+    from optselect.errors import InvalidModel
+
+    data = tasks.read("sklearn:iris")
+    with pytest.raises(UnknownName, match="mixed_float16"):
+        tasks.make_spec(data, epochs=1, seed=0, precision="mixed_float8")
+
+    def build() -> Any:
+        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax", dtype="float32")])
+
+    with pytest.raises(InvalidModel, match="drop `precision`"):
+        tasks.Task.from_spec(tasks.make_spec(data, model=build, epochs=1, seed=0, precision="mixed_bfloat16"))

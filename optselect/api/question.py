@@ -23,6 +23,7 @@ class Question:
     kind: str | Mapping[str, str] | None = None
     sample_weight: Any = None
     class_weight: tasks.ClassWeight | None = None
+    precision: str | None = None
     epochs: int
     objective: str
     seed: int
@@ -46,6 +47,7 @@ class Question:
             seed=self.seed,
             kind=self.kind,
             class_weight=self.class_weight,
+            precision=self.precision,
         )
 
     def to_dict(self) -> dict[str, Any] | None:

@@ -123,8 +123,10 @@ def snippet(best: Configuration, total_steps: int, epochs: int, description: Map
     """
     weights = "sample_weight=w_train, " if description["weighted"] else ""
     imports = dict.fromkeys(["import keras", *best.imports])  # the loss is Keras's, whosever the optimizer is
+    policy = description.get("precision")
+    before = f"keras.config.set_dtype_policy({policy!r})  # before the model is built\n" if policy else ""
     return (
-        "\n".join(imports) + "\n\n" + f"optimizer = {best.code(total_steps=total_steps)}\n"
+        "\n".join(imports) + "\n\n" + before + f"optimizer = {best.code(total_steps=total_steps)}\n"
         f"model.compile(optimizer=optimizer, {description['compile_code']})\n"
         f"model.fit(x_train, y_train, {weights}batch_size={best.batch_size}, epochs={epochs})\n"
     )

@@ -39,6 +39,7 @@ def tune(
     kind: str | Mapping[str, str] | None = None,
     sample_weight: Any = None,
     class_weight: tasks.ClassWeight | None = None,
+    precision: tasks.Precision | None = None,
     trials: int | None = None,
     time: float | None = None,
     epochs: int = 20,
@@ -51,7 +52,7 @@ def tune(
     prefer: Preference = "simplest",
     strategy: Strategy = "arms",
     sampler: str | BaseSampler = "tpe",
-    pruner: str | BasePruner = "auto",
+    pruner: str | BasePruner = "none",
     range_test: bool = True,
     elimination: bool = True,
     start: Any = None,
@@ -71,7 +72,8 @@ def tune(
     `target`, or `(x, y)` or `(x, y, sample_weight)`; several targets are a dict by the names of the model's outputs,
     or several columns. kind: "classification" or "regression", or that by target, inferred if None. sample_weight:
     what each row counts in the loss, or the column that says so. class_weight: what each class counts in training,
-    by label, or "balanced". trials: in total, over all
+    by label, or "balanced". precision: what layers compute in, "float32", "mixed_bfloat16" or "mixed_float16" (with
+    the loss scaled as Keras does it); what the model says itself if None. trials: in total, over all
     optimizers (60 if `time` is not given either). time: seconds for the whole study. epochs: of every training.
     optimizers: names of the arms; all of the space if None. space: a shipped space's name or a YAML file.
     objective: "val_loss" or "val_" and a metric. care: "quick", "standard" or "careful": how many candidates are re-run
@@ -81,7 +83,7 @@ def tune(
     "simplest", "best", "fastest" or "cheapest" (in memory). strategy: "arms", an Optuna study an optimizer with a fair
     share of the budget each, or "joint", one study in which the optimizer is a parameter. sampler: "tpe", "gp" (needs
     PyTorch), "qmc", "random", or an Optuna sampler. pruner: who ends trials at a quarter and a half of their epochs:
-    "auto" ("halving" where trials are many and long, else "none"), "halving", "hyperband", "median", "none",
+    "none", "halving", "hyperband", "median", "none",
     "patient", "percentile", "successive_halving", "wilcoxon", or an Optuna pruner. range_test: try learning rates a
     little before an arm's first trial, and search where they learn. elimination: arms that could not become the best
     any more give their trials to the others. start: what is known to be good and tried first: a `Configuration`,
@@ -128,6 +130,7 @@ def tune(
         kind=kind,
         sample_weight=sample_weight,
         class_weight=class_weight,
+        precision=precision,
         epochs=epochs,
         objective=objective,
         seed=seed,

@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING, Any
 from optselect.tasks.data import Data
 from optselect.tasks.readers import read
 from optselect.tasks.schema import Schema, raw_inputs
-from optselect.tasks.spec import TaskSpec, make_spec
+from optselect.tasks.spec import Precision, TaskSpec, make_spec
 from optselect.tasks.split import Split, split
 from optselect.tasks.weights import ClassWeight
 
 if TYPE_CHECKING:
     from optselect.tasks.task import Task
 
-__all__ = ["ClassWeight", "Data", "Schema", "Split", "Task", "TaskSpec", "make_spec", "raw_inputs", "read", "split"]
+__all__ = [
+    "ClassWeight",
+    "Data",
+    "Precision",
+    "Schema",
+    "Split",
+    "Task",
+    "TaskSpec",
+    "make_spec",
+    "raw_inputs",
+    "read",
+    "split",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -16,7 +16,10 @@ from optselect.tasks.split import Split, redrawn, repeated_rows, split
 from optselect.tasks.target import FEWEST_ROWS_A_CLASS, Kind, Target, encode_target
 from optselect.tasks.weights import ClassWeight, class_weights, sample_weights
 
-__all__ = ["DEFAULT_METRICS", "TaskSpec", "make_spec"]
+__all__ = ["DEFAULT_METRICS", "Precision", "TaskSpec", "make_spec"]
+
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+"""What layers compute in, as Keras's dtype policies have it; weights are float32 in all of them."""
 
 DEFAULT_METRICS: dict[str, tuple[str, ...]] = {"classification": ("accuracy",), "regression": ("rmse", "mae")}
 """The metrics of a model that brings none, the headline first."""
@@ -31,7 +34,8 @@ class TaskSpec:
     targets: encoded, in the order of the data. schema: the columns of a table, None for arrays. model: None means
     the default model. epochs: the longest training. objective: the name of the figure to improve, "val_..." .
     notes: what was inferred. sample_weight: what each row counts, float32, shape (rows,), None if all count alike.
-    class_weight: what training rows of each class count besides, None if all count alike.
+    class_weight: what training rows of each class count besides, None if all count alike. precision: what the layers
+    compute in, None for what the model says by itself.
     """
 
     data: Data
@@ -45,6 +49,7 @@ class TaskSpec:
     notes: tuple[str, ...]
     sample_weight: np.ndarray | None = None
     class_weight: tuple[float, ...] | None = None
+    precision: Precision | None = None
 
     @property
     def target(self) -> Target:
@@ -78,7 +83,8 @@ class TaskSpec:
             "objective": self.objective,
             "epochs": str(self.epochs),
         }
-        return found | ({"class_weight": str(self.class_weight)} if self.class_weight else {})
+        asked = {"class_weight": self.class_weight, "precision": self.precision}
+        return found | {name: str(value) for name, value in asked.items() if value}
 
     def joined(self) -> TaskSpec:
         """The same task with the validation rows in the training part too, for the model that is kept.
@@ -112,6 +118,7 @@ class TaskSpec:
             f"{self.data.rows:,} rows x {_features(self.data)}, {', '.join(asked)}; {len(parts.train):,} train / "
             f"{len(parts.validation):,} validation / {len(parts.test):,} test{stratified}{by}",
             *self.notes,
+            *([f"layers compute in {self.precision}"] if self.precision else []),
             *self._weights(),
             *(self.schema.describe() if self.schema else ()),
         ]
@@ -137,12 +144,14 @@ def make_spec(
     seed: int,
     kind: str | Mapping[str, str] | None = None,
     class_weight: ClassWeight | None = None,
+    precision: str | None = None,
 ) -> TaskSpec:
     """A task from a data set and a model, after every check that needs no TensorFlow.
 
     model: None, "FILE.py:FUNCTION", a .keras path, a function or a keras.Model. epochs: of the longest training.
     objective: "val_loss" or "val_" and a metric. kind: "classification", "regression", such by target, or None to
-    infer it. class_weight: "balanced", weights by label, or None.
+    infer it. class_weight: "balanced", weights by label, or None. precision: a `Precision`, or None for that of the
+    model itself.
 
     Raises InvalidData, InvalidModel, InvalidValue or UnknownName.
 
@@ -152,6 +161,8 @@ def make_spec(
     '20 rows x 20 features, 2 classes; 12 train / 4 validation / 4 test, stratified'
     """
     _check_settings(epochs, seed)
+    if precision is not None and precision not in get_args(Precision):
+        raise UnknownName(f"Task: no `precision` {precision!r}. {suggestion(precision, get_args(Precision))}")
     reference = model_reference(model)
     targets = _encoded(data, kind)
     if reference is None:
@@ -179,6 +190,7 @@ def make_spec(
         ),
         sample_weight=None if weight is None else sample_weights(weight, data.rows, data.name),
         class_weight=_class_weight(class_weight, targets, parts.train),
+        precision=cast(Precision | None, precision),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -54,6 +56,7 @@ class Task:
         self._who = "default model" if spec.model is None else str(spec.model)
         self._last: Any = None
         model = self.build(spec.seed)
+        self._check_precision(model)
         self._adopt_dtypes(model)
         self._refuse_non_finite(model)
         self._judged = self._judge(model)
@@ -76,7 +79,8 @@ class Task:
     def build(self, seed: int) -> Any:
         """A freshly initialised keras.Model, built; it may be compiled. The same seed gives the same weights."""
         keras.utils.set_random_seed(seed)
-        model = self._builder()
+        with _policy(self.spec.precision):
+            model = self._builder()
         if self._last is not None and self._last() is model:
             raise InvalidModel(f"{self._who}: returned the same model twice; build it inside the function.")
         self._last = weakref.ref(model)
@@ -184,6 +188,7 @@ class Task:
             "objective": spec.objective,
             "compile_code": compile_code(self._judged),
             "weighted": self.w_train is not None,
+            "precision": spec.precision,
             "notes": [*spec.describe(), *(note for _, _, _, j in self._judged.judged for note in j.notes)],
         }
 
@@ -263,6 +268,19 @@ class Task:
                     "rows, fill the values in, or let the model do it."
                 )
 
+    def _check_precision(self, model: Any) -> None:
+        """Raise InvalidModel if layers that say themselves what they compute in leave nothing of what was asked."""
+        asked = self.spec.precision
+        if asked is None:
+            return
+        wanted = keras.dtype_policies.get(asked).compute_dtype
+        found = {layer.compute_dtype for layer in model._flatten_layers() if layer._trainable_variables}
+        if wanted not in found:
+            raise InvalidModel(
+                f"{self._who}: `precision` is {asked}, but its layers say themselves that they compute in "
+                f"{', '.join(sorted(found))}: drop `precision`, or build them without a `dtype`."
+            )
+
     def _judge(self, model: Any) -> Composed:
         return compose(model, self._answer(model, _head(self.x_train, 8)), self.spec.targets, self._who)
 
@@ -284,11 +302,32 @@ class Task:
             raise InvalidModel(
                 f"{self._who}: does not take rows of shape {_shape(x)}: {where_it_failed(self._path, problem)}"
             ) from problem
-        return keras.tree.map_structure(ops.convert_to_numpy, answer)
+        return keras.tree.map_structure(_as_numpy, answer)
 
     @property
     def _path(self) -> Any:
         return getattr(self.spec.model, "path", self._who)
+
+
+@contextlib.contextmanager
+def _policy(precision: str | None) -> Iterator[None]:
+    """Layers built here compute in that precision, unless they say otherwise."""
+    if precision is None:
+        yield
+        return
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _as_numpy(answer: Any) -> np.ndarray:
+    """What NumPy can compare: half precisions as float32."""
+    half = keras.backend.standardize_dtype(answer.dtype) in ("bfloat16", "float16")
+    found: np.ndarray = ops.convert_to_numpy(ops.cast(answer, "float32") if half else answer)
+    return found
 
 
 def _shape(x: Arrays) -> Shape:

@@ -56,6 +56,11 @@ class ClassWeights(click.ParamType):
 @click.option("--weight", "sample_weight", help="The column that says what each row counts in the loss.")
 @click.option("--class-weight", type=ClassWeights(), help="What classes count in training: balanced, or no=1,yes=3.")
 @click.option(
+    "--precision",
+    type=click.Choice(["float32", "mixed_bfloat16", "mixed_float16"]),
+    help="What layers compute in.  [default: as the model says]",
+)
+@click.option(
     "--care",
     type=click.Choice(["quick", "standard", "careful"]),
     default="standard",
@@ -77,7 +82,7 @@ class ClassWeights(click.ParamType):
 @click.option("--sampler", default="tpe", show_default=True, help="tpe, gp (needs PyTorch), qmc or random.")
 @click.option(
     "--pruner",
-    default="auto",
+    default="none",
     show_default=True,
     help="Who ends trials early: none, halving, hyperband, median, patient, percentile, successive_halving, wilcoxon.",
 )

@@ -188,7 +188,7 @@ def test_a_changed_search_is_refused(tmp_path: Path) -> None:
     changes: dict[str, dict[str, Any]] = {
         "strategy: arms -> joint": {"strategy": "joint"},
         "sampler: tpe -> random": {"sampler": "random"},
-        "pruner: auto -> median": {"pruner": "median"},
+        "pruner: none -> median": {"pruner": "median"},
         "range test: yes -> no": {"range_test": False},
         "elimination: yes -> no": {"elimination": False},
         "start: none -> ": {"start": (Configuration(rule=Adam()),)},

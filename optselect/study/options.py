@@ -18,18 +18,15 @@ from optselect.study.samplers import make_sampler
 
 __all__ = ["SearchOptions"]
 
-_LONG = 25, 8  # trials an optimizer and epochs a trial, from which rungs are worth their price
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SearchOptions:
     """strategy: "arms", an Optuna study an optimizer, or "joint", one study where the optimizer is a parameter too.
 
-    sampler: "tpe", "gp", "qmc", "random", or an Optuna sampler. pruner: who ends trials at rungs: "auto", which is
-    "halving" for long searches of long trainings and "none" else, or "halving", "hyperband", "median", "none",
-    "patient", "percentile", "successive_halving", "wilcoxon", or an Optuna pruner. range_test: try learning rates a
-    little before an arm's first trial. elimination: give the trials of arms that could not become the best any more
-    to the others. start: configurations to try first, each in its arm.
+    sampler: "tpe", "gp", "qmc", "random", or an Optuna sampler. pruner: who ends trials at rungs: "none", "halving",
+    "hyperband", "median", "patient", "percentile", "successive_halving", "wilcoxon", or an Optuna pruner. range_test:
+    try learning rates a little before an arm's first trial. elimination: give the trials of arms that could not become
+    the best any more to the others. start: configurations to try first, each in its arm.
 
     >>> SearchOptions(strategy="join")
     Traceback (most recent call last):
@@ -38,7 +35,7 @@ class SearchOptions:
 
     strategy: Strategy = "arms"
     sampler: str | BaseSampler = "tpe"
-    pruner: str | BasePruner = "auto"
+    pruner: str | BasePruner = "none"
     range_test: bool = True
     elimination: bool = True
     start: tuple[Configuration, ...] = ()
@@ -50,13 +47,14 @@ class SearchOptions:
         make_sampler(self.sampler)
         self.pruner_of(1, 4)
 
-    def pausing(self, share: int, epochs: int) -> bool:
-        """Whether trials pause at rungs. share: trials an optimizer. epochs: of a trial."""
-        return self.pruner != "none" and (self.pruner != "auto" or (share >= _LONG[0] and epochs >= _LONG[1]))
+    @property
+    def pausing(self) -> bool:
+        """Whether trials pause at rungs."""
+        return self.pruner != "none"
 
     def pruner_of(self, shortest: int, epochs: int) -> BasePruner:
         """A fresh pruner. shortest: the first rung, in epochs."""
-        return make_pruner("halving" if self.pruner == "auto" else self.pruner, shortest=shortest, epochs=epochs)
+        return make_pruner(self.pruner, shortest=shortest, epochs=epochs)
 
     def fingerprint(self) -> dict[str, str]:
         """What changes the sequence of trials, by name."""

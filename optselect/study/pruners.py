@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Container
-from typing import Any
 
 import optuna
 from optuna import pruners
@@ -29,7 +28,7 @@ class Halving(BasePruner):
     have seen before it ends one.
     """
 
-    def __init__(self, factor: float = 2.0, peers: int = _PEERS) -> None:
+    def __init__(self, factor: float = 3.0, peers: int = _PEERS) -> None:
         self._factor, self._peers = factor, peers
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
@@ -60,26 +59,34 @@ class WithinFamily(BasePruner):
         """As the other pruner decides; NaN ends a trial whatever it says."""
         if trial.last_step is not None and math.isnan(trial.intermediate_values[trial.last_step]):
             return True
-        return self._pruner.prune(_Family(study, trial.user_attrs.get(FAMILY)), trial)
+        family = trial.user_attrs.get(FAMILY)
+        return self._pruner.prune(_View(study, lambda other: other.user_attrs.get(FAMILY) == family), trial)
 
 
-class _Family(optuna.Study):
-    """A study as if it had the trials of one family alone."""
+class _View(optuna.Study):
+    """A study as if it had some of its trials alone."""
 
-    def __init__(self, study: optuna.Study, family: Any) -> None:
+    def __init__(self, study: optuna.Study, has: Callable[[FrozenTrial], bool]) -> None:
         super().__init__(study_name=study.study_name, storage=study._storage, sampler=study.sampler)
-        self._family = family
+        self._of, self._has = study, has
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
-        found = super()._get_trials(deepcopy=deepcopy, states=states, use_cache=use_cache)
-        return [t for t in found if t.user_attrs.get(FAMILY) == self._family]
+        found = self._of._get_trials(deepcopy=deepcopy, states=states, use_cache=use_cache)
+        return [trial for trial in found if self._has(trial)]
+
+
+class _Hyperband(pruners.HyperbandPruner):
+    """Optuna's, with brackets of the study that it is given: its own look past a view, at all trials."""
+
+    def _create_bracket_study(self, study: optuna.Study, bracket_id: int) -> optuna.Study:
+        return _View(study, lambda other: self._get_bracket_id(study, other) == bracket_id)
 
 
 PRUNERS: dict[str, Callable[[int, int], BasePruner]] = {
     "halving": lambda shortest, epochs: Halving(),
-    "hyperband": lambda shortest, epochs: pruners.HyperbandPruner(shortest, epochs, 2),
+    "hyperband": lambda shortest, epochs: _Hyperband(shortest, epochs, 2),
     "median": lambda shortest, epochs: pruners.MedianPruner(n_startup_trials=_PEERS),
     "none": lambda shortest, epochs: pruners.NopPruner(),
     "patient": lambda shortest, epochs: pruners.PatientPruner(pruners.MedianPruner(n_startup_trials=_PEERS), 1),
@@ -91,6 +98,8 @@ PRUNERS: dict[str, Callable[[int, int], BasePruner]] = {
 
 def make_pruner(pruner: str | BasePruner, *, shortest: int, epochs: int) -> BasePruner:
     """A pruner by name, or the instance given, among trials of one family. shortest: the first rung, in epochs.
+
+    An instance of Optuna's Hyperband sees all trials whatever it is given.
 
     >>> make_pruner("halvin", shortest=5, epochs=20)
     Traceback (most recent call last):

@@ -136,7 +136,7 @@ class Search:
             number=self._agenda.number(place),
             attributes=proposal.attributes,
         )
-        straight = self.arms[arm].given(slot) or not self._pausing
+        straight = self.arms[arm].given(slot) or not self.options.pausing
         return planned if straight else self.rungs.first(planned, self._guard.pauses(planned.configuration))
 
     def goes_on(self, planned: Planned, runs: Sequence[Run]) -> Planned | None:
@@ -250,22 +250,18 @@ class Search:
         return max(_FIRST, each, self.share // 4, *(arm.points + 1 for arm in self.arms.values()))
 
     def _next_checkpoint(self) -> float:
-        if self.budget.trials is not None and not self.options.elimination and not self._pausing:
+        if self.budget.trials is not None and not self.options.elimination and not self.options.pausing:
             return math.inf  # nothing is decided midway
         checkpoint = self._first_checkpoint()
         while checkpoint <= self._agenda.reached:
             checkpoint *= 2
         return checkpoint
 
-    @property
-    def _pausing(self) -> bool:
-        return self.options.pausing(self.share, self.course.epochs)
-
     def _decide(self) -> None:
         """Which arms go on and which rungs are trusted, on the trials that every arm has had."""
         reached = self._agenda.reached
         shared = {place: r for place, r in self._done.items() if place[1] < reached}
-        if self._pausing:
+        if self.options.pausing:
             for line in self._guard.judge(shared.values()):
                 self._say(line)
         if not self.options.elimination or len(self._live) < 2:

@@ -47,3 +47,7 @@ bench *args:
 # break every rule in every small way and count what the tests notice (half an hour)
 mutation *args:
     uv run --extra dev python -m benchmarks.mutation {{args}}
+
+# searches side by side, over a table of real trainings and live (a quarter of an hour)
+bench-search *args:
+    uv run --extra bench python -m benchmarks.search {{args}}

@@ -1,0 +1,1 @@
+"""How soon a search finds good settings: strategies side by side over a table of real trainings, and live."""

@@ -9,8 +9,9 @@ from optselect.configuration import BASELINE, Configuration
 from optselect.records import StageName, TrialRecord
 from optselect.study.stage import Planned, Stage
 from optselect.verdict.finals import Around, Candidate, Contest, Rerun
+from optselect.verdict.judging import judge, seeds_around
 from optselect.verdict.race import plan
-from optselect.verdict.ranking import Verdict, judge, seeds_around
+from optselect.verdict.ranking import Verdict
 
 World = Callable[[Configuration, int], tuple[float, float]]
 """Validation loss and held-out accuracy of a configuration under a seed; NaN where training breaks down."""

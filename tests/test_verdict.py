@@ -254,6 +254,13 @@ def test_the_region_of_equivalence_is_the_users() -> None:
     assert verdict(of, records, width=0.01).word == "clearly best"
 
 
+def test_the_default_is_the_simplest_of_equals() -> None:
+    """A rule at its own defaults that does the same as Keras's default Adam is no reason to leave it."""
+    twin = Configuration(rule=RULES["adamw"]())
+    of = contest([twin])
+    assert verdict(of, played(of, lambda c, s: (0.1 + s % 7 / 100, 0.9))).is_default
+
+
 def test_one_seed_has_no_interval() -> None:
     """A single number is not given an interval that it cannot have."""
     assert math.isnan(estimate([1.0]).low)
@@ -267,6 +274,17 @@ def test_the_basin_is_that_of_the_recommended() -> None:
     assert found.basin is not None
     assert found.basin.off_by_3 == pytest.approx(0.01 * math.log(3), abs=2e-4)
     assert verdict(of, played(of, CLEAR)).basin is None
+
+
+def test_how_the_others_fared_in_the_race_is_said() -> None:
+    """An optimizer that lost the race is named with its distance there; one that broke down with that."""
+    of = contest([RICH, PLAIN])
+    search = [record(i, "search", c, 7, 0.1, 0.9) for i, c in enumerate([RICH, PLAIN])]
+    [sgd] = verdict(of, played(of, world({RICH: 0.98, PLAIN: 0.95, BASELINE: 0.9}), search)).lost
+    assert f"in the race 0.03 behind over {of.plan.confirmation.start} seeds" in sgd.reasons
+    broken = played(of, lambda c, s: (math.nan, math.nan) if c == PLAIN else CLEAR(c, s), search)
+    [sgd] = verdict(of, broken).lost
+    assert "it broke down in the race" in sgd.reasons
 
 
 # -- the paragraph ---------------------------------------------------------------------------------------------------

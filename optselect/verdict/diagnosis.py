@@ -18,6 +18,7 @@ __all__ = ["Edge", "Loss", "edges", "why_lost"]
 FEW = 5  # whole trials; with fewer nobody can say that an optimizer is bad
 NEAR_EDGE = 0.03  # of a range, on the scale on which it is searched
 STILL = 0.99  # a training loss that stays above this share of its first epoch's has learnt nothing
+ENOUGH = 3  # steps measured at a batch size, for a median that holds
 SLOWER = 1.5  # times the step of the recommended optimizer, to be worth a word
 ALWAYS = 0.9  # share of steps clipped
 
@@ -55,10 +56,12 @@ def why_lost(
     objective: str,
     minimize: bool,
     eliminated: Mapping[str, str] = MappingProxyType({}),
+    raced: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Loss]:
     """What stood against every optimizer but the winner, in the order in which they began.
 
-    trials: of the search. objective: its name, for the words. eliminated: why the search gave one up, by its name.
+    trials: of the search. objective: its name, for the words. eliminated, raced: why the search gave one up, and
+    how it fared in the race, by its name.
     """
     arms = {arm: _of(trials, arm) for arm in dict.fromkeys(r.configuration.rule.key for r in trials)}
     found = []
@@ -68,6 +71,7 @@ def why_lost(
             reasons = (
                 *([eliminated[arm]] if arm in eliminated else []),
                 *_reasons(own, behind, objective, minimize),
+                *([raced[arm]] if arm in raced else []),
                 *_about_training(own, arms.get(winner, []), minimize),
             )
             found.append(Loss(arm=arm, behind=behind, reasons=reasons))
@@ -172,6 +176,6 @@ def _slower(own: Sequence[TrialRecord], ours: Sequence[TrialRecord]) -> float:
             [r.step_seconds for r in side if r.configuration.batch_size == size and r.step_seconds > 0]
             for side in (own, ours)
         ]
-        if all(pair):
+        if min(map(len, pair)) >= ENOUGH:
             ratios.append(median(pair[0]) / median(pair[1]))
     return median(ratios) if ratios else 0.0

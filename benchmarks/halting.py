@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=210)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--out", help="where the studies are, or are kept for a next time")
     parser.add_argument("--tasks", default=",".join(_TASKS))
     options = parser.parse_args()
     for task in options.tasks.split(","):
@@ -57,7 +58,8 @@ def _trained(task: str, seed: int, options: argparse.Namespace) -> tuple[list[Tr
             confirm=0,
             seed=seed,
             mlflow=None,
-            out=folder,
+            out=options.out or folder,
+            study=f"{task}-{seed}",
         )
         entries = read(result.directory / "ledger.jsonl")
     bare = [{k: v for k, v in e.items() if k not in ("kind", "crc")} for e in entries if e["kind"] == "trial"]

@@ -85,10 +85,10 @@ def tune(
     PyTorch), "qmc", "random", or an Optuna sampler. pruner: who ends trials at a quarter and a half of their epochs:
     "none", "halving", "hyperband", "median", "patient", "percentile", "successive_halving", "wilcoxon", or an Optuna
     pruner. range_test: try learning rates a little before an arm's first trial, and search where they learn.
-    elimination: arms that could not become the best any more give their trials to the others. start: what is known to be good and tried first: a `Configuration`,
-    several, the name or folder of an earlier study, or a file (see docs/warm-start.md). seed: of the whole study.
-    workers: training processes. mlflow: a tracking URI, "default" for `MLFLOW_TRACKING_URI` or a local SQLite
-    file, None for no tracking. study: its name. out: where its folder goes.
+    elimination: arms that could not become the best any more give their trials to the others. start: what is known to
+    be good and tried first: a `Configuration`, several, the name or folder of an earlier study, or a file (see
+    docs/warm-start.md). seed: of the whole study. workers: training processes. mlflow: a tracking URI, "default" for
+    `MLFLOW_TRACKING_URI` or a local SQLite file, None for no tracking. study: its name. out: where its folder goes.
 
     Raises a subclass of `OptselectError` for whatever is wrong with the input, before anything is trained where
     that is possible.

@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=60.0, help="after which no more kills are begun")
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     options = parser.parse_args()
     started = time.monotonic()
@@ -67,8 +68,10 @@ def _finish(folder: Path, options: argparse.Namespace) -> None:
 def _kill(folder: Path, options: argparse.Namespace) -> int:
     """Start and kill the study, as often as asked or until it is through; how often."""
     folder.mkdir()
-    moments = random.Random(options.seed)
+    moments, begun = random.Random(options.seed), time.monotonic()
     for number in range(options.kills):
+        if time.monotonic() - begun > 60 * options.minutes:
+            return int(number)
         before = _lines(folder)
         left = options.trials - len(_search(folder))
         further = moments.randint(1, max(1, 2 * left // (options.kills - number)))

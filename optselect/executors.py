@@ -121,6 +121,7 @@ class LocalExecutor:
                 ticket = worker.finish()
                 if worker.growth() > self._growth:
                     self._replace(worker)
+                self._hand_out()  # the caller may take its time with the answer
                 yield ticket, answer
         self._hand_out()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -39,10 +38,15 @@ def expected_best(values: Sequence[float], n: int) -> float:
     (2.0, 1.0)
     >>> round(expected_best([3.0, 1.0, 2.0], 2), 3)  # of {3,1}, {3,2}, {1,2}
     1.333
+    >>> round(expected_best(range(5000), 2500), 4)  # 5001 / 2501 - 1
+    0.9996
     """
-    total = len(values)
-    whole = math.comb(total, n)
-    return sum(value * math.comb(total - 1 - rank, n - 1) for rank, value in enumerate(sorted(values))) / whole
+    total, found = len(values), 0.0
+    share = n / total  # of the subsets in which the value of this rank is the best; their numbers would be too large
+    for rank, value in enumerate(sorted(values)):
+        found += share * value
+        share *= (total - rank - n) / max(1, total - rank - 1)
+    return found
 
 
 def curves(records: Iterable[TrialRecord], *, minimize: bool) -> dict[str, Curve]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ Part = tuple[Any, ...]
 """(x, y) or (x, y, sample weights): structures of arrays or tensors whose first axis counts rows."""
 
 _BLOCK = 64  # rows that lie together on disk and stay together in a chunk: one seek each
-_CHUNK_BYTES = 64_000_000
+_CHUNK_BYTES = 32_000_000  # the process holds some five at once: made, on their way and in use
 
 
 def row_order(seed: int, epoch: int, rows: int) -> np.ndarray:
@@ -137,9 +138,17 @@ class Feed:
         def leaves() -> Iterator[tuple[np.ndarray, ...]]:
             for chunk in produce():
                 yield tuple(np.ascontiguousarray(a) for a in tf.nest.flatten(chunk))
+                for array in flat:
+                    _let_go(array)
 
         for found in tf.data.Dataset.from_generator(leaves, output_signature=signature).prefetch(1):
             yield tf.nest.pack_sequence_as(like, list(found))
+
+
+def _let_go(array: np.ndarray) -> None:
+    """Take what was read of a file out of the process's memory; the system still has it if there is room."""
+    if isinstance(array, np.memmap) and array.mode != "c" and hasattr(mmap, "MADV_DONTNEED"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def _block_order(seed: int, epoch: int, rows: int, step: int) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 __all__ = ["Agenda", "Place"]
 
@@ -16,7 +17,7 @@ class Agenda:
     At a checkpoint every arm has as many trials as every other, and all of them are over. What is decided there, who
     goes on and which rungs are trusted, depends on those trials alone and not on which worker was the faster.
 
-    done: places that have a trial already.
+    done: places that have a trial already, with its number.
 
     >>> agenda = Agenda(["adam", "sgd"])
     >>> agenda.extend(["adam", "sgd"], 2)
@@ -26,12 +27,13 @@ class Agenda:
     3
     """
 
-    def __init__(self, arms: Sequence[str], done: Iterable[Place] = ()) -> None:
+    def __init__(self, arms: Sequence[str], done: Mapping[Place, int] = MappingProxyType({})) -> None:
         self._arms = list(arms)
         self._numbers: dict[Place, int] = {}
         self._waiting: dict[str, list[int]] = {arm: [] for arm in arms}
         self._open: set[Place] = set()
-        self._done = set(done)
+        self._before = dict(done)
+        self._taken = set(done.values())
         self.reached = 0
 
     @property
@@ -67,15 +69,21 @@ class Agenda:
 
     def finish(self, place: Place) -> None:
         """A place has its trial."""
-        self._done.add(place)
         self._open.discard(place)
 
     def number(self, place: Place) -> int:
-        """Where it stands among all places, from 0: the trial's number, however many workers there are."""
+        """The trial's number: where its place stands among all, from 0, however many workers there are.
+
+        Only where a raised budget has moved the places, a number that is taken is passed over.
+        """
         return self._numbers[place]
 
     def _write(self, place: Place) -> None:
-        self._numbers[place] = len(self._numbers)
-        if place not in self._done:
+        number = self._before.get(place, len(self._numbers))
+        if place not in self._before and number in self._taken:
+            number = 1 + max(self._taken)
+        self._numbers[place] = number
+        self._taken.add(number)
+        if place not in self._before:
             self._open.add(place)
             self._waiting[place[0]].append(place[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ class Search:
         self.rungs = Rungs(course.epochs, rows=course.rows, objective=course.objective, folder=course.folder)
         self.arms = {arm.name: arm for arm in self._make_arms(space)}
         self._live = list(self.arms)
-        self._agenda = Agenda(self._live, self._done)
+        self._agenda = Agenda(self._live, {place: record.number for place, record in self._done.items()})
         self._guard = Guard(self.rungs)
         self._expected = 0  # trials in all, by which checkpoints and the dimensions of the search go
         self.share = 0  # of these an optimizer's, if all get the same
@@ -219,7 +219,7 @@ class Search:
             if left <= 0:
                 return
             if self._agenda.reached >= self._first_checkpoint():
-                self._decide()
+                self._decide(self._agenda.reached)
             if left < len(self._live):
                 self._agenda.append(self._live[: int(left)])
                 return
@@ -257,32 +257,38 @@ class Search:
             checkpoint *= 2
         return checkpoint
 
-    def _decide(self) -> None:
-        """Which arms go on and which rungs are trusted, on the trials that every arm has had."""
-        reached = self._agenda.reached
+    def _decide(self, reached: int) -> None:
+        """Which arms go on and which rungs are trusted, on the first `reached` trials of every arm."""
         shared = {place: r for place, r in self._done.items() if place[1] < reached}
         if self.options.pausing:
             for line in self._guard.judge(shared.values()):
                 self._say(line)
         if not self.options.elimination or len(self._live) < 2:
             return
-        expected = self.budget.trials or self._expected
-        values = {
-            arm: [self.course.sign * r.value for (a, _), r in shared.items() if a == arm and r.value is not None]
-            for arm in self._live
-        }
-        for gone in elimination.eliminated(
-            values,
-            checkpoint=reached,
-            further=2 * max(0, expected - self._agenda.written) // len(self._live),
-            noise=elimination.noise(list(shared.values()), self.course.objective),
-            sign=self.course.sign,
-        ):
+        for gone in self._hopeless(shared):
             self.eliminated.append(gone)
             self._live.remove(gone.arm)
             if gone.to_dict() not in self._notes.of("eliminated"):
                 self._notes.write("eliminated", gone.to_dict())
                 self._say(str(gone))
+
+    def _hopeless(self, shared: Mapping[Place, TrialRecord]) -> list[Eliminated]:
+        """Who is eliminated at this checkpoint; what was noted before stands, also if the budget was raised since."""
+        noted = [Eliminated(**entry) for entry in self._notes.of("eliminated")]
+        before = [one for one in noted if one.checkpoint == self._agenda.reached and one.arm in self._live]
+        expected = self.budget.trials or self._expected
+        values = {
+            arm: [self.course.sign * r.value for (a, _), r in shared.items() if a == arm and r.value is not None]
+            for arm in self._live
+        }
+        found = elimination.eliminated(
+            values,
+            checkpoint=self._agenda.reached,
+            further=2 * max(0, expected - self._agenda.written) // len(self._live),
+            noise=elimination.noise(list(shared.values()), self.course.objective),
+            sign=self.course.sign,
+        )
+        return [*before, *(one for one in found if one.arm not in {other.arm for other in before})]
 
 
 def search_seed(seed: int) -> int:

@@ -135,6 +135,7 @@ class Session:
             log=self.directory / "worker.log",
             plan=self._plan(),
             workers=self.settings.workers,
+            device=self.settings.device,
             threads=known["description"].get("threads") if known else None,
         )
         return self._executor.start()

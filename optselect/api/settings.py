@@ -7,6 +7,7 @@ import math
 from typing import get_args
 
 from optselect.errors import InvalidValue, UnknownName, suggestion
+from optselect.executors import Device
 from optselect.study.options import SearchOptions
 from optselect.verdict.race import PRESETS
 from optselect.verdict.ranking import Preference
@@ -18,7 +19,8 @@ __all__ = ["Settings"]
 class Settings:
     """trials, seconds: the budget, as in `Budget`; 60 trials if neither is given. care: how many are re-run how often,
     a preset of `race`. confirm: confirmations of a finalist, None for the preset's. rope: as `width` in `judge`.
-    prefer: as there. seed: of the whole study. workers: training processes, None to be found. mlflow: as in `tune`.
+    prefer: as there. seed: of the whole study. workers: training processes, None to be found.
+    device: as in `LocalExecutor`. mlflow: as in `tune`.
     search: how the search goes about it.
 
     >>> Settings(confirm=1)
@@ -34,6 +36,7 @@ class Settings:
     prefer: Preference = "simplest"
     seed: int = 0
     workers: int | None = None
+    device: Device = "auto"
     mlflow: str | None = "default"
     search: SearchOptions = dataclasses.field(default_factory=SearchOptions)
 
@@ -42,7 +45,11 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InvalidValue(f"tune: `{shown}` must be at least {least}, got {value}.")
-        for name, known in (("care", list(PRESETS)), ("prefer", list(get_args(Preference)))):
+        for name, known in (
+            ("care", list(PRESETS)),
+            ("device", list(get_args(Device))),
+            ("prefer", list(get_args(Preference))),
+        ):
             if getattr(self, name) not in known:
                 raise UnknownName(
                     f"tune: no `{name}` {getattr(self, name)!r}. {suggestion(getattr(self, name), known)}"

@@ -18,6 +18,7 @@ from optselect.api.settings import Settings
 from optselect.api.studies import STUDIES
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue
+from optselect.executors import Device
 from optselect.ledger import Ledger
 from optselect.records import StudyRecord
 from optselect.spaces import Space, load_space
@@ -58,6 +59,7 @@ def tune(
     start: Any = None,
     seed: int = 0,
     workers: int | None = None,
+    device: Device = "auto",
     mlflow: str | None = "default",
     study: str | None = None,
     out: str | Path | None = None,
@@ -87,7 +89,8 @@ def tune(
     pruner. range_test: try learning rates a little before an arm's first trial, and search where they learn.
     elimination: arms that could not become the best any more give their trials to the others. start: what is known to
     be good and tried first: a `Configuration`, several, the name or folder of an earlier study, or a file (see
-    docs/warm-start.md). seed: of the whole study. workers: training processes. mlflow: a tracking URI, "default" for
+    docs/warm-start.md). seed: of the whole study. workers: training processes. device: "auto" (a process
+    a GPU where there are some), "cpu" or "gpu". mlflow: a tracking URI, "default" for
     `MLFLOW_TRACKING_URI` or a local SQLite file, None for no tracking. study: its name. out: where its folder goes.
 
     Raises a subclass of `OptselectError` for whatever is wrong with the input, before anything is trained where
@@ -107,6 +110,7 @@ def tune(
         prefer=prefer,
         seed=seed,
         workers=workers,
+        device=device,
         mlflow=mlflow,
         search=SearchOptions(
             strategy=strategy,

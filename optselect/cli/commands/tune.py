@@ -90,6 +90,13 @@ class ClassWeights(click.ParamType):
 @click.option("--elimination/--no-elimination", default=True, help="Give the trials of hopeless optimizers to others.")
 @click.option("--start", help="Known to be good, tried first: a JSON or YAML file, or an earlier study.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the whole study.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "gpu"]),
+    default="auto",
+    show_default=True,
+    help="Where to train; auto: a process a GPU, if there are GPUs.",
+)
 @click.option("--workers", type=int, help="Training processes.  [default: what cores and memory allow]")
 @click.option(
     "--mlflow", default="default", help="Tracking URI, or 'none'.  [default: MLFLOW_TRACKING_URI, else ./mlflow.db]"

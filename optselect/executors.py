@@ -218,7 +218,7 @@ class LocalExecutor:
         memory: bytes that the first one needed. step_seconds: of one step in it.
         """
         workers_free, threads_free = self._free
-        if not workers_free:
+        if not workers_free or self._gpus:
             return
         wanted = self.capacity
         fit = self._fitting(wanted, memory)

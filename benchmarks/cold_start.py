@@ -8,6 +8,7 @@ uv run python -m benchmarks.cold_start
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -22,11 +23,17 @@ _COMMAND = [sys.executable, "-m", "optselect"]
 _HEAVY = ("tensorflow", "keras", "mlflow", "optuna", "sklearn", "pandas", "numpy")
 
 
-def seconds(*arguments: str) -> float:
-    """Of a command from its start to its end."""
-    began = time.perf_counter()
-    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - began
+def seconds(repeats: int, *arguments: str) -> str:
+    """Of a command from its start to its end, and of CPU: medians."""
+    taken = []
+    for _ in range(repeats):
+        began, before = time.perf_counter(), os.times()
+        subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        after = os.times()
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        taken.append((time.perf_counter() - began, used))
+    whole, used = (statistics.median(column) for column in zip(*taken, strict=True))
+    return f"{whole:.2f} s ({used:.2f} s of CPU)"
 
 
 def loaded() -> str:
@@ -68,12 +75,10 @@ def first_trial(data: str, *options: str) -> tuple[float, float, float]:
 @click.option("--repeats", default=3, show_default=True)
 def main(data: str, repeats: int) -> None:
     """Medians over some fresh processes."""
-    bare = statistics.median(seconds(sys.executable, "-c", "pass") for _ in range(5))
-    helps = statistics.median(seconds(*_COMMAND, "--help") for _ in range(5))
-    print(f"optselect --help: {helps:.2f} s ({bare:.2f} of them Python's own); heavy packages loaded: {loaded()}")
+    print(f"python -c pass: {seconds(5, sys.executable, '-c', 'pass')}")
+    print(f"optselect --help: {seconds(5, *_COMMAND, '--help')}; heavy packages loaded: {loaded()}")
     quiet = "import os; os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'; import tensorflow"
-    tf = statistics.median(seconds(sys.executable, "-c", quiet) for _ in range(repeats))
-    print(f"import tensorflow: {tf:.1f} s")
+    print(f"import tensorflow: {seconds(repeats, sys.executable, '-c', quiet)}")
     for workers in ("1", "2"):
         runs = [first_trial(data, "--workers", workers) for _ in range(repeats)]
         ready, trial, used = (statistics.median(column) for column in zip(*runs, strict=True))

@@ -9,6 +9,8 @@ how much the best value is worse (in shares of the spread between the best and t
 from __future__ import annotations
 
 import argparse
+import itertools
+import math
 import statistics
 import tempfile
 from collections.abc import Iterable
@@ -24,6 +26,7 @@ from optselect.study.rungs import Rungs, family, lengths
 
 _TASKS = ("digits", "breast_cancer", "wine", "diabetes")
 _FACTORS = (2.0, 3.0, 4.0)
+_OPTIMISM = (1.0, 2.0, 3.0)
 _PEERS = 4
 
 
@@ -135,32 +138,32 @@ def _cost(record: TrialRecord, rungs: Rungs, ended: int | None) -> int:
 
 
 def _replay_elimination(records: list[TrialRecord], total: int) -> None:
-    arms = {arm: [r for r in records if r.arm == arm] for arm in {r.arm for r in records}}
-    first = max(4, total // len(arms) // 4)
-    live, used, kept = list(arms), 0, []
-    checkpoint = first
-    before = 0
-    while checkpoint < total // len(arms):
-        kept += [r for arm in live for r in arms[arm][before:checkpoint]]
-        used += len(live) * (checkpoint - before)
-        shared = [r for found in arms.values() for r in found[:checkpoint]]
-        gone = elimination.eliminated(
-            {arm: [r.value for r in arms[arm][:checkpoint] if r.value is not None] for arm in live},
-            checkpoint=checkpoint,
-            further=2 * (total - used) // len(live),
-            noise=elimination.noise(shared, "val_loss"),
-            sign=1.0,
+    """Who would have been eliminated at checkpoints, and which bounds an arm passed with all its trials."""
+    arms = {arm: [r for r in records if r.arm == arm] for arm in sorted({r.arm for r in records})}
+    each = total // len(arms)
+    final = {arm: min((r.value for r in found if r.value is not None), default=math.inf) for arm, found in arms.items()}
+    for optimism in _OPTIMISM:
+        live, gone, bounds, passed, saved = list(arms), [], 0, 0, 0
+        for checkpoint in itertools.takewhile(lambda c: c < each, (each // 4 * 2**k for k in itertools.count())):
+            shared = [r for found in arms.values() for r in found[:checkpoint]]
+            values = {a: [r.value for r in arms[a][:checkpoint] if r.value is not None] for a in live}
+            plan = {
+                "further": 2 * (total - checkpoint * len(live) - saved) // len(live),
+                "noise": elimination.noise(shared, "val_loss"),
+            }
+            for arm, found in values.items():
+                bound = elimination.optimistic_bound(found, trials=checkpoint, optimism=optimism, **plan)
+                bounds, passed = bounds + 1, passed + (final[arm] < bound)
+            for one in elimination.eliminated(values, checkpoint=checkpoint, sign=1.0, optimism=optimism, **plan):
+                gone.append(f"{one.arm} after {checkpoint} (reached {final[one.arm]:.4g})")
+                live.remove(one.arm)
+                saved += each - checkpoint
+        best = min(final, key=lambda arm: final[arm])
+        kept = "kept" if best in live else "LOST"
+        print(
+            f"  optimism {optimism:g}: {passed} of {bounds} bounds passed, {saved / total:.1%} of the trials freed, "
+            f"best arm {best} ({final[best]:.4g}) {kept}; gone: {', '.join(gone) or 'none'}"
         )
-        for one in gone:
-            final = min(r.value for r in arms[one.arm] if r.value is not None)
-            print(f"  {one} With all its trials it would have had {final:.4g}.")
-            live.remove(one.arm)
-        before, checkpoint = checkpoint, 2 * checkpoint
-    kept += [r for arm in live for r in arms[arm][before:]]
-    print(
-        f"  elimination: {1 - len(kept) / len(records):.1%} of the trials given to others, best worse by "
-        f"{_regret(kept, records):.3f} (before the others use them)"
-    )
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from optselect.trainer.jobs import Run
 __all__ = ["Course", "Search", "search_seed", "why_nothing"]
 
 _JOINT = "joint"  # the one arm of that strategy
-_FIRST = 4  # trials of every arm before the first checkpoint, at least
+_DRAWN = 4  # trials beyond its points that every arm has before the first checkpoint
 _NOTHING = object()
 
 
@@ -247,7 +247,7 @@ class Search:
 
     def _first_checkpoint(self) -> int:
         each = -(-CALIBRATION // len(self.arms))
-        return max(_FIRST, each, self.share // 4, *(arm.points + 1 for arm in self.arms.values()))
+        return max(each, self.share // 4, *(arm.points + _DRAWN for arm in self.arms.values()))
 
     def _next_checkpoint(self) -> float:
         if self.budget.trials is not None and not self.options.elimination and not self.options.pausing:

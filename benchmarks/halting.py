@@ -22,7 +22,7 @@ from optselect.ledger import read
 from optselect.records import TrialRecord
 from optselect.study import elimination
 from optselect.study.guard import rank_correlation
-from optselect.study.rungs import Rungs, family, lengths
+from optselect.study.rungs import Rungs, family
 
 _TASKS = ("digits", "breast_cancer", "wine", "diabetes")
 _FACTORS = (2.0, 3.0, 4.0)
@@ -128,13 +128,12 @@ def _walk(record: TrialRecord, rungs: Rungs, seen: dict[tuple[str, int], list[fl
 
 
 def _cost(record: TrialRecord, rungs: Rungs, ended: int | None) -> int:
-    """Epochs that the trial takes."""
-    whole = lengths(rungs.lengths[-1] * 2)[-1] * 2
-    reached = [length for length in (*rungs.lengths, whole) if ended is None or length <= ended]
-    given = "params" not in record.attributes
-    if given:
-        return whole
-    return reached[-1] if rungs.endures(record.configuration) else sum(reached)
+    """Epochs that the trial takes: a training that cannot go on is paid at every rung where it paused, and anew."""
+    whole = 2 * rungs.lengths[-1]
+    if "params" not in record.attributes or rungs.endures(record.configuration):
+        return ended or whole
+    paused = [length for length in rungs.values(record) if ended is None or length <= ended]
+    return sum(paused) + (whole if ended is None else 0)
 
 
 def _replay_elimination(records: list[TrialRecord], total: int) -> None:

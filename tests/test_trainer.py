@@ -23,10 +23,11 @@ from optselect.rules import RULES  # noqa: E402
 from optselect.schedules import SCHEDULES  # noqa: E402
 from optselect.tasks.task import Task  # noqa: E402
 from optselect.trainer.feeding import Feed, row_order  # noqa: E402
-from optselect.trainer.jobs import Job, Probe  # noqa: E402
+from optselect.trainer.jobs import Job, Plan, Probe  # noqa: E402
 from optselect.trainer.program import Program  # noqa: E402
 from optselect.trainer.run import CompiledTrainer, FitTrainer, make_trainer  # noqa: E402
 from optselect.trainer.state import load_state, save_state  # noqa: E402
+from optselect.trainer.ways import choose  # noqa: E402
 
 EPOCHS = 3
 BATCH = 32  # 90 training rows: the last batch is a partial one
@@ -158,8 +159,9 @@ def test_a_paused_training_of_another_question_is_refused(program: Program, tmp_
             load_state(damaged, state, {"seed": 7})
 
 
-def test_both_ways_train_alike(task: Task) -> None:
-    """XLA gives the curves of the graph, a smaller last batch included; dropout draws other numbers there."""
+@pytest.fixture(scope="module")
+def plain(task: Task) -> Program:
+    """A program without random numbers in its steps, and with one rule."""
 
     def build(seed: int) -> Any:
         keras.utils.set_random_seed(seed)
@@ -168,15 +170,45 @@ def test_both_ways_train_alike(task: Task) -> None:
 
     other = copy.copy(task)
     other.build = build  # type: ignore[method-assign]
-    program = Program(other, [BASELINE.rule])
+    return Program(other, [BASELINE.rule])
+
+
+def test_both_ways_train_alike(plain: Program) -> None:
+    """XLA gives the curves of the graph, a smaller last batch included."""
     configuration = dataclasses.replace(BASELINE, batch_size=BATCH)
     found = []
     for way in ("graph", "xla"):
-        program.way = way  # type: ignore[assignment]
-        found.append(curves(program, configuration))
+        plain.way = way  # type: ignore[assignment]
+        found.append(curves(plain, configuration))
     assert found[0].keys() == found[1].keys()
     for name in found[0]:
         np.testing.assert_allclose(found[0][name], found[1][name], atol=1e-4, err_msg=name)
+
+
+def test_a_pause_changes_nothing_under_xla(plain: Program) -> None:
+    """Compiled by XLA too, a training in two parts equals one in one, bit for bit."""
+    plain.way = "xla"
+    configuration = dataclasses.replace(BASELINE, batch_size=BATCH)
+    whole, found, _ = plain.train(plain.start(configuration, 7), configuration, seed=7, epochs=4, total_epochs=4)
+    half, first, _ = plain.train(plain.start(configuration, 7), configuration, seed=7, epochs=1, total_epochs=4)
+    after, second, _ = plain.train(half, configuration, seed=7, epochs=3, total_epochs=4)
+    assert {name: first[name] + second[name] for name in first} == found
+    for a, b in zip(tf.nest.flatten(after.carried), tf.nest.flatten(whole.carried), strict=True):
+        assert a.numpy().tobytes() == b.numpy().tobytes()
+
+
+def test_a_way_is_weighed_only_where_it_can_pay(plain: Program) -> None:
+    """A short study stays in the graph, one that has decided keeps to that, a long one measures and says so."""
+    for way in ("xla", "graph"):
+        assert choose(plain, Plan(steps=1e12, way=way), 7) == ""  # type: ignore[arg-type]
+        assert plain.way == way
+    curves(plain, BASELINE, epochs=1)
+    assert choose(plain, Plan(steps=10), 7) == ""
+    assert plain.way == "graph"
+    plain.first_seconds = 1e-9  # as if compiling cost nothing
+    found = choose(plain, Plan(steps=1e9), 7)
+    assert ("by XLA" if plain.way == "xla" else "in the graph") in found
+    assert "ms" in found
 
 
 def test_rows_on_disk_are_all_used_once_an_epoch(task: Task, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ size, the order of the rows. Nothing is built or traced anew, so a trial costs i
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -38,6 +39,7 @@ class Program:
     weights are made now; others are made when they are asked for, at a cost: seeding TensorFlow throws away its
     compiled functions, and the program is optimised anew. device: where it runs, as TensorFlow names devices; None
     leaves that to TensorFlow. way: may be changed between trainings; the last bits of a result depend on it.
+    first_seconds: of the first epoch with the function that was traced last, tracing and compilation included.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Program:
         self._few = tf.function(self._loops.graph, autograph=False, reduce_retracing=True)
         self._add = tf.function(self._judge.add, autograph=False, reduce_retracing=True)
         self._results = tf.function(self._judge.results, autograph=False)
-        self._evaluation_seconds = 0.0
+        self._evaluation_seconds = self.first_seconds = 0.0
 
     def start(self, configuration: Configuration, seed: int) -> TrialState:
         """A trial before its first step: the model initialised as `task.build(seed)` does it."""
@@ -87,13 +89,15 @@ class Program:
         with tf.device(self.device):
             given, selection = tf.convert_to_tensor(rates), self.step.selection(configuration)
             while state.epoch < end and state.finite:
-                began, before = time.perf_counter(), state.epoch
+                began, before, traced = time.perf_counter(), state.epoch, len(self._traced)
                 if self.feed.on_disk:
                     state, found = self._from_disk(state, seed, size, given, selection)
                 else:
                     state, found = self._in_memory(state, end, seed, size, given, selection)
                 table.extend(found)
                 took = (time.perf_counter() - began) / (state.epoch - before)
+                if len(self._traced) > traced:
+                    self.first_seconds = took
                 seconds.append(max(0.0, took - self._evaluation_seconds) / self.steps(configuration))
         return state, self.curves(configuration, rates, table, state.epoch), min(seconds, default=0.0)
 
@@ -177,15 +181,17 @@ class Program:
         entries = sum(int(np.prod(v.shape)) for v in self.variables)
         return int(4 * (entries * (1 + layout.slots) + layout.rest))
 
-    def operations(self) -> set[str]:
-        """The kinds of TensorFlow operations in what has been traced."""
+    def operations(self) -> Counter[str]:
+        """How many TensorFlow operations of each kind have been traced."""
         graphs = [
             concrete.graph.as_graph_def()
             for call in self._traced.values()
             for concrete in call._list_all_concrete_functions()
         ]
-        nested = [function for graph in graphs for function in graph.library.function]
-        return {node.op for graph in graphs for node in graph.node} | {n.op for f in nested for n in f.node_def}
+        functions = [function for graph in graphs for function in graph.library.function]
+        return Counter(
+            [node.op for graph in graphs for node in graph.node] + [n.op for f in functions for n in f.node_def]
+        )
 
     @property
     def result_names(self) -> list[str]:
@@ -258,11 +264,12 @@ class Program:
         sums, steps, finite = np.zeros(3), 0, True
         for data, order, _ in self.feed.epoch(seed, state.epoch, size):
             rows = rows_of(data)
-            if self.way == "xla" and rows >= size:
-                run = self._traced.setdefault((size, rows), tf.function(self._loops.xla, autograph=False))
-                found = run(carried, data, order, size, rows, rates, selection)
-            else:
-                found = self._few(carried, data, order, tf.constant(size), rates, selection)
+            fixed = (size, rows) if self.way == "xla" and rows >= size else None
+            loop = self._loops.xla if fixed else self._loops.graph
+            if fixed not in self._traced:
+                self._traced[fixed] = tf.function(loop, autograph=False, reduce_retracing=True)
+            length = fixed or (tf.constant(size),)
+            found = self._traced[fixed](carried, data, order, *length, rates, selection)
             carried, more, done, good = found
             sums, steps, finite = sums + more.numpy(), steps + int(done), bool(good)
             if not finite:

@@ -64,7 +64,9 @@ class Step:
         if self.scaled:
             after, scale = _if_finite(grad, after, (flat, tuple(slots), rest, updates), scale)
         flat, slots, rest, updates = after
-        norm = tf.cast(tf.sqrt(2 * tf.nn.l2_loss(grad)), tf.float32)
+        # `l2_loss` is the faster, but `tf.vectorized_map` makes a loop of it.
+        squares = tf.reduce_sum(tf.square(grad)) if "among" in selection else 2 * tf.nn.l2_loss(grad)
+        norm = tf.cast(tf.sqrt(squares), tf.float32)
         figures = tf.stack([tf.cast(loss, tf.float32) * tf.cast(rows, tf.float32), norm, clipped])
         return Carried(flat, tuple(others), tuple(slots), rest, updates, scale), figures, tf.math.is_finite(loss)
 

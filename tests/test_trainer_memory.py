@@ -68,7 +68,7 @@ def trained(folder: Path, megabytes: int, room: int) -> None:
     command = [sys.executable, "-c", TRAIN, str(folder), str(megabytes), str(room)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    print(done.stdout)
+    sys.stdout.write(done.stdout)
 
 
 def test_training_needs_less_memory_than_its_data(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def run(folder: Path, executor: Formulas, over: Space, *, probe: bool = True, **
             wanted = ranging.probes(
                 over, seed=search_seed(0), rows=ROWS, batch_size=32, epochs=options.get("epochs", 8)
             )
-            ranging.sound(wanted, Notes(ledger), executor, lambda line: None)  # type: ignore[arg-type]
+            ranging.sound(wanted, Notes(ledger), executor, whole=80, tell=lambda line: None)  # type: ignore[arg-type]
         made = search(ledger, study, over, **options)
         study.drive(made, executor, NullTracker(), Silent())  # type: ignore[arg-type]
         return made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,7 +41,7 @@ class Opening:
     ledger: Ledger
     listener: Listener
     reserve: int
-    began: float = dataclasses.field(default_factory=time.monotonic)
+    began: float
 
     def search(self, study: Study) -> Search:
         """The search as far as it has come; over where a later stage has begun."""
@@ -82,5 +81,6 @@ class Opening:
             batch_size=self.batch_size,
             epochs=self.epochs,
         )
-        ranging.sound(wanted, Notes(self.ledger), executor, self.listener.say)
+        whole = ranging.steps_of(self.rows, self.batch_size, self.epochs)
+        ranging.sound(wanted, Notes(self.ledger), executor, whole=whole, tell=self.listener.say)
         return self.search(study)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -44,6 +45,7 @@ class Session:
         self.baseline = dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, self.rows))
         self._objective = spec.objective.rpartition(":")[2]  # "max:val_score" names the direction too
         self._executor: LocalExecutor | None = None
+        self._began = time.monotonic()
 
     def run(self) -> Result:
         try:
@@ -95,6 +97,7 @@ class Session:
             ledger=self.ledger,
             listener=self.listener,
             reserve=trainings(self.settings),
+            began=self._began,
         )
 
     def _closing(self, description: Mapping[str, Any], direction: Direction) -> Closing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from optselect.study import range_test
 from optselect.study.notes import Notes
 from optselect.trainer.jobs import Probe, ProbeRun
 
-__all__ = ["WORTHWHILE", "missing", "narrowed", "probes", "readings", "seconds", "sound", "told"]
+__all__ = ["WORTHWHILE", "missing", "narrowed", "probes", "readings", "seconds", "sound", "steps_of", "told"]
 
 WORTHWHILE = 4  # trials an arm, from which the news of a test is worth its price
 _SHARE = 0.05  # of a training: the steps at each rate
@@ -26,7 +27,7 @@ def probes(space: Space, *, seed: int, rows: int, batch_size: int, epochs: int) 
 
     seed: that of the search's trials. epochs: of a trial.
     """
-    whole = epochs * -(-rows // batch_size)
+    whole = steps_of(rows, batch_size, epochs)
     steps = min(whole, max(_FEWEST, min(_MOST, round(_SHARE * whole))))
     found = {}
     for arm in space.optimizers:
@@ -43,21 +44,36 @@ def probes(space: Space, *, seed: int, rows: int, batch_size: int, epochs: int) 
     return found
 
 
+def steps_of(rows: int, batch_size: int, epochs: int) -> int:
+    """Steps of a trial.
+
+    >>> steps_of(100, 32, 10)
+    40
+    """
+    return epochs * -(-rows // batch_size)
+
+
 def missing(wanted: Mapping[str, Probe], notes: Notes) -> dict[str, Probe]:
     """Those that the ledger does not have."""
     done = {entry["arm"] for entry in notes.of("probe")}
     return {arm: probe for arm, probe in wanted.items() if arm not in done}
 
 
-def sound(wanted: Mapping[str, Probe], notes: Notes, executor: LocalExecutor, tell: Callable[[str], None]) -> None:
-    """Run the range tests that the ledger does not have; nothing else may be under way. tell: a line each."""
+def sound(
+    wanted: Mapping[str, Probe], notes: Notes, executor: LocalExecutor, *, whole: int, tell: Callable[[str], None]
+) -> None:
+    """Run the range tests that the ledger does not have; nothing else may be under way.
+
+    whole: steps of a trial. tell: told a line each.
+    """
     arms = dict(enumerate(missing(wanted, notes)))
     for ticket, arm in arms.items():
         executor.submit(ticket, wanted[arm])
     while arms:
         for ticket, run in executor.results(timeout=1.0):
             arm = arms.pop(ticket)
-            notes.write("probe", {"arm": arm, "steps": wanted[arm].steps, "run": dataclasses.asdict(run)})
+            about = {"arm": arm, "steps": wanted[arm].steps, "whole": whole}
+            notes.write("probe", {**about, "run": dataclasses.asdict(run)})
             tell(f"Range test of {arm}: {range_test.read(run).note}.")
 
 
@@ -79,11 +95,18 @@ def seconds(notes: Notes) -> float:
     return sum((float(entry["run"]["seconds"]) for entry in notes.of("probe")), 0.0)
 
 
-def narrowed(space: Space, found: Mapping[str, range_test.Reading]) -> Space:
-    """The space where every arm whose test found a rate that learns looks around there only."""
-    for arm, reading in found.items():
-        if arm in space.optimizers and reading.suggested:
-            space = space.narrowed(arm, *reading.narrowed)
+def narrowed(space: Space, notes: Notes) -> Space:
+    """The space where every arm whose test found a rate that learns looks around there only.
+
+    Upwards to where it diverges. Downwards beyond what the reading says, by the root of how many times a trial is
+    longer than the test: with so many more steps lower rates learn too, and on small data they are often the best.
+    """
+    found = readings(notes)
+    for entry in notes.of("probe"):
+        reading = found[entry["arm"]]
+        if entry["arm"] in space.optimizers and reading.suggested:
+            low, high = reading.narrowed
+            space = space.narrowed(entry["arm"], low / math.sqrt(entry["whole"] / entry["steps"]), high)
     return space
 
 

@@ -176,7 +176,7 @@ class Search:
 
     def _make_arms(self, space: Space) -> Iterable[Arm]:
         found = ranging.readings(self._notes)
-        narrow = ranging.narrowed(space, found)
+        narrow = ranging.narrowed(space, self._notes)
         points = {
             name: first_points(
                 space,

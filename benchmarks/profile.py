@@ -193,7 +193,7 @@ def _best(functions: list[Callable[[], Any]]) -> list[float]:
 
 
 @click.command()
-@click.option("--only", default="mlp,lstm", show_default=True, help="Kinds of model, separated by commas.")
+@click.option("--only", default="mlp,text", show_default=True, help="Kinds of model, separated by commas.")
 @click.option("--ways", default="graph,xla", show_default=True, help="Ways of running the steps.")
 @click.option("--optimizer", default="adam", show_default=True, help="The rule that is trained with.")
 @click.option("--epochs", default=10, show_default=True, help="Of a trial.")

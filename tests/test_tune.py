@@ -18,7 +18,21 @@ from optselect.configuration import Configuration
 from optselect.ledger import read
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
-STUDY = ["tune", "sklearn:iris", "--trials", "21", "--epochs", "4", "--care", "quick", "--confirm", "2", "--workers", "1"]
+STUDY = [
+    "tune",
+    "sklearn:iris",
+    "--trials",
+    "28",
+    "--epochs",
+    "4",
+    "--care",
+    "quick",
+    "--confirm",
+    "2",
+    "--workers",
+    "1",
+]
+STUDY += ["--pruner", "halving"]  # with range tests and rungs there is more that a kill can hit
 
 
 def trials(folder: Path) -> list[dict[str, Any]]:
@@ -44,7 +58,7 @@ def test_the_budget_is_exact_and_shared_fairly(finished: tuple[Path, dict[str, A
     search = [t for t in trials(folder) if t["stage"] == "search"]
     arms = [t["arm"] for t in search]
     counts = {arm: arms.count(arm) for arm in arms}
-    assert len(search) == 21
+    assert len(search) == 28
     assert max(counts.values()) - min(counts.values()) <= 1
     for arm in counts:
         first = next(t for t in search if t["arm"] == arm)
@@ -56,7 +70,7 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(
 ) -> None:
     """SIGKILL in the search, in the race and in the confirmations, then the same command: bit for bit the same."""
     ledger = tmp_path / "optselect-studies/iris/ledger.jsonl"
-    for enough in (8, 25, 40):
+    for enough in (8, 32, 47):
         process = subprocess.Popen(
             [sys.executable, "-m", "optselect", *STUDY, "--mlflow", "none"],
             cwd=tmp_path,
@@ -81,7 +95,7 @@ def test_a_finished_study_only_reports(finished: tuple[Path, dict[str, Any]]) ->
     folder, before = finished
     code = (
         "import json, sys\nfrom optselect import tune\n"
-        "r = tune(None, 'sklearn:iris', trials=21, epochs=4, care='quick', confirm=2, workers=1)\n"
+        "r = tune(None, 'sklearn:iris', trials=28, epochs=4, care='quick', confirm=2, workers=1, pruner='halving')\n"
         "assert not {'tensorflow', 'mlflow'} & sys.modules.keys()\n"
         "print(json.dumps(r.to_dict()))\n"
     )
@@ -178,7 +192,7 @@ def test_studies_are_listed(finished: tuple[Path, dict[str, Any]]) -> None:
     command = [sys.executable, "-m", "optselect", "studies", "--json"]
     done = subprocess.run(command, cwd=finished[0], capture_output=True, text=True, check=True)
     [study] = json.loads(done.stdout)
-    assert (study["name"], study["trials"], study["finished"]) == ("iris", 21, True)
+    assert (study["name"], study["trials"], study["finished"]) == ("iris", 28, True)
     assert study["verdict"] == finished[1]["verdict"]["text"]
 
 

@@ -228,7 +228,7 @@ def test_curves_are_those_of_the_arms(tmp_path: Path) -> None:
         drawn = [r.value for r in mine if r.attributes.get("startup") and r.value is not None]
         assert curve.expected[-1] == pytest.approx(min(drawn))
         assert curve.expected == sorted(curve.expected, reverse=True)
-    assert json.loads(json.dumps(found.to_dict()))["curves"].keys() == {"adam", "sgd"}
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["curves"].keys() == {"adam", "sgd"}
     assert found.range_tests["adam"]["suggested"]
 
 

@@ -83,10 +83,13 @@ def readings(notes: Notes) -> dict[str, range_test.Reading]:
 
 
 def told(notes: Notes) -> dict[str, dict[str, Any]]:
-    """What the range tests of the ledger measured and say, by arm, JSON types."""
+    """What the range tests of the ledger measured and say, by arm, JSON types; None for a loss that is not finite."""
     said = readings(notes)
     return {
-        e["arm"]: {**e["run"], "steps": e["steps"], **dataclasses.asdict(said[e["arm"]])} for e in notes.of("probe")
+        entry["arm"]: {
+            name: _plain(value) for name, value in (entry["run"] | dataclasses.asdict(said[entry["arm"]])).items()
+        }
+        for entry in notes.of("probe")
     }
 
 
@@ -112,3 +115,9 @@ def narrowed(space: Space, notes: Notes) -> Space:
 
 def _run(entry: Mapping[str, Any]) -> ProbeRun:
     return ProbeRun(**{**entry, "rates": tuple(entry["rates"])})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -19,7 +19,7 @@ from optselect.schedules import SCHEDULES
 from optselect.verdict.basin import FACTORS, basin
 from optselect.verdict.choosing import Simplicity, recommend, simplicity
 from optselect.verdict.race import PRESETS, Plan, Runs, plan, progress
-from optselect.verdict.screening import candidates, smoothed
+from optselect.verdict.screening import candidates, noise, smoothed
 
 Array = np.ndarray
 NAN = math.nan
@@ -55,6 +55,15 @@ def test_an_absurd_neighbour_does_not_drown_the_rest() -> None:
     mild = smoothed([0.1, 0.5, 0.3, 0.3], rates, ["sgd"] * 4)
     wild = smoothed([0.1, 1e6, 0.3, 0.3], rates, ["sgd"] * 4)
     assert wild[0] == pytest.approx(mild[0], abs=0.1)
+
+
+def test_noise_is_bounded_by_the_good_half() -> None:
+    """Neighbours that jump about at bad rates say nothing of the noise; neighbours far apart in rate are none."""
+    calm, wild = [0.1, 0.11] * 4, [5.0, 9.0] * 3
+    rates = [*np.geomspace(0.01, 0.05, 8), *np.geomspace(0.1, 0.5, 6)]
+    assert noise([*calm, *wild], rates, ["sgd"] * 14) == pytest.approx(0.01 * 1.4826 / math.sqrt(2))
+    assert noise(calm, 10.0 ** np.arange(8), ["sgd"] * 8) == math.inf
+    assert noise([NAN] * 3, [1.0, 2.0, 3.0], ["sgd"] * 3) == math.inf
 
 
 def test_neighbours_are_of_one_group() -> None:

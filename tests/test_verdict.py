@@ -14,7 +14,7 @@ from optselect.configuration import BASELINE, Configuration
 from optselect.errors import NoResult
 from optselect.rules import RULES
 from optselect.schedules import SCHEDULES
-from optselect.verdict import estimate
+from optselect.verdict import estimate, judge
 from optselect.verdict.finals import Rerun, fresh_seed, rate, screen
 
 from .played import World, contest, driven, played, record, verdict
@@ -155,6 +155,15 @@ def test_test_data_choose_nothing() -> None:
     assert "clearly worse on held-out data, though better on validation data" in found.text()
 
 
+def test_the_confirmation_chooses_nothing() -> None:
+    """A finalist that is ahead in the confirmation by more than it was behind in the race stays the second."""
+    of = contest([RICH, PLAIN])
+    early, late = world({RICH: 0.96, PLAIN: 0.95, BASELINE: 0.9}), world({RICH: 0.92, PLAIN: 0.98, BASELINE: 0.9})
+    found = verdict(of, played(of, lambda c, s: (late if NUMBER[s] in of.plan.confirmation else early)(c, s)))
+    assert found.recommended.configuration == RICH
+    assert f"By accuracy {PLAIN} is the best of these three with probability 1.00; not taking it costs" in found.text()
+
+
 def test_the_race_reports_nothing() -> None:
     """Better numbers in the race change no number that is reported: they are those of the confirmation."""
     of = contest([RICH, PLAIN])
@@ -258,7 +267,11 @@ def test_the_default_is_the_simplest_of_equals() -> None:
     """A rule at its own defaults that does the same as Keras's default Adam is no reason to leave it."""
     twin = Configuration(rule=RULES["adamw"]())
     of = contest([twin])
-    assert verdict(of, played(of, lambda c, s: (0.1 + s % 7 / 100, 0.9))).is_default
+    records = [
+        dataclasses.replace(r, step_seconds=0.001 if r.configuration == twin else 0.009)
+        for r in played(of, lambda c, s: (0.1 + s % 7 / 100, 0.9))
+    ]
+    assert verdict(of, records).is_default
 
 
 def test_one_seed_has_no_interval() -> None:
@@ -330,6 +343,19 @@ def test_the_paragraph(situation: str) -> None:
     of = contest([c for c in means if c != BASELINE])
     said = verdict(of, played(of, world(means))).text()
     assert said.startswith(text + " 0 trials, then")
+
+
+def test_a_metric_that_should_be_small_is_told_in_its_own_direction() -> None:
+    """An error that is 30 lower is "-30", without points, and clearly better."""
+    of = contest([RICH])
+    records = [
+        dataclasses.replace(r, metrics={"val_rmse": e, "test_rmse": e})
+        for r in played(of, world({RICH: 0.7, BASELINE: 0.4}))
+        for e in [100 * (r.value or 0.0)]
+    ]
+    found = judge(of, records, objective_name="val_loss", headline="rmse", maximize=False)
+    assert "rmse 30 on held-out data" in found.text()
+    assert "Against Keras's default Adam: -30 (interval -30 to -30), clearly better." in found.text()
 
 
 def test_undecided_is_said_with_what_would_matter() -> None:

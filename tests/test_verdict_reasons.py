@@ -48,7 +48,7 @@ NAN = math.nan
 @pytest.mark.parametrize(
     ("trials", "reason"),
     [
-        (MIDDLE, "its best val_loss was 0.200 behind"),
+        (MIDDLE, "its best val_loss was 0.2 behind"),
         ([*MIDDLE, trial(9, 0.3, NAN)], "diverged in 1 of 6 trials, at all learning rates from 0.300"),
         ([*MIDDLE, trial(9, 0.005, NAN)], "diverged in 1 of 6 trials, at learning rates from 0.005"),
         ([*MIDDLE, trial(9, 0.95, 0.2)], "best with learning_rate 0.950 at the upper end of 0.0001 to 1: widen it"),
@@ -76,7 +76,7 @@ def test_what_stood_against_it_is_said(trials: list[TrialRecord], reason: str) -
 
 def test_nothing_is_said_that_does_not_hold() -> None:
     """Five good trials in the middle of the range: they were behind, and that is all."""
-    assert lost(*MIDDLE) == Loss(arm="sgd", behind=pytest.approx(0.2), reasons=("its best val_loss was 0.200 behind",))
+    assert lost(*MIDDLE) == Loss(arm="sgd", behind=pytest.approx(0.2), reasons=("its best val_loss was 0.2 behind",))
 
 
 def test_why_the_search_gave_one_up_comes_first() -> None:

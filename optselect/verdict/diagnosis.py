@@ -114,7 +114,7 @@ def _reasons(own: Sequence[TrialRecord], behind: float, objective: str, minimize
         yield f"failed in {len(failed)} of {len(own)} trials: {first}"
     if not math.isnan(behind):
         yield (
-            f"its best {objective} was {number(behind)} behind"
+            f"its best {objective} was {behind:.2g} behind"
             if behind > 0
             else f"had the best {objective} of the search, under one seed"
         )

@@ -16,7 +16,6 @@ from optselect.verdict.choosing import Choice, recommend, simplicity
 from optselect.verdict.costs import costs, time_to
 from optselect.verdict.diagnosis import edges, why_lost
 from optselect.verdict.finals import Contest, objective
-from optselect.verdict.numbers import number as shown
 from optselect.verdict.ranking import Preference, Standing, Verdict
 from optselect.verdict.scaling import around
 from optselect.verdict.statistics import correlated_t_test, estimate, gains, odds, optimism, rope
@@ -191,9 +190,9 @@ def _raced(contest: Contest, winner: int, runs: Mapping[tuple[int, int], TrialRe
         if math.isnan(lag):
             found[arm] = "it broke down in the race"
         elif lag > 0:
-            found[arm] = f"in the race {shown(lag)} behind over {len(shared)} seeds"
+            found[arm] = f"in the race {lag:.2g} behind over {len(shared)} seeds"
         else:
-            found[arm] = f"in the race {shown(-lag)} ahead over {len(shared)} seeds"
+            found[arm] = f"in the race {-lag:.2g} ahead over {len(shared)} seeds"
     return found
 
 

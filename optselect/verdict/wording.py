@@ -123,14 +123,17 @@ def _word(v: Verdict, versus: Comparison, *, surprise: bool) -> str:
 
 
 def _chance(v: Verdict) -> Iterator[str]:
-    best = v.recommended
+    best, top = v.recommended, max(v.ranking, key=lambda s: s.p_best)
     if len(v.ranking) > 1 and not math.isnan(best.p_best):
-        rest = (
-            f", and taking it costs {_amount(v, best.regret)} on average"
-            if best.p_best < max(s.p_best for s in v.ranking)
-            else ""
-        )
-        yield f"It is the best of these {_count_word(len(v.ranking))} with probability {best.p_best:.2f}{rest}."
+        among = f"best of these {_count_word(len(v.ranking))} with probability {top.p_best:.2f}"
+        if top.p_best > best.p_best:
+            little = ", less than what matters" if best.regret < v.rope else ""
+            yield (
+                f"By {v.headline.replace('_', ' ')} {top.configuration} is the {among}; not taking it costs "
+                f"{_amount(v, best.regret)} on average{little}."
+            )
+        else:
+            yield f"It is the {among}."
     flattered = v.recommended.optimism
     if flattered is not None and flattered.low > 0:
         screened = v.recommended.screened

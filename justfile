@@ -51,3 +51,7 @@ mutation *args:
 # searches side by side, over a table of real trainings and live (a quarter of an hour)
 bench-search *args:
     uv run --extra bench python -m benchmarks.search {{args}}
+
+# every claim of a verdict checked by new trainings, on 28 real data sets (half an hour)
+bench-verdict *args:
+    uv run --extra bench python -m benchmarks.verdict {{args}}

@@ -179,9 +179,9 @@ def summarised(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         ),
         f"The best of N on validation promised a loss that its own new runs exceed by {np.median(optimism):.1f} % "
         "in the median.",
-        f"Trainings: {mean['search_trainings']:.0f} in the search, {mean['all_trainings']:.0f} with race and confirmation; "
-        f"training seconds {mean['search_seconds']:.1f} and {mean['all_seconds']:.1f}; {mean['wall_seconds']:.0f} s by the "
-        "clock, start included.",
+        f"Trainings: {mean['search_trainings']:.0f} in the search, {mean['all_trainings']:.0f} with race and "
+        f"confirmation; training seconds {mean['search_seconds']:.1f} and {mean['all_seconds']:.1f}; "
+        f"{mean['wall_seconds']:.0f} s by the clock, start included.",
     ]
     return {
         "data_sets": len(rows),

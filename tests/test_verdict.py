@@ -358,6 +358,17 @@ def test_a_metric_that_should_be_small_is_told_in_its_own_direction() -> None:
     assert "Against Keras's default Adam: -30 (interval -30 to -30), clearly better." in found.text()
 
 
+def test_the_paragraph_names_what_can_be_acted_on() -> None:
+    """Divergence is told; that an optimizer was merely behind is left to the table."""
+    of = contest([RICH, PLAIN])
+    search = [
+        record(i, "search", c, 7, v, 0.9) for i, (c, v) in enumerate([(RICH, 0.1), (PLAIN, math.nan), (PLAIN, 0.2)])
+    ]
+    text = verdict(of, played(of, world({RICH: 0.98, PLAIN: 0.95, BASELINE: 0.9}), search)).text()
+    assert "sgd: diverged in 1 of 2 trials, at learning rates from 0.100." in text
+    assert "val_loss was" not in text
+
+
 def test_undecided_is_said_with_what_would_matter() -> None:
     """Two points up and two down: these seeds do not tell, and the paragraph says what they do not tell."""
     of = contest([RICH])

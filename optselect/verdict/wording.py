@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["difference", "paragraph"]
 
 _ARMS = 3  # that lost and are named; the table has the others
+_TO_ACT_ON = ("diverged in", "failed in", "widen it")
 _STAGES = {"race": "in the race", "confirm": "to confirm", "basin": "at other learning rates"}
 
 
@@ -156,12 +157,13 @@ def _learning_rate(v: Verdict) -> Iterator[str]:
 
 
 def _lost(v: Verdict) -> Iterator[str]:
-    """Of the arms that lost those with something to be said beyond that others were better."""
-    told = [loss for loss in v.lost if any(word in " ".join(loss.reasons) for word in ("diverged", "failed", "widen"))]
-    for loss in told[:_ARMS]:
-        yield f"{loss.arm}: {'; '.join(loss.reasons[:2])}."
+    """Of the others those with something to be said that can be acted on."""
+    told = {loss.arm: [r for r in loss.reasons if any(word in r for word in _TO_ACT_ON)] for loss in v.lost}
+    told = {arm: reasons for arm, reasons in told.items() if reasons}
+    for arm in list(told)[:_ARMS]:
+        yield f"{arm}: {'; '.join(told[arm])}."
     if len(told) > _ARMS:
-        yield f"Of {len(told) - _ARMS} more the record tells."
+        yield f"Of {len(told) - _ARMS} more the table tells."
 
 
 def _count(v: Verdict) -> Iterator[str]:

@@ -32,38 +32,15 @@ class Contender:
     anytime: bool = True
 
 
-_MEMORY = Path("/dev/shm")  # a ledger of a study that nobody reads needs no disk
+_MEMORY = Path("/dev/shm")  # files that nobody reads need no disk
 
 
 def arms(shop: Shop, trials: int, seed: int, **options: Any) -> None:
     """optselect's own search: range tests, an Optuna study an optimizer, elimination."""
-    from optselect.api.opening import Opening
-    from optselect.api.settings import Settings
-    from optselect.ledger import Ledger
-    from optselect.study.listener import Silent
-    from optselect.study.options import SearchOptions
-    from optselect.study.study import Study
-    from optselect.tracking import NullTracker
+    from benchmarks.search.ours import searched
 
-    executor: Any = TableExecutor(shop)
-    home = _MEMORY if _MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=home) as folder, Ledger.open(Path(folder) / "ledger.jsonl") as ledger:
-        study = Study(ledger, restored=[], objective="val_loss")
-        opening = Opening(
-            settings=Settings(trials=trials, seed=seed, search=SearchOptions(**options)),
-            space=grid.space(),
-            epochs=shop.results.task.epochs,
-            rows=shop.results.rows,
-            batch_size=grid.at_defaults()[0].batch_size,
-            objective="val_loss",
-            direction="minimize",
-            description={"way": "graph", "workers": 1},
-            ledger=ledger,
-            listener=Silent(),
-            reserve=0,
-        )
-        search = opening.prepared(opening.search(study), study, executor)
-        study.drive(search, executor, NullTracker(), Silent())
+    epochs, rows = shop.results.task.epochs, shop.results.rows
+    searched(TableExecutor(shop), grid.space(), epochs=epochs, rows=rows, trials=trials, seed=seed, **options)
 
 
 def arms_halving(shop: Shop, trials: int, seed: int) -> None:

@@ -16,21 +16,15 @@ import optuna
 import pandas as pd
 
 from benchmarks.search.grid import TableTask
-from optselect.api.opening import Opening
-from optselect.api.settings import Settings
+from benchmarks.search.ours import searched
 from optselect.configuration import BASELINE, Configuration
 from optselect.executors import LocalExecutor
 from optselect.hyper import log
-from optselect.ledger import Ledger
 from optselect.rules import parse
 from optselect.seeds import derive
 from optselect.spaces import Space, default_space
 from optselect.study import ranging
-from optselect.study.listener import Silent
-from optselect.study.options import SearchOptions
 from optselect.study.search import search_seed
-from optselect.study.study import Study
-from optselect.tracking import NullTracker
 from optselect.trainer.jobs import Job
 
 __all__ = ["TASKS", "diverging", "live"]
@@ -123,26 +117,11 @@ def _room(task: TableTask, space: Space) -> Iterator[Room]:
 
 def _arms(room: Room, space: Space, budget: int, seed: int, **options: Any) -> Found:
     """optselect's search. What its range tests cost, it has fewer trials."""
-    with tempfile.TemporaryDirectory() as folder, Ledger.open(Path(folder) / "ledger.jsonl") as ledger:
-        tested = options.get("range_test", True) and budget / len(space.optimizers) >= ranging.WORTHWHILE
-        trials = budget - (_price(room, space) if tested else 0)
-        study = Study(ledger, restored=[], objective="val_loss")
-        opening = Opening(
-            settings=Settings(trials=trials, seed=seed, search=SearchOptions(**options)),
-            space=space,
-            epochs=room.task.epochs,
-            rows=room.rows,
-            batch_size=min(BASELINE.batch_size, room.rows),
-            objective="val_loss",
-            direction="minimize",
-            description={"way": "graph", "workers": 1},
-            ledger=ledger,
-            listener=Silent(),
-            reserve=0,
-        )
-        search = opening.prepared(opening.search(study), study, room.executor)
-        study.drive(search, room.executor, NullTracker(), Silent())
-    return [(r.configuration, math.inf if r.value is None else r.value) for r in study.of_stage("search")]
+    tested = options.get("range_test", True) and budget / len(space.optimizers) >= ranging.WORTHWHILE
+    trials = budget - (_price(room, space) if tested else 0)
+    epochs, rows = room.task.epochs, room.rows
+    found = searched(room.executor, space, epochs=epochs, rows=rows, trials=trials, seed=seed, **options)
+    return [(r.configuration, math.inf if r.value is None else r.value) for r in found]
 
 
 def _price(room: Room, space: Space) -> int:

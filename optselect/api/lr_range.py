@@ -118,7 +118,7 @@ def lr_range(
     >>> import optselect                                             # doctest: +SKIP
     >>> found = optselect.lr_range(None, "sklearn:digits", optimizers=["adam"])  # doctest: +SKIP
     >>> found.sweeps[0].reading.suggested                            # doctest: +SKIP
-    (0.00825, 0.104)
+    (0.00121, 0.000178)
     """
     listener = listener or Silent()
     for name, value, least in (("batch_size", batch_size, 1), ("steps", steps, 4), ("count", count, 9)):

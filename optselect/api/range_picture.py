@@ -20,7 +20,7 @@ _COLUMNS = 3
 _HEADROOM = 0.25  # above the start, of the deepest fall: room to see a loss rise
 _STYLE = """
 text { font: 11px system-ui, sans-serif; fill: #333 } .title { font-size: 13px; font-weight: 600 }
-.axis { stroke: #999 } .grid { stroke: #eee } .start { stroke: #999; stroke-dasharray: 4 3 }
+.axis { stroke: #999 } .grid { stroke: #d5dfe9 } .start { stroke: #999; stroke-dasharray: 4 3 }
 .search { fill: #e8f1fb } .loss { fill: none; stroke: #1f5fa8; stroke-width: 1.8 } .dot { fill: #1f5fa8 }
 .diverged { stroke: #b3261e; stroke-width: 1.6 } .low { stroke: #2e7d32; stroke-width: 1.4 }
 .edge { stroke: #b3261e; stroke-width: 1.4 } .try { fill: #e08600 } .note { fill: #666; font-size: 10px }

@@ -97,7 +97,7 @@ def _drawing(found: RangeTest) -> list[str]:
 
     lines = [
         f"Validation loss after {found.steps} steps of {found.batch_size} rows at each rate; full height: no",
-        "better than before. Below: l learns from here, * try first, x diverges from here",
+        "better than before. Below: l learns from here, * try (and l), x diverges here",
         "",
     ]
     for sweep in found.sweeps:
@@ -126,7 +126,7 @@ def _bars(sweep: Sweep, column: Any, columns: int) -> str:
 def _marks(sweep: Sweep, column: Any, columns: int) -> str:
     cells = [" "] * columns
     reading = sweep.reading
-    for mark, rates in (("x", [reading.edge]), ("l", [reading.low]), ("*", reading.suggested)):
+    for mark, rates in (("x", [reading.edge]), ("*", reading.suggested), ("l", [reading.low])):
         for rate in rates:
             if rate is not None:
                 cells[column(rate)] = mark
@@ -146,13 +146,13 @@ def _axis(first: float, last: float, column: Any, names: int, columns: int) -> l
 def _table(found: RangeTest) -> list[str]:
     """A row a rule."""
     names = min(_NAMES, max(9, *(len(sweep.optimizer) for sweep in found.sweeps)))
-    lines = [f"{'optimizer':<{names}}  {'learns from':<12}{'try first':<17}{'diverges':<10}{'declared':<16}default"]
+    lines = [f"{'optimizer':<{names}}  {'learns from':<13}{'try first':<20}{'diverges':<10}{'declared':<16}default"]
     for sweep in found.sweeps:
         reading = sweep.reading
         tried = ", ".join(f"{rate:.3g}" for rate in reading.suggested) or "-"
         low, edge = (_shown(rate) for rate in (reading.low, reading.edge))
         declared = f"{sweep.declared[0]:.3g} to {sweep.declared[1]:.3g}" if sweep.declared else "fixed"
-        row = f"{sweep.optimizer[:names]:<{names}}  {low:<12}{tried:<17}{edge:<10}{declared:<16}{sweep.default:g}"
+        row = f"{sweep.optimizer[:names]:<{names}}  {low:<13}{tried:<20}{edge:<10}{declared:<16}{sweep.default:g}"
         lines.append(row.rstrip())
         if reading.low is None:
             lines.append(f"{'':<{names}}  {reading.note}")

@@ -1,0 +1,48 @@
+"""optselect's own search as a study runs it, on whatever executor answers."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from optselect.api.opening import Opening
+from optselect.api.settings import Settings
+from optselect.configuration import BASELINE
+from optselect.ledger import Ledger
+from optselect.records import TrialRecord
+from optselect.spaces import Space
+from optselect.study.listener import Silent
+from optselect.study.options import SearchOptions
+from optselect.study.study import Study
+from optselect.tracking import NullTracker
+
+__all__ = ["searched"]
+
+_MEMORY = Path("/dev/shm")  # a ledger that nobody reads needs no disk
+
+
+def searched(
+    executor: Any, space: Space, *, epochs: int, rows: int, trials: int, seed: int, **options: Any
+) -> list[TrialRecord]:
+    """The trials of a search, range tests before them. epochs: of a trial. options: of `SearchOptions`."""
+    home = _MEMORY if _MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(dir=home) as folder, Ledger.open(Path(folder) / "ledger.jsonl") as ledger:
+        study = Study(ledger, restored=[], objective="val_loss")
+        opening = Opening(
+            settings=Settings(trials=trials, seed=seed, search=SearchOptions(**options)),
+            space=space,
+            epochs=epochs,
+            rows=rows,
+            batch_size=min(BASELINE.batch_size, rows),
+            objective="val_loss",
+            direction="minimize",
+            description={"way": "graph", "workers": 1},
+            ledger=ledger,
+            listener=Silent(),
+            reserve=0,
+            began=time.monotonic(),
+        )
+        study.drive(opening.prepared(opening.search(study), study, executor), executor, NullTracker(), Silent())
+        return study.of_stage("search")

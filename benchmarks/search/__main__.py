@@ -22,6 +22,7 @@ import pandas as pd
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 _OURS = "optselect"
+_SAME = 0.005  # of regret; a smaller lead of another is not worth a word
 
 
 @click.command()
@@ -85,10 +86,11 @@ def _table(found: pd.DataFrame, means: pd.DataFrame) -> list[str]:
     ]
     cells = means.set_index(["contender", "budget"])
     for name in names:
-        row = [cells.loc[name, budget] for budget in budgets]
-        shown = "".join(f"{f'{c.regret:.3f} [{c.low:.3f} {c.high:.3f}]':>20}" for c in row)
+        row = [cells.loc[name, budget] if (name, budget) in cells.index else None for budget in budgets]
+        shown = "".join(f"{f'{c.regret:.3f} [{c.low:.3f} {c.high:.3f}]' if c is not None else '-':>20}" for c in row)
         lines.append(f"{name:<26}{shown}")
-    bad = found[found.budget == budgets[-1]].groupby("contender").agg({"diverged": "mean", "trainings": "mean"})
+    largest = found[found.budget == found.groupby("contender").budget.transform("max")]
+    bad = largest.groupby("contender").agg({"diverged": "mean", "trainings": "mean"})
     lines += ["", f"{'of the largest budget':<26}{'trainings':>20}{'broke down':>20}"]
     lines += [f"{name:<26}{bad.trainings[name]:>20.1f}{bad.diverged[name]:>20.1f}" for name in names]
     return [*lines, *_verdict(found, means)]
@@ -107,7 +109,7 @@ def _verdict(found: pd.DataFrame, means: pd.DataFrame) -> list[str]:
     worse = []
     pivot = found.groupby(["task", "budget", "contender"]).regret.mean().unstack("contender")
     for (task, budget), row in pivot.iterrows():
-        if _OURS in row and row.idxmin() != _OURS:
+        if _OURS in row and row[_OURS] > row.min() + _SAME:
             worse.append(f"{task} at {budget} ({row.idxmin()} {row.min():.3f}, {_OURS} {row[_OURS]:.3f})")
     return [*lines, f"\nNot {_OURS} but another has the lowest mean on: " + ("; ".join(worse) or "no task") + "."]
 

@@ -25,11 +25,13 @@ __all__ = ["CONTENDERS", "Contender"]
 @dataclasses.dataclass(frozen=True)
 class Contender:
     """search: takes a shop, how many whole trainings may be bought, and a seed. anytime: what it does first does not
-    depend on how much it may buy, so that one long run tells of all budgets.
+    depend on how much it may buy, so that one long run tells of all budgets. slow: it takes seconds to minutes to
+    make up its mind, so it is run up to 64 trainings, and a third as often.
     """
 
     search: Callable[[Shop, int, int], None]
     anytime: bool = True
+    slow: bool = False
 
 
 _MEMORY = Path("/dev/shm")  # files that nobody reads need no disk
@@ -112,8 +114,8 @@ CONTENDERS = {
     "optselect, no range test": Contender(arms_untested, anytime=False),
     "Optuna TPE": Contender(optuna_tpe),
     "random search": Contender(optuna_random),
-    "KerasTuner Bayesian": Contender(kt_bayesian),
-    "KerasTuner Hyperband": Contender(kt_hyperband),
+    "KerasTuner Bayesian": Contender(kt_bayesian, slow=True),
+    "KerasTuner Hyperband": Contender(kt_hyperband, slow=True),
     "defaults": Contender(defaults),
 }
 

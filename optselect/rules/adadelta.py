@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from optselect.hyper import POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
 from optselect.rule import Rule, Scaling, State, Tensor, cast
@@ -30,7 +33,7 @@ class Adadelta(Rule):
     name = "adadelta"
     paper = "Zeiler 2012, arXiv:1212.5701"
     twin = "keras.optimizers.Adadelta"
-    published = {"learning_rate": 1.0, "epsilon": 1e-6}
+    published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1.0, "epsilon": 1e-6}
     scaling = Scaling(powers={"learning_rate": 0.5}, means=())
     good_for = "Gradients of unknown scale: its steps have the unit of the weights, and a rate of 1 is a fair start."
     weakness = "Keras's default rate of 0.001 makes it a thousand times slower than the paper's rate of 1."

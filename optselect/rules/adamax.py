@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from optselect.hyper import POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
 from optselect.rule import Rule, State, Tensor, cast
@@ -33,7 +36,7 @@ class Adamax(Rule):
     common = False
     paper = "Kingma & Ba 2015, arXiv:1412.6980, section 7"
     twin = "keras.optimizers.Adamax"
-    published = {"learning_rate": 2e-3}
+    published: ClassVar[Mapping[str, Any]] = {"learning_rate": 2e-3}
     good_for = "Gradients that are mostly small or zero with rare large entries, as of embeddings."
     weakness = "One large gradient slows its entry for hundreds of steps, and elsewhere Adam is seldom behind."
 

@@ -119,6 +119,7 @@ def test_mlflow_has_every_trial(finished: tuple[Path, dict[str, Any]], monkeypat
     children = runs[runs["tags.optselect.kind"] == "trial"]
     parent = runs[runs["tags.optselect.kind"] == "study"]
     assert len(parent) == 1
+    assert {"metrics.p_best", "metrics.gain_over_default", "tags.optselect.word"} <= set(parent.columns)
     assert set(children["tags.mlflow.parentRunId"]) == set(parent["run_id"])
     assert sorted(children["tags.optselect.number"].astype(int)) == [t["number"] for t in trials(folder)]
     assert set(children["status"]) <= {"FINISHED", "KILLED"}

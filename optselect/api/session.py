@@ -197,11 +197,14 @@ class Session:
             self.directory / "study.db",
             {f"{self.record.name}/{arm.name}": arm.study for arm in search.arms.values()},
         )
-        text = result.verdict.text()
+        text, gain = result.verdict.text(), result.verdict.recommended.gain
         summary = {
             "note": f"{text}\n\n```python\n{result.snippet}```\n",
             "recommended": str(result.best),
+            "word": result.verdict.word,
             f"held_out_{result.verdict.headline}": result.verdict.recommended.held_out.mean,
+            "p_best": result.verdict.recommended.p_best,
+            "gain_over_default": 0.0 if gain is None else gain.mean,
         }
         tracker.finish(summary, {p.name: p for p in (recommendation, code)})
 

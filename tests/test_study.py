@@ -109,6 +109,15 @@ def test_a_joint_search_goes_on_too(tmp_path: Path) -> None:
     assert {t.params["optimizer"] for t in together.study.trials} == {"adam", "sgd", "rmsprop"}
 
 
+@pytest.mark.parametrize("sampler", INSTALLED)
+@pytest.mark.parametrize("strategy", ["arms", "joint"])
+def test_no_configuration_is_drawn_twice(tmp_path: Path, sampler: str, strategy: str) -> None:
+    """Every slot has a draw of its own, also of what only some trials have."""
+    run(tmp_path, Formulas(), space("adam", "sgd"), trials=24, sampler=sampler, strategy=strategy)
+    found = [json.dumps(t["configuration"]) for t in trials(tmp_path)]
+    assert len(set(found)) == len(found)
+
+
 def test_a_time_limit_fixes_the_share_once(tmp_path: Path) -> None:
     """By time: after a first trial of each arm it is written how many trials fit, and a killed study keeps to it."""
     options: dict[str, Any] = {"trials": None, "seconds": 50}

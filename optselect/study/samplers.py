@@ -20,12 +20,16 @@ SamplerOf = Callable[[int, int, int], BaseSampler]
 
 
 class _Sequence(optuna.samplers.QMCSampler):
-    """Sobol points, of which a slot takes the one of its number: Optuna would count those that this process drew."""
+    """Sobol points, of which a slot takes the one of its number: Optuna would count those that this process drew.
 
-    def __init__(self, slot: int) -> None:
+    seed: of what is drawn at random, since the first trial of the study did not have it.
+    """
+
+    def __init__(self, seed: int, slot: int) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            super().__init__(seed=0, warn_independent_sampling=False)
+            independent = optuna.samplers.RandomSampler(seed=seed)
+            super().__init__(seed=0, independent_sampler=independent, warn_independent_sampling=False)
         self._slot = slot
 
     def _find_sample_id(self, study: optuna.Study, search_space: Any) -> int:
@@ -43,7 +47,7 @@ def _random(seed: int, slot: int, startup: int) -> BaseSampler:
 
 
 def _qmc(seed: int, slot: int, startup: int) -> BaseSampler:
-    return _Sequence(slot)
+    return _Sequence(seed, slot)
 
 
 def _gp(seed: int, slot: int, startup: int) -> BaseSampler:

@@ -75,6 +75,17 @@ def test_a_basin_shows_through_noise() -> None:
     assert np.mean(good) > 0.9
 
 
+@pytest.mark.parametrize("finite", [3, 4, 5, 8])
+def test_a_curve_that_mostly_diverges_is_read(finite: int) -> None:
+    """A few falling losses and then divergence: the bends of so short a curve do not pass for noise."""
+    falling = [1.085, 0.963, 0.725, 0.694, 0.7, 0.71, 0.75, 0.84]
+    losses = [*falling[:finite], *[math.nan] * (len(RATES) - finite)]
+    reading = read(probed(losses, start=1.13))
+    assert reading.low is not None
+    assert reading.lowest in RATES[2:5]
+    assert reading.edge == RATES[finite]
+
+
 def test_one_lucky_rate_is_not_where_learning_starts() -> None:
     """A single low loss far below the basin does not count."""
     losses = basin(1e-2, 0.5)

@@ -32,7 +32,7 @@ _SAME = 0.005  # of regret; a smaller lead of another is not worth a word
 @click.option("--repetitions", default=20, show_default=True)
 @click.option("--live/--no-live", "with_live", default=True, help="Search on the trainer too.")
 @click.option("--live-budgets", default="28,63", show_default=True)
-@click.option("--live-repetitions", default=3, show_default=True)
+@click.option("--live-repetitions", default=8, show_default=True)
 @click.option("--workers", type=int, default=os.cpu_count(), show_default=True, help="Processes over the table.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for search.json and search.png.")
 def main(
@@ -129,7 +129,7 @@ def _live(budgets: tuple[int, ...], repetitions: int) -> dict[str, Any]:
     )
     print(shown.round(4).to_string())
     bad = live.diverging(40, repetitions)
-    print("\nSGD on diabetes at rates from 1e-3 to 1e2, where most diverge:")
+    print("\nSGD on diabetes at rates from 1e-3 to 1e4, of which most diverge:")
     print(bad.groupby("contender", sort=False)[["diverged", "of", "best"]].mean().round(3).to_string())
     return {"live": _records(found), "diverging": _records(bad)}
 

@@ -32,7 +32,7 @@ __all__ = ["TASKS", "diverging", "live"]
 TASKS = (TableTask("digits", 8), TableTask("breast_cancer", 16), TableTask("diabetes", 16))
 _FRESH = 2  # seeds on which a recommendation is judged
 _REPETITIONS = 16  # whose seeds a worker knows from its start
-_RATES = log(1e-3, 1e2)  # of SGD, most of which diverges
+_RATES = log(1e-3, 1e4)  # of SGD, most of which diverges
 
 
 @dataclasses.dataclass(frozen=True)

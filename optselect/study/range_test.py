@@ -188,12 +188,13 @@ def _noise(losses: np.ndarray, start: float) -> float:
 
     Of independent errors of deviation s a second difference has the deviation s·√6, and a quarter of a normal
     variable's absolute values lie below 0.3186 deviations. Not the median: the curve itself bends where it learns and
-    where it blows up, which can be half of it. Blown-up losses are cut at as much above the start as the lowest lies
-    below.
+    where it blows up, which can be half of it. Of few finite losses these bends are nearly all; the noise is then what
+    lies above the start at rates up to the lowest loss. Blown-up losses are cut at as much above the start as the
+    lowest lies below.
     """
     finite = losses[np.isfinite(losses)]
-    if finite.size < 4:
-        return 0.0
+    if finite.size < _FEWEST:
+        return max(0.0, float(np.max(losses[: np.argmin(losses) + 1] - start))) if finite.size else 0.0
     cut = np.minimum(finite, start + max(start - finite.min(), 0.0))
     quartile = np.quantile(np.abs(np.diff(cut, 2)), 0.25, method="lower")
     return float(quartile / (0.3186 * math.sqrt(6)))

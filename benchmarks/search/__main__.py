@@ -143,12 +143,9 @@ def _picture(found: pd.DataFrame, means: pd.DataFrame, path: Path) -> None:
 
     tasks = sorted(found.task.unique())
     budgets = sorted(found.budget.unique())
+    pairs = [[*tasks[i : i + 2], *["."] * (2 - len(tasks[i : i + 2]))] for i in range(0, len(tasks), 2)]
     figure, axes = plt.subplot_mosaic(
-        [["all", "all", *tasks[:2]], ["all", "all", *tasks[2:4]], ["all", "all", *tasks[4:6]]]
-        if len(tasks) >= 6
-        else [["all", *tasks]],
-        figsize=(13, 7.5),
-        layout="constrained",
+        [["all", "all", *pair] for pair in pairs], figsize=(13, 7.5), layout="constrained"
     )
     colours = dict(zip(means.contender.unique(), plt.get_cmap("tab10").colors, strict=False))
     for name, rows in means.groupby("contender"):
@@ -162,6 +159,9 @@ def _picture(found: pd.DataFrame, means: pd.DataFrame, path: Path) -> None:
         axis.set_xscale("log", base=2)
         axis.set_xticks(budgets, [str(budget) for budget in budgets])
         axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.tick_params(axis="y", which="both", labelsize=9 if title == "all" else 7)
         axis.set_title("mean over all tasks, 95 % of repetitions" if title == "all" else title, fontsize=10)
         axis.grid(alpha=0.25, which="both")
     axes["all"].set_xlabel("budget: whole trainings, paid in epochs")

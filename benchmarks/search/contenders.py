@@ -26,7 +26,7 @@ __all__ = ["CONTENDERS", "Contender"]
 class Contender:
     """search: takes a shop, how many whole trainings may be bought, and a seed. anytime: what it does first does not
     depend on how much it may buy, so that one long run tells of all budgets. slow: it takes seconds to minutes to
-    make up its mind, so it is run up to 64 trainings, and a third as often.
+    make up its mind, so it is run up to 32 trainings, and a third as often.
     """
 
     search: Callable[[Shop, int, int], None]

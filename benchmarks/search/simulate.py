@@ -20,7 +20,7 @@ from benchmarks.search.table import Results, load
 __all__ = ["bootstrap", "recommended", "simulate", "summary"]
 
 _DRAWS = 2000
-_SLOW_BUDGET = 64
+_SLOW_BUDGET = 32
 
 
 def recommended(history: Sequence[Bought], epochs: float) -> grid.Key | None:

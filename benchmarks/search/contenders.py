@@ -25,8 +25,8 @@ __all__ = ["CONTENDERS", "Contender"]
 @dataclasses.dataclass(frozen=True)
 class Contender:
     """search: takes a shop, how many whole trainings may be bought, and a seed. anytime: what it does first does not
-    depend on how much it may buy, so that one long run tells of all budgets. slow: it takes seconds to minutes to
-    make up its mind, so it is run up to 32 trainings, and a third as often.
+    depend on how much it may buy, so that one long run tells of all budgets. slow: beyond 32 trainings it takes
+    minutes to make up its mind, so it is run that far.
     """
 
     search: Callable[[Shop, int, int], None]

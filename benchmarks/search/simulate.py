@@ -62,7 +62,6 @@ def _contest(name: str, task: str, budgets: tuple[int, ...], repetitions: int) -
     contender, results = CONTENDERS[name], _loaded()[task]
     if contender.slow:
         budgets = tuple(budget for budget in budgets if budget <= _SLOW_BUDGET)
-        repetitions = min(repetitions, max(len(grid.SEEDS), repetitions // 3))
     rows: list[dict[str, Any]] = []
     for repetition in range(repetitions):
         seed = grid.SEEDS[repetition % len(grid.SEEDS)]
@@ -108,9 +107,8 @@ def summary(found: pd.DataFrame, against: str = "optselect") -> pd.DataFrame:
     means = found.groupby(["contender", "budget", "repetition"]).regret.mean().unstack("repetition")
     rows = []
     for (contender, budget), regrets in means.iterrows():
-        regrets = regrets.dropna()  # a slow contender has fewer repetitions
         low, high = bootstrap(regrets.to_numpy())
-        apart = (regrets - means.loc[against, budget][regrets.index]).to_numpy()
+        apart = (regrets - means.loc[against, budget]).to_numpy()
         less, more = bootstrap(apart)
         rows.append(
             {

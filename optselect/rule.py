@@ -72,7 +72,8 @@ class Rule(Declared):
     # Where it equals its twin: values of its own fields, and of arguments of the twin that it has no field for.
     twin_at: ClassVar[Mapping[str, Any]] = {}
     twin_dtypes: ClassVar[tuple[str, ...]] = ("float32", "float64")  # of variables that the twin can step
-    published: ClassVar[Mapping[str, Any]] = {}  # the paper's defaults, where they are not those here, which are Keras's
+    # The paper's defaults, where they are not those here, which are Keras's.
+    published: ClassVar[Mapping[str, Any]] = {}
     needs_rate: ClassVar[bool] = False  # it divides by the learning rate, which must never be zero
     scope: ClassVar[Scope] = "entry"
     scaling: ClassVar[Scaling] = Scaling()

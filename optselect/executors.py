@@ -72,7 +72,7 @@ class LocalExecutor:
         count = (
             workers
             or len(self._gpus)
-            or self._fitting(max(1, min(self._cores // (threads or 1), _MOST)), _USUAL + _COPIES * _size_of(spec))
+            or self._fitting(max(1, min(self._cores // (threads or 1), _MOST)), _USUAL + _COPIES * spec.data.resident)
         )
         self._threads = max(1, self._cores // count) if threads is None else threads
         plan = plan or Plan(steps=0)
@@ -289,11 +289,3 @@ def _fitting(memory: int, count: int, each: float) -> int:
     [1, 2, 4]
     """
     return max(1, min(count, math.floor(memory / each)))
-
-
-def _size_of(spec: Any) -> int:
-    """Bytes of the task's features."""
-    x = spec.data.x
-    if spec.data.is_table:
-        return int(x.memory_usage(deep=True).sum())
-    return sum(part.nbytes for part in (x.values() if isinstance(x, dict) else [x]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,18 +10,20 @@ import pandas as pd
 
 from optselect.errors import InvalidData, UnknownName, suggestion
 from optselect.tasks.data import Data, Features, Values
+from optselect.tasks.on_disk import Array, DiskArray, Growing, Room, placed
 from optselect.tasks.target import choose_targets
 
 __all__ = ["as_weights", "from_frame", "from_pair", "materialise"]
 
 
-def materialise(value: Any, where: str) -> tuple[Any, Any, Any]:
+def materialise(value: Any, where: str, room: Room) -> tuple[Any, Any, Any]:
     """(x, y, sample weights or None) of arrays or pandas objects from what a data function may return.
 
-    value: (x, y), (x, y, sample weights), or a tf.data.Dataset of such; x and y may be dicts.
+    value: (x, y), (x, y, sample weights), or a tf.data.Dataset of such; x and y may be dicts. Arrays of features for
+    which `room` has no memory are a `DiskArray`.
     """
     if hasattr(value, "element_spec") and hasattr(value, "as_numpy_iterator"):
-        return _from_dataset(value, where)
+        return _from_dataset(value, where, room)
     if not isinstance(value, tuple | list) or len(value) not in (2, 3):
         got = (
             f"{type(value).__name__} of length {len(value)}"
@@ -30,16 +32,24 @@ def materialise(value: Any, where: str) -> tuple[Any, Any, Any]:
         )
         raise InvalidData(f"{where}: must return (x, y), (x, y, sample_weight) or a tf.data.Dataset, got {got}.")
     x, y, weight = (*value, None)[:3]
-    return _plain(x), _plain(y), None if weight is None else _plain(weight)
+    targets = _plain(y)
+    room.check_targets(_bytes(targets), where)
+    return placed(_plain(x, np.asanyarray), room, where), targets, None if weight is None else _plain(weight)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, as_array: Callable[[Any], np.ndarray] = np.asarray) -> Any:
     if isinstance(value, dict):
-        return {str(name): _plain(part) for name, part in value.items()}
-    return value if isinstance(value, pd.DataFrame | pd.Series) else np.asarray(value)
+        return {str(name): _plain(part, as_array) for name, part in value.items()}
+    return value if isinstance(value, pd.DataFrame | pd.Series | DiskArray) else as_array(value)
 
 
-def _from_dataset(dataset: Any, where: str) -> tuple[Any, Any, Any]:
+def _bytes(targets: Any) -> int:
+    """Of arrays; of pandas objects their owner has made room already."""
+    parts = targets.values() if isinstance(targets, dict) else [targets]
+    return sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
+
+
+def _from_dataset(dataset: Any, where: str, room: Room) -> tuple[Any, Any, Any]:
     spec = dataset.element_spec
     if not isinstance(spec, tuple) or len(spec) not in (2, 3):
         raise InvalidData(f"{where}: the dataset must give (x, y) or (x, y, sample_weight), got elements of {spec}.")
@@ -47,16 +57,32 @@ def _from_dataset(dataset: Any, where: str) -> tuple[Any, Any, Any]:
         raise InvalidData(f"{where}: the dataset never ends; drop its `repeat()`.")
     leaves = [leaf for part in spec for leaf in (part.values() if isinstance(part, dict) else [part])]
     batched = all(len(s.shape) > 0 and s.shape[0] == leaves[0].shape[0] for s in leaves)
-    batches = list((dataset if batched else dataset.batch(1024)).as_numpy_iterator())
-    if not batches:
+    grown = [_growing(part, room, room.features if i == 0 else None, where) for i, part in enumerate(spec)]
+    rows = 0
+    for batch in (dataset if batched else dataset.batch(1024)).as_numpy_iterator():
+        rows += 1
+        for growing, part in zip(grown, batch, strict=True):
+            for name, values in _named_leaves(part):
+                growing[name].add(values)
+        room.check_targets(sum(growing.nbytes for growing in grown[1].values()), where)
+    if not rows:
         raise InvalidData(f"{where}: the dataset is empty.")
 
     def joined(i: int) -> Any:
-        if isinstance(spec[i], dict):
-            return {str(name): np.concatenate([b[i][name] for b in batches]) for name in spec[i]}
-        return np.concatenate([b[i] for b in batches])
+        found = {name: growing.whole() for name, growing in grown[i].items()}
+        return {str(name): part for name, part in found.items()} if isinstance(spec[i], dict) else found[""]
 
     return joined(0), joined(1), joined(2) if len(spec) == 3 else None
+
+
+def _named_leaves(part: Any) -> list[tuple[Any, Any]]:
+    return list(part.items()) if isinstance(part, dict) else [("", part)]
+
+
+def _growing(part: Any, room: Room, most: int | None, where: str) -> dict[Any, Growing]:
+    """Something that grows for each array; most: bytes of them all in memory, None for any number."""
+    leaves = _named_leaves(part)
+    return {name: Growing(room, None if most is None else most // max(1, len(leaves)), where) for name, _ in leaves}
 
 
 def from_frame(
@@ -204,19 +230,19 @@ def _is_one_hot(y: np.ndarray) -> bool:
     return y.dtype.kind in "biuf" and bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
 
 
-def _named_array(x: Any, where: str) -> np.ndarray:
+def _named_array(x: Any, where: str) -> Array:
     array = _array(x, where)
-    if not isinstance(array, np.ndarray):
+    if isinstance(array, pd.DataFrame | dict):
         raise InvalidData(f"{where}: must hold numbers, got text; a data frame may hold text.")
     return array
 
 
 def _array(x: Any, where: str) -> Features:
     """An array of numbers as it is; an array of text or mixed values as a table."""
-    array = np.asarray(x)
+    array = x if isinstance(x, DiskArray) else np.asarray(x)
     if array.ndim == 0:
         raise InvalidData(f"{where}: must be an array whose first axis counts rows, got {type(x).__name__}.")
-    if array.dtype.kind in "UO":
+    if isinstance(array, np.ndarray) and array.dtype.kind in "UO":
         if array.ndim > 2:
             raise InvalidData(f"{where}: must hold numbers, got type {array.dtype} and shape {array.shape}.")
         columns = array.reshape(len(array), -1)
@@ -226,4 +252,6 @@ def _array(x: Any, where: str) -> Features:
         raise InvalidData(f"{where}: must hold numbers, got type {array.dtype}.")
     if array.ndim > 1 and 0 in array.shape[1:]:
         raise InvalidData(f"{where}: no features, shape {array.shape}.")
-    return array.reshape(-1, 1) if array.ndim == 1 else array
+    if array.ndim > 1:
+        return array
+    return array.column() if isinstance(array, DiskArray) else array.reshape(-1, 1)

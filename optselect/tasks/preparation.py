@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -19,6 +19,7 @@ import numpy as np
 from keras import ops
 
 from optselect.tasks.calendar import date_features
+from optselect.tasks.on_disk import Array, pieces
 from optselect.tasks.schema import Schema
 
 __all__ = ["LARGEST_SCORE", "array_preparation", "connect", "table_preparation", "transform"]
@@ -44,14 +45,13 @@ def table_preparation(training: Mapping[str, np.ndarray], schema: Schema, name: 
     return keras.Model(list(inputs.values()), matrix, name=name)
 
 
-def array_preparation(training: np.ndarray, name: str = "preparation") -> Any:
+def array_preparation(training: Array, name: str = "preparation") -> Any:
     """A keras.Model that standardises an array: each feature of a matrix by itself, images and the like as a whole.
 
     training: shape (rows, ...). NaN and infinite values become the mean.
     """
     matrix = training.ndim == 2
-    values = np.where(np.isfinite(training), training, np.nan).astype("float64")
-    mean, deviation = _moments(values, axis=0 if matrix else None)
+    mean, deviation = _moments(training, axis=0 if matrix else None)
     x = keras.Input(training.shape[1:], dtype="float32")
     return keras.Model(x, _standardise(x, mean, deviation), name=name)
 
@@ -96,12 +96,19 @@ def _chunks(column: np.ndarray) -> list[Any]:
     return [ops.convert_to_tensor(column[start : start + _ROWS_AT_A_TIME]) for start in starts]
 
 
-def _moments(values: np.ndarray, axis: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _moments(values: Array, axis: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation without missing values, float32; a deviation of 0 becomes infinite."""
-    present = np.isfinite(values)
-    n = np.maximum(present.sum(axis=axis), 1)
-    mean = np.where(present, values, 0).sum(axis=axis) / n
-    deviation = np.sqrt((np.where(present, values - mean, 0) ** 2).sum(axis=axis) / n)
+
+    def total(of: Callable[[np.ndarray], np.ndarray]) -> Any:
+        found = []
+        for piece in pieces(values):
+            present = np.isfinite(piece)
+            found.append(np.where(present, of(np.where(present, piece, 0).astype("float64")), 0).sum(axis=axis))
+        return np.sum(found, axis=0)
+
+    n = np.maximum(total(np.ones_like), 1)
+    mean = total(lambda piece: piece) / n
+    deviation = np.sqrt(total(lambda piece: (piece - mean) ** 2) / n)
     constant = deviation <= 1e-6 * np.abs(mean)  # what float32 cannot tell from rounding
     return np.atleast_1d(mean).astype("float32"), np.atleast_1d(np.where(constant, np.inf, deviation)).astype("float32")
 

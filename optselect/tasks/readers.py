@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pickle
 import re
@@ -9,17 +10,19 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from optselect.errors import InvalidData, UnknownName, suggestion
+from optselect.errors import InvalidData, OptselectError, UnknownName, suggestion
+from optselect.machine import available_memory, gigabytes
 from optselect.tasks.data import Data
 from optselect.tasks.delimited import read_delimited
 from optselect.tasks.in_memory import as_weights, from_frame, from_pair, materialise
+from optselect.tasks.npz import load, load_large, members
+from optselect.tasks.on_disk import DiskArray, Room, Spool
 from optselect.tasks.user_code import check_function, is_reference, split_reference
 
 __all__ = ["Source", "read"]
@@ -34,6 +37,7 @@ class Source:
     sample_weight: Any
     encoding: str | None
     separator: str | None
+    memory: int | None
 
 
 _Reader = Callable[[Source], Data]
@@ -55,13 +59,16 @@ def read(
     sample_weight: Any = None,
     encoding: str | None = None,
     separator: str | None = None,
+    memory: int | None = None,
 ) -> Data:
     """A data set from a file, "sklearn:NAME", "FILE.py:FUNCTION", a frame, or (x, y) or (x, y, sample_weight).
 
     reference: a path (.csv .tsv .parquet .feather .arrow .npz), such a string, a pandas frame that holds the
     target, or features and target, several targets in a dict by name. target: the name of the target column in a
     table; several with commas or in a sequence. sample_weight: what each row counts in the loss, shape (rows,), or
-    the name of the column (in .npz of the array) that says so. encoding, separator: of a text file.
+    the name of the column (in .npz of the array) that says so. encoding, separator: of a text file. memory: bytes
+    that training may count on, None for what is free; arrays of features (in .npz, a `tf.data.Dataset`, or from
+    a function) that are larger than an eighth of it stay on disk and are read in pieces.
 
     Raises InvalidData or UnknownName with a message for a person.
 
@@ -75,19 +82,41 @@ def read(
     if isinstance(reference, pd.DataFrame):
         return from_frame(reference, target, "the data frame", sample_weight=sample_weight)
     if not isinstance(reference, str | Path):
-        x, y, own = materialise(reference, "data")
-        return from_pair(x, y, _one_of(own, sample_weight, "data"), "data in memory", "data", target)
+        spool = Spool()
+        x, y, own = materialise(reference, "data", Room.of(memory, spool))
+        return _kept(from_pair(x, y, _one_of(own, sample_weight, "data"), "data in memory", "data", target), spool)
     text = str(reference)
     if text.startswith("sklearn:"):
         return _weighted(_sklearn(text.removeprefix("sklearn:")), sample_weight)
     if is_reference(text):
         path, function = split_reference(text)
         where = f"{path}: `{function}`"
-        x, y, own = _call(path, function)
-        return from_pair(x, y, _one_of(own, sample_weight, where), text, where, target)
+        spool = Spool()
+        x, y, own = _call(path, function, Room.of(memory, spool))
+        return _kept(from_pair(x, y, _one_of(own, sample_weight, where), text, where, target), spool)
     return _file(
-        Source(path=Path(reference), target=target, sample_weight=sample_weight, encoding=encoding, separator=separator)
+        Source(
+            path=Path(reference),
+            target=target,
+            sample_weight=sample_weight,
+            encoding=encoding,
+            separator=separator,
+            memory=memory,
+        )
     )
+
+
+def _kept(data: Data, spool: Spool) -> Data:
+    """The data with the folder that holds features of it, and a line on those that stay on disk."""
+    parts = data.x.values() if isinstance(data.x, dict) else [data.x]
+    large = [part for part in parts if isinstance(part, DiskArray)]
+    if not large:
+        return data
+    line = f"{gigabytes(sum(part.nbytes for part in large))} of features stay on disk and are read in pieces"
+    if not spool.files:
+        return dataclasses.replace(data, notes=(*data.notes, line))
+    line += f"; unpacked to {spool.path}, which is removed at the end"
+    return dataclasses.replace(data, notes=(*data.notes, line), spool=spool)
 
 
 def _weighted(data: Data, given: Any) -> Data:
@@ -120,23 +149,45 @@ def _file(source: Source) -> Data:
 
 @_reads(".csv", ".tsv", ".txt")
 def _delimited(source: Source) -> Data:
+    _check_table(source, source.path.stat().st_size)
     frame, notes = read_delimited(source.path, source.encoding, source.separator)
     return from_frame(frame, source.target, str(source.path), notes, source.sample_weight)
 
 
 @_reads(".parquet", ".pq")
 def _parquet(source: Source) -> Data:
-    return _columnar(source, pd.read_parquet, "Parquet")
+    return _columnar(source, pd.read_parquet, "Parquet", _parquet_bytes)
 
 
 @_reads(".feather", ".arrow")
 def _feather(source: Source) -> Data:
-    return _columnar(source, pd.read_feather, "Feather or Arrow")
+    return _columnar(source, pd.read_feather, "Feather or Arrow", lambda path: path.stat().st_size)
 
 
-def _columnar(source: Source, load: Callable[[Path], pd.DataFrame], what: str) -> Data:
+def _parquet_bytes(path: Path) -> int:
+    from pyarrow import parquet  # here, because it takes half a second that other data sets need not pay
+
+    about = parquet.read_metadata(path)
+    return sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+
+
+def _check_table(source: Source, size: int) -> None:
+    """Raise InvalidData if a table of so many bytes, which is always read whole, is too large for memory."""
+    memory = available_memory() if source.memory is None else source.memory
+    if size > memory:
+        raise InvalidData(
+            f"{source.path}: a table of {gigabytes(size)}, {gigabytes(memory)} of memory are free, and tables are "
+            "read whole. Take fewer rows or columns, or save its numbers as arrays `x` and `y` with numpy.savez: "
+            "an .npz file may be larger than memory."
+        )
+
+
+def _columnar(source: Source, load: Callable[[Path], pd.DataFrame], what: str, size: Callable[[Path], int]) -> Data:
     try:
+        _check_table(source, size(source.path))
         frame = load(source.path)
+    except InvalidData:
+        raise
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as problem:
         # pyarrow's exceptions derive from these builtins
         raise InvalidData(f"{source.path}: not a readable {what} file: {_first_line(problem)}") from None
@@ -148,38 +199,53 @@ _PARTS = ("train", "val", "valid", "validation", "test")  # x_test is not the in
 
 @_reads(".npz")
 def _npz(source: Source) -> Data:
-    path = source.path
+    path, spool = source.path, Spool()
     if not zipfile.is_zipfile(path):
         raise InvalidData(f"{path}: not a readable .npz file: no zip archive, or a damaged one.")
+    return _kept(_arrays(source, Room.of(source.memory, spool)), spool)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except ValueError as problem:
-        if "pickle" in str(problem):
-            raise InvalidData(f"{path}: holds Python objects, which could run code; save plain arrays.") from None
-        raise InvalidData(f"{path}: not a readable .npz file: {_first_line(problem)}") from None
+        yield
+    except OptselectError:
+        raise
     except Exception as problem:  # zipfile, zlib and numpy raise without a common base
         raise InvalidData(f"{path}: not a readable .npz file: {_first_line(problem)}") from None
-    x, y = _named_parts(arrays, "x"), _named_parts(arrays, "y")
+
+
+def _arrays(source: Source, room: Room) -> Data:
+    path, weight = source.path, source.sample_weight
+    with _readable(path):
+        held = members(path)
+    x, y = _named_parts(held, "x"), _named_parts(held, "y")
     if not x or not y:
-        held = ", ".join(f"{name} {array.shape}" for name, array in sorted(arrays.items())) or "nothing"
+        shown = ", ".join(f"{name} {member.shape}" for name, member in sorted(held.items())) or "nothing"
         raise InvalidData(
-            f"{path}: needs arrays `x` and `y` (or `x_train` and `y_train`; several as `y_NAME`), holds {held}."
+            f"{path}: needs arrays `x` and `y` (or `x_train` and `y_train`; several as `y_NAME`), holds {shown}."
         )
-    weight, used = source.sample_weight, {*x.values(), *y.values()}
-    if isinstance(weight, str) or "sample_weight" in arrays:
-        weight = "sample_weight" if weight is None else weight
-        if weight not in arrays:
-            raise UnknownName(f"{path}: no array `{weight}` of sample weights. {suggestion(weight, arrays)}")
-        used, weight = {*used, weight}, arrays[weight]
+    room.check_targets(sum(held[key].nbytes for key in y.values()), str(path))
+    large = [k for k in x.values() if held[k].dtype.kind in "biuf" and held[k].nbytes > room.features // len(x)]
+    small = [*(key for key in x.values() if key not in large), *y.values()]
+    if weight is None and "sample_weight" in held:
+        weight = "sample_weight"
+    if isinstance(weight, str):
+        if weight not in held:
+            raise UnknownName(f"{path}: no array `{weight}` of sample weights. {suggestion(weight, held)}")
+        small.append(weight)
+    with _readable(path):
+        arrays: dict[str, Any] = load(path, small)
+        arrays |= {key: load_large(path, held[key], room) for key in large}
     features, targets = ({name: arrays[key] for name, key in keys.items()} for keys in (x, y))
-    data = from_pair(features.get("", features), targets.get("", targets), weight, str(path), str(path), source.target)
-    unused = sorted(set(arrays) - used)
+    weights = arrays[weight] if isinstance(weight, str) else weight
+    data = from_pair(features.get("", features), targets.get("", targets), weights, str(path), str(path), source.target)
+    unused = sorted(set(held) - set(arrays))
     notes = (f"arrays not used: {', '.join(unused)}",) if unused else ()
     return dataclasses.replace(data, notes=data.notes + notes)
 
 
-def _named_parts(arrays: dict[str, np.ndarray], letter: str) -> dict[str, str]:
+def _named_parts(arrays: Collection[str], letter: str) -> dict[str, str]:
     """The keys of features or targets by their names: `x` alone has the name "", `x_left` and `x_right` have theirs."""
     for key in (letter, letter.upper(), f"{letter}_train", f"{letter.upper()}_train"):
         if key in arrays:
@@ -200,7 +266,7 @@ def _sklearn(name: str) -> Data:
     return Data(name=f"sklearn:{name}", x=x.astype("float32"), y=pd.Series(y), target="target")
 
 
-def _call(path: Path, function: str) -> tuple[Any, Any, Any]:
+def _call(path: Path, function: str, room: Room) -> tuple[Any, Any, Any]:
     """What the user's function returns, as arrays or pandas objects: (x, y, sample weights or None).
 
     Raises InvalidData with the user's file and line if it fails.
@@ -208,7 +274,8 @@ def _call(path: Path, function: str) -> tuple[Any, Any, Any]:
     check_function(path, function, InvalidData)
     with tempfile.TemporaryDirectory(prefix="optselect-") as folder:
         out = Path(folder) / "result.pickle"
-        command = [sys.executable, "-m", "optselect.tasks.user_data", str(path.resolve()), function, str(out)]
+        asked = [str(path.resolve()), function, str(out), str(room.memory), str(room.folder())]
+        command = [sys.executable, "-m", "optselect.tasks.user_data", *asked]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603 - the user's own file
         if not out.exists():
             last = " ".join(done.stderr.strip().splitlines()[-1:]) or "it said nothing"

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from optselect.tasks import preparation as preparing
+from optselect.tasks.on_disk import Array
 from optselect.tasks.schema import Schema
 
 __all__ = ["Answer", "free_name", "serve"]
@@ -21,7 +21,7 @@ def serve(
     body: Any,
     answers: Sequence[Answer],
     *,
-    prepared: np.ndarray | dict[str, np.ndarray],
+    prepared: Array | dict[str, Array],
     preparation: Any,
     schema: Schema | None,
 ) -> Any:
@@ -51,7 +51,7 @@ def free_name(name: str, schema: Schema | None) -> str:
     return name
 
 
-def _inputs(prepared: np.ndarray | dict[str, np.ndarray]) -> Any:
+def _inputs(prepared: Array | dict[str, Array]) -> Any:
     if isinstance(prepared, dict):
         return {n: keras.Input(v.shape[1:], dtype=str(v.dtype), name=n) for n, v in prepared.items()}
     return keras.Input(prepared.shape[1:], dtype=str(prepared.dtype))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import keras
@@ -19,6 +19,7 @@ from optselect.tasks.composing import Composed, compose
 from optselect.tasks.data import Data, bad_rows, non_finite, take_rows
 from optselect.tasks.judging import Judging, larger_is_better
 from optselect.tasks.models import Shape, load_builder
+from optselect.tasks.on_disk import Array, DiskArray
 from optselect.tasks.schema import raw_inputs
 from optselect.tasks.serving import free_name, serve
 from optselect.tasks.source import compile_code
@@ -28,8 +29,8 @@ from optselect.tasks.user_code import where_it_failed
 
 __all__ = ["Task"]
 
-Arrays = np.ndarray | dict[str, np.ndarray]
-"""Features as `model.fit` takes them; the first axis counts rows."""
+Arrays = Array | dict[str, Array]
+"""Features as a model takes them; the first axis counts rows."""
 
 _PARTS = ("train", "validation", "test")
 
@@ -37,7 +38,8 @@ _PARTS = ("train", "validation", "test")
 class Task:
     """What is trained and how it is judged, with nothing about how it is optimised.
 
-    x_train, x_validation, x_test: prepared features, an array or a dict of arrays. y_train, y_validation,
+    x_train, x_validation, x_test: prepared features, an array or a dict of arrays; where the data stay on disk each
+    is a `DiskArray`, prepared as it is read. y_train, y_validation,
     y_test: int64 class numbers (rows,), or float32 (rows, 1) or (rows, classes), as the loss takes them; for a model
     with several outputs one such array each, arranged like the outputs; a regression target is standardised for the
     default model. w_train, w_validation, w_test: what rows count in the loss, float32 (rows,), None if all count
@@ -158,12 +160,13 @@ class Task:
         x = features.x if isinstance(features, Data) else features
         if self.spec.schema is None:
             return x
-        return raw_inputs(pd.DataFrame(x), self.spec.schema)
+        frame = x if isinstance(x, pd.DataFrame) else pd.DataFrame(x)  # type: ignore[arg-type]
+        return raw_inputs(frame, self.spec.schema)
 
     @property
     def example_rows(self) -> Any:
         """Raw inputs of up to five training rows."""
-        return self.raw_inputs(take_rows(self.spec.data.x, self.spec.split.train[:5]))
+        return _head(self.raw_inputs(take_rows(self.spec.data.x, self.spec.split.train[:5])), 5)
 
     def describe(self) -> dict[str, Any]:
         """Facts for people and for the record, JSON types only."""
@@ -201,12 +204,14 @@ class Task:
         name = free_name("preparation", spec.schema)
         if spec.schema is not None:
             return preparation.table_preparation(self.raw_inputs(training), spec.schema, name)
-        if spec.model is None and isinstance(training, np.ndarray):
+        if spec.model is None and isinstance(training, Array):
             return preparation.array_preparation(training, name)
         return None
 
     def _features(self, rows: np.ndarray) -> Arrays:
         raw = self.raw_inputs(take_rows(self.spec.data.x, rows))
+        if isinstance(raw, DiskArray) and self._preparation is not None:
+            return raw.prepared(partial(preparation.transform, self._preparation))
         if self._preparation is not None:
             return preparation.transform(self._preparation, raw)
         if isinstance(raw, dict):
@@ -257,6 +262,8 @@ class Task:
 
     def _refuse_non_finite(self, model: Any) -> None:
         """Raise InvalidData if features are NaN or infinite and the model makes something not finite of them."""
+        if self.spec.schema is None and self._preparation is not None:
+            return  # standardised: the mean took their place
         for x in (self.x_train, self.x_validation, self.x_test):
             rows = np.flatnonzero(bad_rows(x))[:8]
             some = keras.tree.map_structure(lambda array, rows=rows: array[rows], x)
@@ -342,5 +349,5 @@ def _head(arrays: Any, rows: int) -> Any:
     return keras.tree.map_structure(lambda array: array[:rows], arrays)
 
 
-def _single_precision(x: np.ndarray) -> np.ndarray:
+def _single_precision(x: Array) -> Array:
     return x.astype("float32") if x.dtype in ("float64", "float16") else x

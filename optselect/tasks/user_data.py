@@ -1,6 +1,7 @@
-"""Runs a user's data function in a process of its own: `python -m optselect.tasks.user_data FILE FUNCTION OUT`.
+"""Runs a user's data function in a process of its own.
 
-The parent neither loads what the user's file loads (TensorFlow, mostly) nor dies of it. Nothing imports this module.
+`python -m optselect.tasks.user_data FILE FUNCTION OUT MEMORY FOLDER`, the last two as `Room` has them. The parent
+neither loads what the user's file loads (TensorFlow, mostly) nor dies of it. Nothing imports this module.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from optselect.errors import InvalidData
 from optselect.tasks.in_memory import materialise
+from optselect.tasks.on_disk import Room
 from optselect.tasks.user_code import load_function, where_it_failed
 
 __all__: list[str] = []
@@ -20,10 +22,11 @@ __all__: list[str] = []
 
 def _main(arguments: Sequence[str]) -> None:
     path, function, out = Path(arguments[0]), arguments[1], Path(arguments[2])
+    room = Room(memory=int(arguments[3]), folder=lambda: Path(arguments[4]))
     result: Any
     try:
         produce = load_function(path, function, InvalidData)
-        result = materialise(produce(), f"{path}: `{function}`")
+        result = materialise(produce(), f"{path}: `{function}`", room)
     except InvalidData as problem:
         result = str(problem)
     except Exception as problem:  # the user's code may raise anything; the parent says it in one line

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from optselect.tasks.on_disk import DiskArray, concatenate, take
 from optselect.tasks.task import Task
 
-__all__ = ["Feed", "Part", "batch_rows", "parts", "row_order", "rows_of"]
+__all__ = ["Feed", "Part", "batch_rows", "is_on_disk", "parts", "row_order", "rows_of"]
 
 Part = tuple[Any, ...]
 """(x, y) or (x, y, sample weights): structures of arrays or tensors whose first axis counts rows."""
@@ -43,6 +45,11 @@ def rows_of(data: Part) -> int:
     return int(tf.nest.flatten(data)[0].shape[0])
 
 
+def is_on_disk(data: Part) -> bool:
+    """Whether some of its arrays are not in memory."""
+    return any(isinstance(array, np.memmap | DiskArray) for array in tf.nest.flatten(data))
+
+
 def parts(task: Task, split: int | None = None) -> dict[str, Part]:
     """The train, validation and test rows of a task as arrays.
 
@@ -59,9 +66,9 @@ def parts(task: Task, split: int | None = None) -> dict[str, Part]:
     pool = np.concatenate([own.train, own.validation])
     place = np.empty(pool.max() + 1, dtype="int64")
     place[pool] = np.arange(len(pool))
-    both = tf.nest.map_structure(lambda a, b: np.concatenate([a, b]), found["train"], found["validation"])
+    both = tf.nest.map_structure(concatenate, found["train"], found["validation"])
     for part, rows in (("train", place[other.train]), ("validation", place[other.validation])):
-        found[part] = tf.nest.map_structure(lambda a, rows=rows: a[rows], both)
+        found[part] = tf.nest.map_structure(lambda a, rows=rows: take(a, rows), both)
     return found
 
 
@@ -79,7 +86,7 @@ class Feed:
         self._task, self.split = task, split
         self._parts = parts(task, split)
         self.rows = rows_of(self._parts["train"])
-        self.on_disk = any(isinstance(a, np.memmap) for a in tf.nest.flatten(self._parts["train"]))
+        self.on_disk = is_on_disk(self._parts["train"])
         self._chunk_bytes = chunk_bytes
         if not self.on_disk:
             self._parts = {name: tf.nest.map_structure(tf.convert_to_tensor, p) for name, p in self._parts.items()}
@@ -88,14 +95,15 @@ class Feed:
         """The feed of another split: itself if it is that already."""
         return self if split == self.split else Feed(self._task, split=split, chunk_bytes=self._chunk_bytes)
 
-    def chunks(self, part: str) -> Iterator[Part]:
-        """All rows of "train", "validation" or "test", in their order."""
+    def chunks(self, part: str, size: int = 1) -> Iterator[Part]:
+        """All rows of "train", "validation" or "test", in their order; from disk so many times `size` at once."""
         data = self._parts[part]
         if not self.on_disk:
             yield data
             return
         rows = rows_of(data)
-        ranges = [slice(start, start + self._chunk_rows(1)) for start in range(0, rows, self._chunk_rows(1))]
+        step = self._chunk_rows(size)
+        ranges = [slice(start, start + step) for start in range(0, rows, step)]
         yield from self._read(lambda: (tf.nest.map_structure(lambda a, r=r: a[r], data) for r in ranges), data)
 
     def epoch(self, seed: int, epoch: int, size: int) -> Iterator[tuple[Part, Any, bool]]:
@@ -125,6 +133,27 @@ class Feed:
         data, _, _ = next(iter(self.epoch(seed, 0, size)))
         return data, tf.range(count * size, dtype=tf.int32) % (rows_of(data) // size * size)
 
+    def stream(self, part: str, size: int, epoch: Callable[[], tuple[int, int]] | None = None) -> tf.data.Dataset:
+        """Batches of a part on disk as `model.fit` takes them.
+
+        epoch: tells seed and epoch, of which the rows of training get their order, at every new pass; None for the
+        order in which they lie.
+        """
+        data = self._parts[part]
+
+        def leaves() -> Iterator[tuple[np.ndarray, ...]]:
+            chunks = (data for data, _, _ in self.epoch(*epoch(), size)) if epoch else self.chunks(part, size)
+            for chunk in chunks:
+                flat = tf.nest.flatten(chunk)
+                for start in range(0, len(flat[0]), size):
+                    yield tuple(array[start : start + size].numpy() for array in flat)
+
+        stream = tf.data.Dataset.from_generator(leaves, output_signature=_signature(data))
+        like = keras.tree.lists_to_tuples(data)  # a list would be one tensor
+        # A step of `model.fit` that finds no data still counts as one for the optimizer: it must know where to stop.
+        stream = stream.apply(tf.data.experimental.assert_cardinality(-(-rows_of(data) // size)))
+        return stream.map(lambda *flat: tf.nest.pack_sequence_as(like, flat))
+
     def _chunk_rows(self, size: int) -> int:
         """The rows of a chunk: whole batches of `size`, as many as the memory allows."""
         each = sum(a.nbytes // max(len(a), 1) for a in tf.nest.flatten(self._parts["train"]))
@@ -133,7 +162,6 @@ class Feed:
     def _read(self, produce: Any, like: Part) -> Iterator[Part]:
         """Chunks as tensors, one read ahead of the use."""
         flat = tf.nest.flatten(like)
-        signature = tuple(tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)) for a in flat)
 
         def leaves() -> Iterator[tuple[np.ndarray, ...]]:
             for chunk in produce():
@@ -141,8 +169,12 @@ class Feed:
                 for array in flat:
                     _let_go(array)
 
-        for found in tf.data.Dataset.from_generator(leaves, output_signature=signature).prefetch(1):
+        for found in tf.data.Dataset.from_generator(leaves, output_signature=_signature(like)).prefetch(1):
             yield tf.nest.pack_sequence_as(like, list(found))
+
+
+def _signature(data: Part) -> tuple[tf.TensorSpec, ...]:
+    return tuple(tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)) for a in tf.nest.flatten(data))
 
 
 def _let_go(array: np.ndarray) -> None:

@@ -21,7 +21,7 @@ from optselect.rule import Rule
 from optselect.schedules import SCHEDULES
 from optselect.tasks.task import Task
 from optselect.tasks.user_code import where_it_failed
-from optselect.trainer.feeding import batch_rows, parts
+from optselect.trainer.feeding import Feed, batch_rows, is_on_disk, parts
 from optselect.trainer.jobs import Job, Plan, Population, Probe, ProbeRun, Run
 from optselect.trainer.memory import gpu_of
 from optselect.trainer.population import Member, Populations
@@ -30,6 +30,9 @@ from optselect.trainer.state import TrialState, load_state, save_state
 from optselect.trainer.ways import choose
 
 __all__ = ["CompiledTrainer", "FitTrainer", "Trainer", "make_trainer", "out_of_memory"]
+
+
+_AT_ONCE = 1024  # rows that are evaluated at once
 
 
 class Trainer(Protocol):
@@ -168,7 +171,10 @@ class CompiledTrainer:
 
 
 class FitTrainer:
-    """Each trial builds its model anew and calls `model.fit` with the stock Keras optimizer."""
+    """Each trial builds its model anew and calls `model.fit` with the stock Keras optimizer.
+
+    Rows on disk come in the order in which the compiled program takes them, others in that of `model.fit`.
+    """
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -177,23 +183,16 @@ class FitTrainer:
         if job.start or job.keep:
             raise InvalidState("A training by `model.fit` cannot be paused: it builds its model anew.")
         task, started = self.task, time.perf_counter()
-        model, rows_of_part = task.build(job.seed), parts(task, job.split)
-        (x, y, *weights), validation = rows_of_part["train"], rows_of_part["validation"]
-        rows = len(tf.nest.flatten(y)[0])
-        steps = -(-rows // min(job.configuration.batch_size, rows))
+        model, data = task.build(job.seed), parts(task, job.split)
+        rows = len(tf.nest.flatten(data["train"][1])[0])
+        size = min(job.configuration.batch_size, rows)
+        steps = -(-rows // size)
         optimizer = job.configuration.optimizer(total_steps=steps * job.epochs)
         self._compile(model, optimizer)
         swap = [SwapEvaluated()] if isinstance(optimizer, Derived) else []  # validate where the model is judged
+        given, reading = self._given(job, size, data)
         history = model.fit(
-            x,
-            y,
-            sample_weight=weights[0] if weights else None,
-            batch_size=min(job.configuration.batch_size, rows),
-            epochs=job.epochs,
-            validation_data=validation,
-            validation_batch_size=1024,
-            callbacks=[*swap, keras.callbacks.TerminateOnNaN()],
-            verbose=0,
+            **given, epochs=job.epochs, callbacks=[*reading, *swap, keras.callbacks.TerminateOnNaN()], verbose=0
         ).history
         names = ["loss", "val_loss", *(f"val_{name}" for name in task.metric_names)]
         curves = {name: [float(v) for v in history[name]] for name in names if name in history}
@@ -205,10 +204,7 @@ class FitTrainer:
         metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_")}
         finite = all(math.isfinite(curves[name][-1]) for name in ("loss", "val_loss"))
         if job.test and finite:
-            results = model.evaluate(
-                task.x_test, task.y_test, sample_weight=task.w_test, batch_size=1024, verbose=0, return_dict=True
-            )
-            metrics |= {f"test_{name}": float(value) for name, value in results.items()}
+            metrics |= {f"test_{name}": value for name, value in self._evaluate(model, "test").items()}
         if job.save and finite:
             task.full_model(model).save(job.save)
         return Run(
@@ -226,7 +222,7 @@ class FitTrainer:
         started, task = time.perf_counter(), self.task
         model = task.build(probe.seed)
         self._compile(model)
-        first, start = model.get_weights(), self._validation_loss(model)
+        first, start = model.get_weights(), self._evaluate(model, "validation")["loss"]
         found = [self._try_rate(model, first, probe, rate) for rate in probe.rates]
         return ProbeRun(
             rates=probe.rates,
@@ -251,18 +247,36 @@ class FitTrainer:
             losses.append(float(model.train_on_batch(*batch, return_dict=True)["loss"]))
             if not math.isfinite(losses[-1]):
                 return math.nan, math.nan
-        return float(np.mean(losses[probe.steps * 3 // 4 :])), self._validation_loss(model)
+        return float(np.mean(losses[probe.steps * 3 // 4 :])), self._evaluate(model, "validation")["loss"]
+
+    def _given(
+        self, job: Job, size: int, data: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[keras.callbacks.Callback]]:
+        """The data for `model.fit`, and what tells a stream from disk which epoch has begun."""
+        if not is_on_disk(data["train"]):
+            x, y, *weights = data["train"]
+            given = {"x": x, "y": y, "sample_weight": weights[0] if weights else None, "batch_size": size}
+            return given | {"validation_data": data["validation"], "validation_batch_size": _AT_ONCE}, []
+        feed, epoch = Feed(self.task, split=job.split), [0]
+        begun = keras.callbacks.LambdaCallback(on_epoch_begin=lambda number, _: epoch.__setitem__(0, number))
+        train = feed.stream("train", size, lambda: (job.seed, epoch[0]))
+        given = {"x": train, "shuffle": False, "validation_data": feed.stream("validation", _AT_ONCE)}
+        return given, [begun]
 
     def _compile(self, model: Any, optimizer: Any = "sgd") -> None:
         eager = model.run_eagerly  # what the user compiled it with: a layer may need it
         self.task.compile(model, optimizer)
         model.run_eagerly = eager
 
-    def _validation_loss(self, model: Any) -> float:
-        task = self.task
-        x, y, weights = task.x_validation, task.y_validation, task.w_validation
-        found = model.evaluate(x, y, sample_weight=weights, batch_size=1024, verbose=0, return_dict=True)
-        return float(found["loss"])
+    def _evaluate(self, model: Any, part: str) -> dict[str, float]:
+        """Loss and metrics on "validation" or "test"."""
+        x, y, *weights = parts(self.task)[part]
+        given: dict[str, Any] = {"x": x, "y": y, "sample_weight": weights[0] if weights else None}
+        given["batch_size"] = _AT_ONCE
+        if is_on_disk((x, y)):
+            given = {"x": Feed(self.task).stream(part, _AT_ONCE)}
+        found = model.evaluate(**given, verbose=0, return_dict=True)
+        return {name: float(value) for name, value in found.items()}
 
 
 def make_trainer(task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe: Job) -> tuple[Trainer, str]:
@@ -310,7 +324,7 @@ def _cannot_compile(task: Task) -> str:
     if type(model).train_step is not keras.Model.train_step and not isinstance(model, keras.Sequential):
         return "the model has its own `train_step`"
     arrays = tf.nest.flatten((task.x_train, task.y_train))
-    if any(a.dtype.kind in "OUS" for a in map(np.asarray, arrays)):
+    if any(np.dtype(a.dtype).kind in "OUS" for a in arrays):
         return "the model takes strings"
     if len({v.dtype for v in model.trainable_variables}) > 1:
         return "its variables have different dtypes"

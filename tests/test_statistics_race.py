@@ -264,12 +264,16 @@ def test_the_error_is_that_of_the_difference() -> None:
     assert recommend(table, [PLAIN, RICH, PLAIN], baseline=2, minimize=True).tied == (1,)
 
 
-def test_overlapping_splits_widen_the_error() -> None:
-    """What leads clearly under independent seeds is tied where the splits overlap much."""
+def test_further_seeds_end_a_tie() -> None:
+    """Who is tied with the best in the race, and behind it by more than the error over all seeds, is no more tied; who
+    is ahead there is not made the best by that."""
     noise = np.linspace(-1, 1, 10)[:, None]
-    table = np.hstack([SEEDS, SEEDS - 0.5 + noise, SEEDS + 9])
-    assert recommend(table, [PLAIN, RICH, PLAIN], baseline=2, minimize=True).tied == (1,)
-    assert recommend(table, [PLAIN, RICH, PLAIN], baseline=2, minimize=True, rho=0.6).tied == (0, 1)
+    race = np.hstack([SEEDS, SEEDS - 0.1 + noise, SEEDS + 9])
+    behind, ahead = (np.hstack([SEEDS + lag, SEEDS, SEEDS + 9]) for lag in (3, -3))
+    order = [PLAIN, RICH, PLAIN]
+    assert recommend(race, order, baseline=2, minimize=True, further=behind).tied == (1,)
+    found = recommend(race, [RICH, PLAIN, PLAIN], baseline=2, minimize=True, further=ahead)
+    assert (found.best, found.recommended) == (1, 1)
 
 
 @pytest.mark.parametrize("minimize", [True, False])

@@ -84,20 +84,20 @@ def recommend(
     *,
     baseline: int,
     minimize: bool,
-    rho: float = 0.0,
     further: ArrayLike | None = None,
 ) -> Choice:
     """The simplest candidate within one standard error of the best, unless the default beats it.
 
     The rule is that of Breiman et al. 1984, CART. The standard error is that of the paired difference from the
-    best, not of the best itself: what all share under a seed says nothing of who is better. If then P(better than
-    the baseline) < 0.5, the baseline is recommended.
+    best, not of the best itself: what all share under a seed says nothing of who is better. It is not widened for
+    splits that overlap: it asks who leads on these rows, and what other rows would say is a matter of the words. If
+    then P(better than the baseline) < 0.5, the baseline is recommended.
 
     scores: shape (seeds, candidates), row i under seed i; NaN is a training that broke down, and such a candidate
     is out. order: of each candidate, from `simplicity`; or whatever sorts, the smallest to be preferred among the
-    tied. baseline: the position of Keras's default Adam. rho: as in `estimate`. further: scores of the same
-    candidates under more seeds. They choose nothing, so that what is reported of them is no choice's luck: they only
-    can put a candidate out or send back to the default. Raises `NoResult` where every candidate broke down.
+    tied. baseline: the position of Keras's default Adam. further: scores of the same candidates under more seeds.
+    They do not choose the best, so that what is reported of it is no choice's luck: they can put a candidate out, end
+    a tie with the best, or send back to the default. Raises `NoResult` where every candidate broke down.
 
     >>> plain, rich = Simplicity(0, 0, False, 0, 0, 0.0), Simplicity(3, 1, True, 2, 0, 0.0)
     >>> recommend([[0.90, 0.91, 0.7], [0.92, 0.93, 0.7], [0.92, 0.91, 0.7]], [plain, rich, plain],
@@ -114,22 +114,24 @@ def recommend(
     if not len(whole):
         raise NoResult("No candidate came through its seeds: all diverged. Search lower learning rates.")
     best = int(whole[np.argmin(means[whole])])
-    tied = tuple(int(i) for i in whole if i == best or _within_one_error(table[:, i] - table[:, best], rho))
+    tied = tuple(
+        int(i) for i in whole if i == best or all(_within_one_error(t[:, i] - t[:, best]) for t in (table, every))
+    )
     simplest = min(tied, key=lambda i: (order[i], means[i], i))
-    guarded = simplest != baseline and not _beats(every[:, simplest], every[:, baseline], rho)
+    guarded = simplest != baseline and not _beats(every[:, simplest], every[:, baseline])
     return Choice(recommended=baseline if guarded else simplest, best=best, tied=tied, guarded=guarded)
 
 
-def _within_one_error(behind: ArrayLike, rho: float) -> bool:
-    lag = estimate(np.asarray(behind), rho=rho)
+def _within_one_error(behind: ArrayLike) -> bool:
+    lag = estimate(np.asarray(behind))
     return lag.mean <= (0.0 if math.isnan(lag.se) else lag.se)
 
 
-def _beats(ours: ArrayLike, baseline: ArrayLike, rho: float) -> bool:
+def _beats(ours: ArrayLike, baseline: ArrayLike) -> bool:
     """Whether it is more likely better than the baseline than not; so it is where the baseline broke down."""
     if not np.isfinite(baseline).all():
         return True
     difference = gains(ours, baseline, minimize=True)
     if len(difference) < 2:
         return bool(difference[0] > 0)
-    return correlated_t_test(difference, rope=0.0, rho=rho).better >= 0.5
+    return correlated_t_test(difference, rope=0.0).better >= 0.5

@@ -121,7 +121,6 @@ def _choice(
         order[prefer],
         baseline=who.index(contest.default),
         minimize=contest.minimize,
-        rho=contest.rho,
         further=further,
     )
 

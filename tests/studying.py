@@ -123,7 +123,7 @@ class _Stopwatch(Clock):
         super().__init__(budget, workers=1, since=0.0)
         self._spent, self._known = spent, spent
 
-    def fitting(self, records: Any) -> float:
+    def fitting(self, records: Any, typical: Any = None) -> float:
         assert self._budget.seconds is not None
         return self._budget.seconds - sum(r.seconds for r in records)
 

@@ -13,6 +13,7 @@ from optselect.configuration import BASELINE
 from optselect.ledger import Ledger
 from optselect.records import TrialRecord
 from optselect.spaces import Space
+from optselect.study.budget import Budget, Clock
 from optselect.study.listener import Silent
 from optselect.study.options import SearchOptions
 from optselect.study.study import Study
@@ -30,6 +31,7 @@ def searched(
     home = _MEMORY if _MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(dir=home) as folder, Ledger.open(Path(folder) / "ledger.jsonl") as ledger:
         study = Study(ledger, restored=[], objective="val_loss")
+        budget = Budget(trials=trials)
         opening = Opening(
             settings=Settings(trials=trials, seed=seed, search=SearchOptions(**options)),
             space=space,
@@ -41,8 +43,8 @@ def searched(
             description={"way": "graph", "workers": 1},
             ledger=ledger,
             listener=Silent(),
-            reserve=0,
-            began=time.monotonic(),
+            budget=budget,
+            clock=Clock(budget, workers=1, since=time.monotonic()),
         )
         study.drive(opening.prepared(opening.search(study), study, executor), executor, NullTracker(), Silent())
         return study.of_stage("search")

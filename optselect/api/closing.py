@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from optselect.api import hurry
 from optselect.api.settings import Settings
 from optselect.configuration import Configuration
 from optselect.executors import LocalExecutor
 from optselect.ledger import Ledger, read
+from optselect.records import StageName
 from optselect.seeds import derive
 from optselect.study.arm import Direction
+from optselect.study.budget import Clock
 from optselect.study.listener import Listener
+from optselect.study.notes import Notes
 from optselect.study.search import why_nothing
 from optselect.study.study import Study
 from optselect.trainer.jobs import Job
 from optselect.verdict import Verdict, judge, seeds_around
-from optselect.verdict.basin import FACTORS
 from optselect.verdict.finals import Around, Contest, Rerun, fresh_seed, screen
-from optselect.verdict.race import PRESETS, plan
+from optselect.verdict.race import PRESETS, Preset, plan
 
 __all__ = ["Closing", "fresh_seeds", "trainings"]
 
@@ -28,8 +32,11 @@ __all__ = ["Closing", "fresh_seeds", "trainings"]
 class Closing:
     """The part of a study after its search; all of it is restored from the ledger.
 
-    direction, objective: of the study. rho: as in `Contest`. headline, maximize: the metric to report. workers:
-    starts them if need be.
+    direction, objective: of the study. rho: as in `Contest`. headline, maximize: the metric to report. clock: of the
+    budget. workers: starts them if need be.
+
+    With a limit of time each stage is fitted into what is left of it when it begins. What was decided is in the ledger
+    and stands, however much time a later call gives.
     """
 
     settings: Settings
@@ -42,19 +49,19 @@ class Closing:
     maximize: bool
     ledger: Ledger
     listener: Listener
+    clock: Clock
     workers: Callable[[], LocalExecutor]
 
     def contest(self, study: Study) -> Contest:
         """Who races. Raises `NoResult` where the search found nothing to re-run."""
-        care = PRESETS[self.settings.care]
+        care = self.care()
         search = study.of_stage("search")
         found = screen(search, baseline=self.baseline, direction=self.direction, size=care.candidates)
         if not found:
             raise why_nothing(search, self.objective)
-        confirmations = self.settings.confirm if self.settings.confirm is not None else care.confirmations
-        if len(found) == 1:
-            confirmations = max(confirmations, 2)  # without a race there would be no number at all
-        race = plan(self.settings.care, candidates=len(found), confirmations=confirmations)
+        # Without a race there would be no number at all.
+        confirmations = max(care.confirmations, 2) if len(found) == 1 else care.confirmations
+        race = plan(care, candidates=len(found), confirmations=confirmations)
         return Contest(
             candidates=found,
             plan=race,
@@ -64,16 +71,26 @@ class Closing:
             rho=self.rho,
         )
 
-    def stages(self, study: Study) -> Iterator[Rerun | Around]:
-        """What is trained, stage after stage; each is known when those before it have ended."""
-        contest = self.contest(study)
+    def care(self) -> Preset:
+        """How much there is of each stage: as asked for, or as little as time left."""
+        noted = Notes(self.ledger).of("care")
+        return Preset(**noted[-1]["care"]) if noted else _asked(self.settings)
+
+    def stages(self, study: Study, *, begin: bool = False) -> Iterator[Rerun | Around]:
+        """What is trained, stage after stage; each is known when those before it have ended.
+
+        begin: they are about to be trained, so that each is to be fitted into the time.
+        """
+        fit = self._fit if begin else lambda name, study: None
         for name in ("race", "confirm"):
-            stage = Rerun(name, contest, study.records, epochs=self.epochs)
+            fit(name, study)
+            stage = Rerun(name, self.contest(study), study.records, epochs=self.epochs)
             yield stage
             if not stage.finished():
                 return
-        best = self.verdict(study).recommended.configuration
-        seeds = seeds_around(contest, PRESETS[self.settings.care].around)
+        fit("basin", study)
+        contest, best = self.contest(study), self.verdict(study).recommended.configuration
+        seeds = seeds_around(contest, self.care().around)
         yield Around(best, contest, study.records, seeds=seeds, epochs=self.epochs)
 
     def finished(self, study: Study) -> bool:
@@ -112,6 +129,30 @@ class Closing:
         number = float(check["metrics"].get(f"test_{self.headline}", float("nan")))
         return dataclasses.replace(verdict, check=number, refit=not refit["error"])
 
+    def _fit(self, name: StageName, study: Study) -> None:
+        """Decide once how much of a stage there is time for."""
+        notes, before = Notes(self.ledger), self.care()
+        decided = {entry["stage"] for entry in notes.of("care")} | {r.stage for r in study.records}
+        if math.isinf(self.clock.left()) or name in decided:
+            return
+        after = self._fitting(name, before, study)
+        notes.write("care", {"stage": name, "care": dataclasses.asdict(after)})
+        if line := hurry.told(before, after):
+            self.listener.say(line)
+
+    def _fitting(self, name: StageName, care: Preset, study: Study) -> Preset:
+        contest = self.contest(study)
+        if name == "basin":
+            who = {self.verdict(study).recommended.configuration}
+        elif name == "confirm":
+            who = {contest.candidates[i].configuration for i in contest.confirmed(study.records)}
+        else:
+            who = {candidate.configuration for candidate in contest.candidates}
+        fit = self.clock.trainings(study.records, [r for r in study.records if r.configuration in who])
+        if name == "basin":
+            return hurry.fewer_seeds_around(care, fit)
+        return hurry.within(care, fit) if name == "race" else hurry.fewer_confirmations(care, fit, len(who))
+
     def _trained(self, kind: str, job: Job) -> Mapping[str, Any]:
         """A training of the recommended configuration with `model.fit`, once."""
         best = job.configuration
@@ -134,16 +175,20 @@ class Closing:
 
 
 def trainings(settings: Settings) -> int:
-    """How many trainings follow the search at most."""
-    care = PRESETS[settings.care]
-    return plan(settings.care, confirmations=settings.confirm).cost + care.around * (len(FACTORS) - 1) + 2
+    """How many trainings follow the search at most, those of `model.fit` aside."""
+    return hurry.cost(_asked(settings))
 
 
 def fresh_seeds(settings: Settings) -> list[int]:
     """The seeds of race and confirmation, whoever races."""
-    sizes = range(1, PRESETS[settings.care].candidates + 1)
-    plans = (plan(settings.care, candidates=size, confirmations=settings.confirm) for size in sizes)
+    care = _asked(settings)
+    plans = (plan(care, candidates=size) for size in range(1, care.candidates + 1))
     return [fresh_seed(settings.seed, k) for k in range(max(p.confirmation.stop for p in plans))]
+
+
+def _asked(settings: Settings) -> Preset:
+    care = PRESETS[settings.care]
+    return care if settings.confirm is None else dataclasses.replace(care, confirmations=settings.confirm)
 
 
 def _given_up(entry: Mapping[str, Any]) -> str:

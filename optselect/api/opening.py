@@ -26,8 +26,7 @@ __all__ = ["Opening"]
 class Opening:
     """The search of a study, made from what is in its ledger.
 
-    epochs: of a trial. rows: of the training part. description: of the task. reserve: trainings after the search.
-    began: when this process began with the study, on the clock of `time.monotonic`.
+    epochs: of a trial. rows: of the training part. description: of the task. clock: of the budget.
     """
 
     settings: Settings
@@ -40,15 +39,12 @@ class Opening:
     description: Mapping[str, Any]
     ledger: Ledger
     listener: Listener
-    reserve: int
-    began: float
+    budget: Budget
+    clock: Clock
 
     def search(self, study: Study) -> Search:
         """The search as far as it has come; over where a later stage has begun."""
         notes, settings = Notes(self.ledger), self.settings
-        budget = Budget(trials=settings.trials, seconds=settings.seconds, reserve=self.reserve)
-        workers = self.description.get("workers", 1)
-        before = ranging.seconds(notes) + sum(r.seconds for r in study.records)
         pausable = bool(self.description.get("way"))  # `model.fit` cannot go on with a training
         return Search(
             self.space,
@@ -62,10 +58,10 @@ class Opening:
                 folder=self.ledger.path.parent / "paused" if pausable else None,
             ),
             options=settings.search,
-            budget=budget,
-            clock=Clock(budget, workers=workers, since=self.began - before / workers),
+            budget=self.budget,
+            clock=self.clock,
             notes=notes,
-            closed=any(record.stage != "search" for record in study.records),
+            closed=bool(notes.of("care")) or any(record.stage != "search" for record in study.records),
             say=self.listener.say,
         )
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from optselect.api.closing import Closing, fresh_seeds, trainings
@@ -20,9 +20,12 @@ from optselect.ledger import Ledger
 from optselect.records import StudyRecord, TrialRecord
 from optselect.rules import parse
 from optselect.spaces import Space
+from optselect.study import ranging
 from optselect.study.arm import Direction
+from optselect.study.budget import Budget, Clock
 from optselect.study.importance import importance
 from optselect.study.listener import Listener
+from optselect.study.notes import Notes
 from optselect.study.search import Search, search_seed
 from optselect.study.study import Study
 from optselect.tracking import MlflowTracker, NullTracker, Tracker, default_uri
@@ -31,12 +34,25 @@ from optselect.verdict.statistics import overlap
 
 __all__ = ["Session"]
 
+_LEAST_DELIVERY, _MOST_DELIVERY = 2.0, 30.0  # seconds that a tracker may take in the end, by what is left of the time
+
 
 class Session:
-    """One call of `tune` with its ledger open: what needs a worker starts one, what does not does not."""
+    """One call of `tune` with its ledger open: what needs a worker starts one, what does not does not.
+
+    began: when the call came, on the clock of `time.monotonic`.
+    """
 
     def __init__(
-        self, record: StudyRecord, spec: Any, space: Space, ledger: Ledger, settings: Settings, listener: Listener
+        self,
+        record: StudyRecord,
+        spec: Any,
+        space: Space,
+        ledger: Ledger,
+        settings: Settings,
+        listener: Listener,
+        *,
+        began: float,
     ) -> None:
         self.record, self.spec, self.space, self.ledger = record, spec, space, ledger
         self.settings, self.listener = settings, listener
@@ -45,7 +61,7 @@ class Session:
         self.baseline = dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, self.rows))
         self._objective = spec.objective.rpartition(":")[2]  # "max:val_score" names the direction too
         self._executor: LocalExecutor | None = None
-        self._began = time.monotonic()
+        self._began, self._setup = began, 0.0
 
     def run(self) -> Result:
         try:
@@ -61,9 +77,10 @@ class Session:
         direction: Direction = "maximize" if description["objective_maximize"] else "minimize"
         restored = [TrialRecord.from_dict(e) for e in self._entries("trial")]
         study = Study(self.ledger, restored=restored, objective=self._objective)
-        opening = self._opening(description, direction)
+        budget, clock = self._budget(description, restored)
+        opening = self._opening(description, direction, budget, clock)
         search = opening.search(study)
-        closing = self._closing(description, direction)
+        closing = self._closing(description, direction, clock)
         if search.finished() and closing.finished(study):
             self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
             return self._result(study, closing, search, description, len(restored))
@@ -73,18 +90,26 @@ class Session:
         try:
             tracker.start(dataclasses.replace(self.record, description=description), resumed=restored)
             executor = self._workers()
+            clock.setup = self._setup
             search = opening.prepared(search, study, executor)
             study.drive(search, executor, tracker, self.listener)
-            for stage in closing.stages(study):
+            for stage in closing.stages(study, begin=True):
                 study.drive(stage, executor, tracker, self.listener)
             result = self._result(study, closing, search, description, len(restored))
             self._write(result, search, tracker)
         finally:
-            for warning in tracker.close(timeout=30.0):
+            for warning in tracker.close(timeout=max(_LEAST_DELIVERY, min(_MOST_DELIVERY, clock.left()))):
                 self.listener.say(f"Warning: {warning}")
         return dataclasses.replace(result, dashboard=tracker.where() or "")
 
-    def _opening(self, description: Mapping[str, Any], direction: Direction) -> Opening:
+    def _budget(self, description: Mapping[str, Any], restored: Sequence[TrialRecord]) -> tuple[Budget, Clock]:
+        """The budget, and a clock that counts what earlier processes spent on trainings."""
+        settings, workers = self.settings, description.get("workers", 1)
+        budget = Budget(trials=settings.trials, seconds=settings.seconds, reserve=trainings(settings))
+        before = ranging.seconds(Notes(self.ledger)) + sum(r.seconds for r in restored)
+        return budget, Clock(budget, workers=workers, since=self._began - before / workers, setup=self._setup)
+
+    def _opening(self, description: Mapping[str, Any], direction: Direction, budget: Budget, clock: Clock) -> Opening:
         return Opening(
             settings=self.settings,
             space=self.space,
@@ -96,11 +121,11 @@ class Session:
             description=description,
             ledger=self.ledger,
             listener=self.listener,
-            reserve=trainings(self.settings),
-            began=self._began,
+            budget=budget,
+            clock=clock,
         )
 
-    def _closing(self, description: Mapping[str, Any], direction: Direction) -> Closing:
+    def _closing(self, description: Mapping[str, Any], direction: Direction, clock: Clock) -> Closing:
         return Closing(
             settings=self.settings,
             epochs=self.spec.epochs,
@@ -112,6 +137,7 @@ class Session:
             maximize=description["headline_maximize"],
             ledger=self.ledger,
             listener=self.listener,
+            clock=clock,
             workers=self._workers,
         )
 
@@ -130,7 +156,7 @@ class Session:
 
     def _workers_started(self) -> dict[str, Any]:
         self.listener.stage("start", 0, None)
-        known = self._entry("task")
+        known, before = self._entry("task"), time.monotonic()
         self._executor = LocalExecutor(
             self.spec,
             [parse(name) for name in self.space.optimizers],
@@ -141,12 +167,14 @@ class Session:
             device=self.settings.device,
             threads=known["description"].get("threads") if known else None,
         )
-        return self._executor.start()
+        description = self._executor.start()
+        self._setup = time.monotonic() - before
+        return description
 
     def _plan(self) -> Plan:
         """What the workers will have to do; the way of running the steps, once decided, holds for the whole study."""
         known = self._entry("task")
-        count = (self.settings.trials or math.inf) + trainings(self.settings)
+        count = (self.settings.trials or math.inf) + trainings(self.settings) + 2
         steps = count * self.spec.epochs * -(-self.rows // BASELINE.batch_size)
         return Plan(
             steps=steps,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from optuna.pruners import BasePruner
@@ -76,7 +77,8 @@ def tune(
     what each row counts in the loss, or the column that says so. class_weight: what each class counts in training,
     by label, or "balanced". precision: what layers compute in, "float32", "mixed_bfloat16" or "mixed_float16" (with
     the loss scaled as Keras does it); what the model says itself if None. trials: in total, over all
-    optimizers (60 if `time` is not given either). time: seconds for the whole study. epochs: of every training.
+    optimizers (60 if `time` is not given either). time: seconds for the whole study, from this call
+    to its end; what follows the search shrinks if need be. epochs: of every training.
     optimizers: names of the arms; all of the space if None. space: a shipped space's name or a YAML file.
     objective: "val_loss" or "val_" and a metric. care: "quick", "standard" or "careful": how many candidates are re-run
     on how many fresh seeds. confirm: confirmations of a finalist, 0 for none, None for what `care` says. rope: the
@@ -100,7 +102,7 @@ def tune(
     >>> result = optselect.tune(None, "sklearn:digits", trials=60, epochs=20)  # doctest: +SKIP
     >>> optimizer = result.best.optimizer(total_steps=result.total_steps)     # doctest: +SKIP
     """
-    listener = listener or Silent()
+    began, listener = monotonic(), listener or Silent()
     settings = Settings(
         trials=trials,
         seconds=time,
@@ -162,7 +164,7 @@ def tune(
         listener.say(line)
     with Ledger.open(directory / "ledger.jsonl") as ledger:
         check_conflict(record, ledger)
-        return Session(record, spec, chosen, ledger, settings, listener).run()
+        return Session(record, spec, chosen, ledger, settings, listener, began=began).run()
 
 
 def _strangers(start: Sequence[Configuration], space: Space) -> list[str]:

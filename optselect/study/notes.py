@@ -1,4 +1,4 @@
-"""What a search writes to the ledger beside trials: range tests, rungs, its share, who was eliminated."""
+"""What a search writes to the ledger beside trials: range tests, rungs, its share, who was eliminated, care."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from optselect.ledger import Ledger
 
 __all__ = ["Kind", "Notes"]
 
-Kind = Literal["probe", "share", "rung", "eliminated"]
+Kind = Literal["probe", "share", "rung", "eliminated", "care"]
 
 
 class Notes:

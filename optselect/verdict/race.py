@@ -57,7 +57,7 @@ class Plan:
         return race + min(FINALISTS + 1, size) * len(self.confirmation)
 
 
-def plan(preset: str = "standard", *, candidates: int | None = None, confirmations: int | None = None) -> Plan:
+def plan(preset: str | Preset = "standard", *, candidates: int | None = None, confirmations: int | None = None) -> Plan:
     """Successive halving on paired seeds (Karnin et al. 2013; Jamieson & Talwalkar 2016).
 
     Every round costs about the same: half the candidates, more seeds for each, never fewer than two. "standard"
@@ -65,7 +65,8 @@ def plan(preset: str = "standard", *, candidates: int | None = None, confirmatio
     is used twice; all in a round share them. The last round puts the two finalists in order, so that
     confirmation has nothing left to choose and its numbers are unbiased.
 
-    candidates: how many there are, the baseline among them, if not the preset's number. confirmations: likewise.
+    preset: its name among `PRESETS`, or one of your own. candidates: how many there are, the baseline among them, if
+    not the preset's number. confirmations: likewise.
 
     Raises `UnknownName` or `InvalidValue`.
 
@@ -74,9 +75,9 @@ def plan(preset: str = "standard", *, candidates: int | None = None, confirmatio
     >>> [(r.candidates, len(r.seeds)) for r in plan("quick", candidates=5).rounds]
     [(5, 2), (3, 2), (2, 3)]
     """
-    if preset not in PRESETS:
+    if isinstance(preset, str) and preset not in PRESETS:
         raise UnknownName(f"plan: no preset is called {preset!r}. {suggestion(preset, PRESETS)}")
-    care = PRESETS[preset]
+    care = PRESETS[preset] if isinstance(preset, str) else preset
     size = care.candidates if candidates is None else candidates
     confirmed = care.confirmations if confirmations is None else confirmations
     for name, value, least in (("candidates", size, 1), ("confirmations", confirmed, 0)):

@@ -16,6 +16,7 @@ from optselect.configuration import Configuration
 from optselect.records import TrialRecord
 from optselect.seeds import derive
 from optselect.spaces import Space
+from optselect.study.grid import Grid
 from optselect.study.pruners import FAMILY
 from optselect.study.rungs import family, reported
 from optselect.study.samplers import SamplerOf
@@ -48,7 +49,8 @@ class Arm:
     depends on the records before it and on nothing else, so that a study that was killed goes on as if it had not been.
 
     members: keys of rules, in `space`; with several, the rule is one more thing that is searched. rows: of the
-    training part. sampler, pruner: of the Optuna study.
+    training part. sampler, pruner: of the Optuna study. grid: the points of a grid are tried, in a shuffled order,
+    until it is through.
     """
 
     def __init__(
@@ -63,10 +65,12 @@ class Arm:
         direction: Direction,
         sampler: SamplerOf,
         pruner: optuna.pruners.BasePruner,
+        grid: bool = False,
     ) -> None:
         self.name, self.members = name, list(members)
         self._space, self._points, self._seed, self._rows = space, list(points), seed, rows
         self._share: int | None = None
+        self._gridded, self._grid = grid, cast(Grid | None, None)
         self._sampler_of = sampler
         with _quiet():
             self.study = optuna.create_study(
@@ -79,6 +83,9 @@ class Arm:
         """Fix how many trials each rule will have, and with it how many dimensions are searched and points tried."""
         self._share = share
         self._points = self._points[: len(self.members) * max(1, share // 2)]
+        if self._gridded:
+            seed, wanted = derive(self._seed, "grid", self.name), max(1, share * len(self.members) - len(self._points))
+            self._grid = Grid(lambda t: self._suggest(t, share), share=wanted, seed=seed, besides=self._points)
         for record, reports in self._early:
             self.learn(record, reports)
         self._early.clear()
@@ -87,6 +94,11 @@ class Arm:
     def points(self) -> int:
         """How many configurations it is given."""
         return len(self._points)
+
+    @property
+    def slots(self) -> float:
+        """How many trials it can have; infinite where it draws."""
+        return math.inf if self._grid is None else len(self._points) + self._grid.size
 
     def given(self, slot: int) -> bool:
         """Whether the slot's configuration is one of the points."""
@@ -100,6 +112,8 @@ class Arm:
         startup = len(self.members) * max(3, min(10, self._share // 3))
         self.study.sampler = self._sampler_of(derive(self._seed, "sampler", self.name, slot), slot, startup)
         with _quiet():
+            if self._grid is not None:
+                self.study.enqueue_trial(dict(self._grid.params(slot - len(self._points))))
             trial = self.study.ask()
             configuration = self._suggest(trial, self._share)
         trial.set_user_attr(FAMILY, family(configuration))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Container
+from collections.abc import Callable
 
 import optuna
 from optuna import pruners
 from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from optselect.errors import UnknownName, suggestion
+from optselect.study.view import View
 
 __all__ = ["FAMILY", "PRUNERS", "Halving", "WithinFamily", "make_pruner"]
 
@@ -60,28 +61,16 @@ class WithinFamily(BasePruner):
         if trial.last_step is not None and math.isnan(trial.intermediate_values[trial.last_step]):
             return True
         family = trial.user_attrs.get(FAMILY)
-        return self._pruner.prune(_View(study, lambda other: other.user_attrs.get(FAMILY) == family), trial)
-
-
-class _View(optuna.Study):
-    """A study as if it had some of its trials alone."""
-
-    def __init__(self, study: optuna.Study, has: Callable[[FrozenTrial], bool]) -> None:
-        super().__init__(study_name=study.study_name, storage=study._storage, sampler=study.sampler)
-        self._of, self._has = study, has
-
-    def _get_trials(
-        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
-    ) -> list[FrozenTrial]:
-        found = self._of._get_trials(deepcopy=deepcopy, states=states, use_cache=use_cache)
-        return [trial for trial in found if self._has(trial)]
+        peers = [t for t in study.get_trials(deepcopy=False) if t.user_attrs.get(FAMILY) == family]
+        return self._pruner.prune(View(study, peers), trial)
 
 
 class _Hyperband(pruners.HyperbandPruner):
     """Optuna's, with brackets of the study that it is given: its own look past a view, at all trials."""
 
     def _create_bracket_study(self, study: optuna.Study, bracket_id: int) -> optuna.Study:
-        return _View(study, lambda other: self._get_bracket_id(study, other) == bracket_id)
+        trials = study.get_trials(deepcopy=False)
+        return View(study, [trial for trial in trials if self._get_bracket_id(study, trial) == bracket_id])
 
 
 PRUNERS: dict[str, Callable[[int, int], BasePruner]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import statistics
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,7 @@ class Search:
                 direction=self.course.direction,
                 sampler=make_sampler(self.options.sampler),
                 pruner=self.options.pruner_of(min(self.rungs.lengths, default=1), self.course.epochs),
+                grid=self.options.sampler == "grid",
             )
 
     def _arm_of(self, optimizer: str) -> str:
@@ -215,8 +217,11 @@ class Search:
             if not self.share and not self._fix_share():
                 self._agenda.extend(self._live, 1)
                 continue
+            self._go_through()
             left = self._left()
-            if left <= 0:
+            if not self._live:
+                self._say(f"Every grid is through: the search ends after {self._agenda.written} trials.")
+            if left <= 0 or not self._live:
                 return
             if self._agenda.reached >= self._first_checkpoint():
                 self._decide(self._agenda.reached)
@@ -224,7 +229,19 @@ class Search:
                 self._agenda.append(self._live[: int(left)])
                 return
             each = left if math.isinf(left) else left // len(self._live)
-            self._agenda.extend(self._live, int(min(self._next_checkpoint(), self._agenda.reached + each)))
+            self._agenda.extend(
+                self._live, int(min(self._next_checkpoint(), self._agenda.reached + each, self._shortest()))
+            )
+
+    def _go_through(self) -> None:
+        """Arms whose grid is through have no more trials; the others get theirs."""
+        for arm in [arm for arm in self._live if self.arms[arm].slots <= self._agenda.reached]:
+            self._live.remove(arm)
+            self._say(f"{arm}: the grid is through after {self._agenda.reached} trials.")
+
+    def _shortest(self) -> float:
+        """Trials of the arm that has the fewest left to try, counted from its first."""
+        return min(self.arms[arm].slots for arm in self._live)
 
     def _left(self) -> float:
         """Trials of the budget that no arm has yet."""
@@ -234,9 +251,9 @@ class Search:
         """Fix how many trials are expected, once that is known: with a time limit after a first trial of every arm."""
         noted = self._notes.of("share")
         if not noted:
-            if self.budget.seconds is not None and self._agenda.reached == 0:
+            if self.budget.seconds is not None and self._agenda.reached == 0 and not self._closed:
                 return False
-            fitting = self._agenda.written + self._clock.fitting(self.records)
+            fitting = self._agenda.written + self._clock.fitting(self.records, statistics.median)
             noted = [{"trials": int(min(fitting, self.budget.trials or math.inf))}]
             self._notes.write("share", noted[0])
         self._expected = noted[0]["trials"]

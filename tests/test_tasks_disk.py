@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from optselect import tasks
 from optselect.configuration import Configuration
 from optselect.errors import InvalidData
 from optselect.executors import LocalExecutor
+from optselect.machine import resident_memory
 from optselect.rules import RULES
 from optselect.tasks.on_disk import DiskArray
 from optselect.trainer.jobs import Job, Probe, Run
@@ -234,3 +240,90 @@ def test_shuffling_blocks_learns_as_much(executors: Any) -> None:
     job = Job(configuration=CONFIGURATION, seed=1, epochs=4)
     on_disk, in_memory = (executor.run(job) for executor in executors)
     assert on_disk.curves["val_loss"][-1] == pytest.approx(in_memory.curves["val_loss"][-1], abs=0.02)
+
+
+# -- whole studies ----------------------------------------------------------------------------------------------
+
+STUDY = """
+import sys
+import optselect
+from optselect import tasks
+
+data = tasks.read(sys.argv[1], memory={memory})
+result = optselect.tune(
+    None, data, trials=4, epochs=4, optimizers=["sgd", "adam"], care="quick", confirm=0, range_test=False, workers=1,
+    mlflow=None, study="s", out=sys.argv[2],
+)
+print(len(result.trials))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_study_goes_on_with_data_on_disk(folder: Path, tmp_path: Path) -> None:
+    """A study on unpacked features that is killed goes on to its end, and then no file of theirs is left."""
+    command = [sys.executable, "-c", STUDY.format(memory=LITTLE), str(folder / "compressed.npz"), str(tmp_path / "out")]
+    ledger = tmp_path / "out" / "s" / "ledger.jsonl"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not (ledger.exists() and ledger.read_text().count("val_loss")):
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.05)
+        process.kill()
+    assert list(tmp_path.glob("optselect-spool-*"))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert not list(tmp_path.glob("optselect-spool-*"))
+    assert (tmp_path / "out" / "s" / "best.keras").exists()
+
+
+def rows_in_a_file(path: Path, rows: int, width: int) -> Path:
+    """An .npz of float32 features and two classes, written in pieces: the test itself must not hold it."""
+    y = np.arange(rows) % 2
+    piece = RANDOM.standard_normal((1000, width)).astype("float32")
+    piece[:, 0] = y[:1000]
+    header = {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
+    with zipfile.ZipFile(path, "w") as archive:
+        with archive.open("x.npy", "w", force_zip64=True) as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for _ in range(rows // 1000):
+                file.write(piece.tobytes())
+        with archive.open("y.npy", "w") as file:
+            np.lib.format.write_array(file, y)
+    return path
+
+
+def highest_memory(path: Path, log: Path) -> tuple[int, int]:
+    """Bytes that the worker held at most while it trained, by both trainers, and how many our process grew by."""
+    most, done = [0, 0], threading.Event()
+    before = psutil.Process().memory_info().rss
+
+    def watch(pid: int) -> None:
+        while not done.wait(0.01):
+            most[0] = max(most[0], resident_memory(pid))
+            most[1] = max(most[1], resident_memory(os.getpid()) - before)
+
+    spec = tasks.make_spec(tasks.read(path, memory=400_000_000), epochs=1, seed=0)
+    with LocalExecutor(spec, [RULES["sgd"]()], [0], workers=1, threads=1, log=log) as executor:
+        watcher = threading.Thread(target=watch, args=(executor._crew[0].process.pid,))
+        watcher.start()
+        try:
+            executor.start()
+            sgd = Configuration(rule=RULES["sgd"](), batch_size=256)
+            for plain in (False, True):
+                run = executor.run(Job(configuration=sgd, seed=0, epochs=1, test=True, plain=plain))
+                assert not run.error
+                assert run.finite
+        finally:
+            done.set()
+            watcher.join()
+    return most[0], most[1]
+
+
+@pytest.mark.slow
+def test_memory_does_not_follow_the_data(tmp_path: Path) -> None:
+    """A study's worker on a file of 600 MB holds less than 300 MB more than on one of 40 MB, its parent less too."""
+    width = 10_000
+    small, _ = highest_memory(rows_in_a_file(tmp_path / "small.npz", 1000, width), tmp_path / "log")
+    large, ours = highest_memory(rows_in_a_file(tmp_path / "large.npz", 15_000, width), tmp_path / "log")
+    sys.stdout.write(f"{(large - small) / 1e6:.0f} MB more in the worker, {ours / 1e6:.0f} MB in its parent\n")
+    assert large < small + 300_000_000
+    assert ours < 300_000_000

@@ -15,7 +15,7 @@ from optselect.tasks.on_disk import Array, Growing, Room, placed
 
 __all__ = ["Member", "load", "load_large", "members"]
 
-_PIECE = 32_000_000  # bytes unpacked at once
+_PIECE = 8_000_000  # bytes unpacked at once
 _LOCAL_HEADER = 30  # bytes, before the name and the extra field of a member, as zip has it
 
 

@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
+import itertools
+import math
 import mmap
 import os
 import shutil
@@ -21,9 +23,10 @@ import numpy as np
 from optselect.errors import InvalidData
 from optselect.machine import available_memory, gigabytes
 
-__all__ = ["Array", "DiskArray", "Growing", "Room", "Spool", "concatenate", "pieces", "placed", "take"]
+__all__ = ["Array", "DiskArray", "Growing", "Room", "Spool", "concatenate", "piece_rows", "pieces", "placed", "take"]
 
-_PIECE = 32_000_000  # bytes in memory at once
+_PIECE = 8_000_000  # bytes in memory at once, of which what is computed takes several times as much
+_GAP, _AT_ONCE = 4096, 1024  # bytes between two rows, and rows, that are read in one go
 _SHARE = 8  # of memory: the data read, sent, and up to four copies while a process prepares them
 _NUMBERS = "biuf"
 _PREFIX, _LOCK = "optselect-spool-", "lock"
@@ -34,8 +37,8 @@ class DiskArray:
     """An array of numbers in a file, of which only what is asked for comes into memory.
 
     `array[start:stop]` and `array[row numbers]` read and give ordinary arrays; `take` and `astype` give another view.
-    It is pickled as what it says here, never with its contents. No mapping stays open, because its pages would count
-    as memory of the process.
+    It is pickled as what it says here, never with its contents. It is read, not mapped: of a mapped file the system
+    brings in, and counts as memory of the process, many times the rows that were asked for.
 
     path, offset: where the values lie, row after row. stored: their type there. stored_shape: first axis rows. rows:
     numbers of the rows that belong to it, int64, None for all. dtype: of what is read. prepare: what is done to the
@@ -74,11 +77,33 @@ class DiskArray:
         return int(np.prod(self.shape, dtype="int64")) * self.dtype.itemsize
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        whole = np.memmap(self.path, self.stored, "r", self.offset, self.stored_shape)
-        taken = np.array(whole[rows if self.rows is None else self.rows[rows]], self.stored.newbyteorder("="))
-        if self.prepare is not None:
-            taken = self.prepare(taken)
-        return taken.astype(self.dtype, copy=False)
+        if self.rows is not None:
+            numbers = self.rows[rows]
+        else:
+            numbers = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else rows
+        found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        step = piece_rows(self)
+        for start in range(0, len(numbers), step):  # what is read and computed at a time is small beside the answer
+            found[start : start + step] = self._read(numbers[start : start + step])
+        return found
+
+    def _read(self, numbers: np.ndarray) -> np.ndarray:
+        """Rows in one piece, prepared: those that lie close together are read at once."""
+        order = np.argsort(numbers, kind="stable")
+        ordered, shape = numbers[order], self.stored_shape[1:]
+        each = math.prod(shape) * self.stored.itemsize
+        taken = np.empty((len(numbers), *shape), self.stored.newbyteorder("="))
+        far = np.flatnonzero(np.diff(ordered) * each > each + _GAP) + 1
+        cuts = np.union1d(far, np.arange(0, len(numbers), _AT_ONCE))
+        with self.path.open("rb") as file:
+            for begin, end in itertools.pairwise([*cuts.tolist(), len(numbers)]):
+                first, last = int(ordered[begin]), int(ordered[end - 1])
+                file.seek(self.offset + first * each)
+                raw = np.frombuffer(file.read((last + 1 - first) * each), self.stored)
+                if len(raw) < (last + 1 - first) * math.prod(shape):
+                    raise InvalidData(f"{self.path}: has become shorter since it was looked at.")
+                taken[order[begin:end]] = raw.reshape(-1, *shape)[ordered[begin:end] - first]
+        return taken if self.prepare is None else self.prepare(taken)
 
     def __array__(self, *_: Any, **__: Any) -> np.ndarray:
         raise TypeError(f"{gigabytes(self.nbytes)} of {self.path} stay on disk: read them in pieces.")
@@ -105,14 +130,19 @@ Array = np.ndarray | DiskArray
 
 
 def pieces(array: Array) -> Iterator[np.ndarray]:
-    """All rows in their order, some 32 MB at a time.
+    """All rows in their order, some 8 MB at a time.
 
     >>> [piece.tolist() for piece in pieces(np.arange(3))]
     [[0, 1, 2]]
     """
-    step = max(1, _PIECE * len(array) // max(array.nbytes, 1))
+    step = piece_rows(array)
     for start in range(0, len(array), step):
         yield array[start : start + step]
+
+
+def piece_rows(array: Array) -> int:
+    """How many rows make some 8 MB."""
+    return max(1, _PIECE * len(array) // max(array.nbytes, 1))
 
 
 def take(array: Array, rows: np.ndarray) -> Array:

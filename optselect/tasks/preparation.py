@@ -19,7 +19,7 @@ import numpy as np
 from keras import ops
 
 from optselect.tasks.calendar import date_features
-from optselect.tasks.on_disk import Array, pieces
+from optselect.tasks.on_disk import Array, piece_rows, pieces
 from optselect.tasks.schema import Schema
 
 __all__ = ["LARGEST_SCORE", "array_preparation", "connect", "table_preparation", "transform"]
@@ -80,15 +80,18 @@ def connect(schema: Schema, layers: Sequence[Any]) -> Any:
 
 def transform(preparation: Any, raw: Mapping[str, np.ndarray] | np.ndarray) -> np.ndarray:
     """The prepared features of raw inputs, float32, first axis rows."""
-    columns = list(raw.values()) if isinstance(raw, Mapping) else [raw]
-    rows = len(columns[0])
-    done = []
-    for start in range(0, max(rows, 1), _ROWS_AT_A_TIME):
-        chunk = [ops.convert_to_tensor(c[start : start + _ROWS_AT_A_TIME]) for c in columns]
-        if isinstance(raw, Mapping):
-            chunk = [ops.reshape(c, (-1, 1)) for c in chunk]
-        done.append(ops.convert_to_numpy(preparation(chunk if len(chunk) > 1 else chunk[0])))
-    return np.concatenate(done)
+    if not isinstance(raw, Mapping):
+        done = np.empty(raw.shape, "float32")
+        step = piece_rows(raw)
+        for start in range(0, len(raw), step):
+            done[start : start + step] = preparation(ops.convert_to_tensor(raw[start : start + step]))
+        return done
+    columns = list(raw.values())
+    parts = []
+    for start in range(0, max(len(columns[0]), 1), _ROWS_AT_A_TIME):
+        chunk = [ops.reshape(ops.convert_to_tensor(c[start : start + _ROWS_AT_A_TIME]), (-1, 1)) for c in columns]
+        parts.append(ops.convert_to_numpy(preparation(chunk if len(chunk) > 1 else chunk[0])))
+    return np.concatenate(parts)
 
 
 def _chunks(column: np.ndarray) -> list[Any]:

@@ -18,8 +18,9 @@ __all__ = ["Feed", "Part", "batch_rows", "is_on_disk", "parts", "row_order", "ro
 Part = tuple[Any, ...]
 """(x, y) or (x, y, sample weights): structures of arrays or tensors whose first axis counts rows."""
 
-_BLOCK = 64  # rows that lie together on disk and stay together in a chunk: one seek each
-_CHUNK_BYTES = 32_000_000  # the process holds some five at once: made, on their way and in use
+_BLOCK = 64  # rows at most that lie together on disk and stay together in a chunk: one seek each
+_BLOCK_BYTES = 64_000  # more is no faster; of large rows few, since data are often sorted by class
+_CHUNK_BYTES = 16_000_000  # the process holds some five at once: made, on their way and in use
 
 
 def row_order(seed: int, epoch: int, rows: int) -> np.ndarray:
@@ -116,7 +117,7 @@ class Feed:
             yield data, tf.convert_to_tensor(row_order(seed, epoch, self.rows)), True
             return
         step = self._chunk_rows(size)
-        order = _block_order(seed, epoch, self.rows, step)
+        order = _block_order(seed, epoch, self.rows, step, max(1, min(_BLOCK, _BLOCK_BYTES // self._row_bytes())))
         pieces = [order[start : start + step] for start in range(0, self.rows, step)]
 
         def take() -> Iterator[Part]:
@@ -156,8 +157,10 @@ class Feed:
 
     def _chunk_rows(self, size: int) -> int:
         """The rows of a chunk: whole batches of `size`, as many as the memory allows."""
-        each = sum(a.nbytes // max(len(a), 1) for a in tf.nest.flatten(self._parts["train"]))
-        return int(max(1, self._chunk_bytes // max(each, 1) // size)) * size
+        return int(max(1, self._chunk_bytes // self._row_bytes() // size)) * size
+
+    def _row_bytes(self) -> int:
+        return max(1, sum(int(a.nbytes) // max(len(a), 1) for a in tf.nest.flatten(self._parts["train"])))
 
     def _read(self, produce: Any, like: Part) -> Iterator[Part]:
         """Chunks as tensors, one read ahead of the use."""
@@ -183,11 +186,11 @@ def _let_go(array: np.ndarray) -> None:
         array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
-def _block_order(seed: int, epoch: int, rows: int, step: int) -> np.ndarray:
-    """Row numbers: blocks of neighbours in random order, and the rows of every `step` in random order."""
+def _block_order(seed: int, epoch: int, rows: int, step: int, block: int) -> np.ndarray:
+    """Row numbers: blocks of so many neighbours in random order, and the rows of every `step` in random order."""
     generator = np.random.default_rng((seed, epoch))
-    starts = generator.permutation(-(-rows // _BLOCK)) * _BLOCK
-    order = (starts[:, None] + np.arange(_BLOCK)).ravel()
+    starts = generator.permutation(-(-rows // block)) * block
+    order = (starts[:, None] + np.arange(block)).ravel()
     order = order[order < rows]
     for start in range(0, rows, step):
         generator.shuffle(order[start : start + step])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -116,6 +117,24 @@ def test_no_configuration_is_drawn_twice(tmp_path: Path, sampler: str, strategy:
     run(tmp_path, Formulas(), space("adam", "sgd"), trials=24, sampler=sampler, strategy=strategy)
     found = [json.dumps(t["configuration"]) for t in trials(tmp_path)]
     assert len(set(found)) == len(found)
+
+
+def test_where_every_grid_is_through_the_search_ends(tmp_path: Path) -> None:
+    """An arm whose grid is through leaves its trials to the others; with all through no trial is repeated."""
+    default = space("adam", "sgd")
+    rates = {arm: {"learning_rate": searches["learning_rate"]} for arm, searches in default.optimizers.items()}
+    bare = {"schedules": {"constant": {}}, "clipping": {"none": {}}}
+    one_size = dataclasses.replace(default.batch_size, choices=(32,))
+    small = dataclasses.replace(default, optimizers=rates, batch_size=one_size, **bare)
+    wide = dataclasses.replace(default, optimizers={"adam": rates["adam"], "sgd": default.optimizers["sgd"]})
+    options: dict[str, Any] = {"sampler": "grid", "elimination": False}
+    for k, trials_wanted in enumerate((30, 200)):
+        run(tmp_path / str(k), Formulas(), small, trials=trials_wanted, **options)
+        found = [json.dumps(t["configuration"]) for t in trials(tmp_path / str(k))]
+        assert len(set(found)) == len(found) <= trials_wanted
+        assert len(found) > 0.9 * trials_wanted  # as many points as trials, but for those that were given
+    run(tmp_path / "wide", Formulas(), wide, trials=60, **options)
+    assert len(trials(tmp_path / "wide")) == 60
 
 
 def test_a_time_limit_fixes_the_share_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The parts of a search: agenda, elimination, guard, pruners, samplers, curves, trade-offs, what to start with."""
+"""Parts of a search: agenda, elimination, guard, pruners, samplers, grids, curves, trade-offs, what to start with."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.trial import TrialState
 from scipy.stats import spearmanr
 
 from optselect.configuration import BASELINE, Configuration
@@ -23,15 +24,17 @@ from optselect.records import TrialRecord
 from optselect.rules.adam import Adam
 from optselect.rules.sgd import SGD
 from optselect.schedules import SCHEDULES
+from optselect.spaces import default_space
 from optselect.study.agenda import Agenda
 from optselect.study.curve import curves, expected_best
 from optselect.study.elimination import eliminated, optimistic_bound
 from optselect.study.findings import tradeoffs
+from optselect.study.grid import Grid
 from optselect.study.guard import CALIBRATION, Guard, rank_correlation
 from optselect.study.options import SearchOptions
 from optselect.study.pruners import FAMILY, PRUNERS, make_pruner
 from optselect.study.rungs import Rungs, lengths
-from optselect.study.samplers import SAMPLERS, make_sampler
+from optselect.study.samplers import HISTORY, SAMPLERS, bounded, make_sampler
 from optselect.study.start import known_good, left_out
 from tests.studying import Formulas, run, space
 
@@ -302,3 +305,66 @@ def test_a_start_that_is_nothing_is_told(tmp_path: Path, given_as: Callable[[], 
     """Neither file nor study, or no configuration."""
     with pytest.raises(OptselectError, match="`start`"):
         known_good(given_as(), studies=tmp_path)
+
+
+# -- grid -------------------------------------------------------------------------------------------------------------
+
+
+def _rates(trial: optuna.Trial) -> Configuration:
+    """Two learning rules' worth of points: one with a rate, one with a rate and a batch size."""
+    rate = trial.suggest_float("rate", 1e-4, 1e-1, log=True)
+    size = trial.suggest_categorical("size", [16, 32]) if trial.suggest_categorical("sized", [False, True]) else 64
+    return Configuration(rule=Adam(learning_rate=rate), batch_size=size)
+
+
+@pytest.mark.parametrize(("share", "levels"), [(1, 3), (11, 3), (12, 4), (30, 10)])
+def test_a_grid_has_as_many_points_as_are_wanted(share: int, levels: int) -> None:
+    """Ranges have the most values with which the points are no more than wanted; every point is there once."""
+    grid = Grid(_rates, share=share, seed=0)
+    assert (grid.levels, grid.size) == (levels, 3 * levels)
+    points = [dict(grid.params(k)) for k in range(3 * levels)]
+    assert len({json.dumps(p, sort_keys=True) for p in points}) == 3 * levels
+    assert sorted({p["rate"] for p in points})[:: levels - 1] == pytest.approx([1e-4, 1e-1])
+    assert points == [dict(Grid(_rates, share=share, seed=0).params(k)) for k in range(3 * levels)]
+    assert points != [dict(Grid(_rates, share=share, seed=1).params(k)) for k in range(3 * levels)]
+
+
+def test_a_grid_passes_over_what_was_tried() -> None:
+    """The points that an arm is given are none of its grid."""
+    given_before = Configuration(rule=Adam(learning_rate=1e-4), batch_size=16)
+    grid = Grid(_rates, share=1, seed=0, besides=[given_before])
+    assert grid.size == 8
+    points = [dict(grid.params(k)) for k in range(8)]
+    assert {"rate": 1e-4, "sized": True, "size": 16} not in points
+
+
+def test_of_a_large_grid_other_points_are_drawn_each_time() -> None:
+    """A grid that is too large to be listed has no end; its points are the same in every process."""
+    default = default_space()
+    grids = [Grid(lambda t: default.suggest(t, "adam", share=100, rows=1000), share=100, seed=3) for _ in range(2)]
+    assert math.isinf(grids[0].size)
+    assert [grids[0].params(k) for k in range(50)] == [grids[1].params(k) for k in [*range(49), 49]]
+    assert len({json.dumps(dict(grids[0].params(k))) for k in range(50)}) == 50
+
+
+# -- a bounded history ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_tpe_sees_the_best_the_newest_and_some_of_the_others(direction: str) -> None:
+    """At most so many trials, the best in the study's direction among them, divergence in proportion; all stay."""
+    study = optuna.create_study(direction=direction)
+    for k in range(1000):
+        state = TrialState.PRUNED if k % 5 == 0 else TrialState.COMPLETE
+        value = float(k * 7919 % 1000) if k % 5 else None
+        study.add_trial(optuna.trial.create_trial(state=state, value=value))
+    seen = bounded(study).get_trials()
+    assert len(seen) == HISTORY
+    assert len(study.trials) == 1000
+    assert [t.number for t in seen] == sorted(t.number for t in seen)
+    assert study.best_trial.number in {t.number for t in seen}
+    assert {t.number for t in seen} >= set(range(900, 1000))
+    assert 0.1 < sum(t.state == TrialState.PRUNED for t in seen) / HISTORY < 0.3
+    few = optuna.create_study()
+    few.add_trials(study.trials[:HISTORY])
+    assert bounded(few) is few

@@ -86,9 +86,9 @@ def tune(
     (of a share) or one per cent. prefer: what is recommended among those within one standard error of the best, the
     "simplest", "best", "fastest" or "cheapest" (in memory). strategy: "arms", an Optuna study an optimizer with a fair
     share of the budget each, or "joint", one study in which the optimizer is a parameter. sampler: "tpe", "gp" (needs
-    PyTorch), "qmc", "random", or an Optuna sampler. pruner: who ends trials at a quarter and a half of their epochs:
-    "none", "halving", "hyperband", "median", "patient", "percentile", "successive_halving", "wilcoxon", or an Optuna
-    pruner. range_test: try learning rates a little before an arm's first trial, and search where they learn.
+    PyTorch), "grid", "qmc", "random", or an Optuna sampler. pruner: who ends trials at a quarter and a half of their
+    epochs: "none", "halving", "hyperband", "median", "patient", "percentile", "successive_halving", "wilcoxon", or an
+    Optuna pruner. range_test: try learning rates a little before an arm's first trial, and search where they learn.
     elimination: arms that could not become the best any more give their trials to the others. start: what is known to
     be good and tried first: a `Configuration`, several, the name or folder of an earlier study, or a file (see
     docs/warm-start.md). seed: of the whole study. workers: training processes. device: "auto" (a process

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optselect.errors import InvalidValue, UnknownName, suggestion
 from optselect.study.view import View
 
-__all__ = ["HISTORY", "SAMPLERS", "SamplerOf", "make_sampler"]
+__all__ = ["HISTORY", "SAMPLERS", "SamplerOf", "bounded", "make_sampler"]
 
 HISTORY = 300  # trials that TPE sees at most
 _BEST = 25  # those that it takes for good: a tenth, 25 at most
@@ -69,11 +69,11 @@ class _Tpe(optuna.samplers.TPESampler):
 
     def _part(self, study: optuna.Study) -> optuna.Study:
         if self._seen is None:
-            self._seen = _bounded(study)
+            self._seen = bounded(study)
         return self._seen
 
 
-def _bounded(study: optuna.Study) -> optuna.Study:
+def bounded(study: optuna.Study) -> optuna.Study:
     """The study as if it had some of its finished trials alone, if there are many."""
     states = TrialState.COMPLETE, TrialState.PRUNED
     trials = study._get_trials(deepcopy=False, states=states, use_cache=True)

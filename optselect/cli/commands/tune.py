@@ -47,7 +47,7 @@ class ClassWeights(click.ParamType):
 @click.option("--target", help="The column to predict; several with commas, for a model with an output each.")
 @click.option("--model", help="FILE.py:FUNCTION that returns a keras.Model, or a .keras file; a default else.")
 @click.option("--trials", type=int, help="Trials in total, over all optimizers.  [default: 60]")
-@click.option("--time", "time", type=Duration(), help="Time for the whole study: 90s, 10m, 1.5h.")
+@click.option("--time", "time", type=Duration(), help="Time for the whole study, to its end: 90s, 10m, 1.5h.")
 @click.option("--epochs", type=int, default=20, show_default=True, help="Epochs of every training.")
 @click.option("--optimizers", help="Only these, with commas: adam,sgd.")
 @click.option("--space", help="A search space: a shipped name (see `optselect spaces`) or a YAML file.")
@@ -79,7 +79,7 @@ class ClassWeights(click.ParamType):
 @click.option(
     "--strategy", default="arms", show_default=True, help="arms: a fair share each; joint: one study for all."
 )
-@click.option("--sampler", default="tpe", show_default=True, help="tpe, gp (needs PyTorch), qmc or random.")
+@click.option("--sampler", default="tpe", show_default=True, help="tpe, gp (needs PyTorch), grid, qmc or random.")
 @click.option(
     "--pruner",
     default="none",

@@ -23,10 +23,10 @@ __all__ = ["SearchOptions"]
 class SearchOptions:
     """strategy: "arms", an Optuna study an optimizer, or "joint", one study where the optimizer is a parameter too.
 
-    sampler: "tpe", "gp", "grid", "qmc", "random", or an Optuna sampler. pruner: who ends trials at rungs: "none", "halving",
-    "hyperband", "median", "patient", "percentile", "successive_halving", "wilcoxon", or an Optuna pruner. range_test:
-    try learning rates a little before an arm's first trial. elimination: give the trials of arms that could not become
-    the best any more to the others. start: configurations to try first, each in its arm.
+    sampler: "tpe", "gp", "grid", "qmc", "random", or an Optuna sampler. pruner: who ends trials at rungs: "none",
+    "halving", "hyperband", "median", "patient", "percentile", "successive_halving", "wilcoxon", or an Optuna pruner.
+    range_test: try learning rates a little before an arm's first trial. elimination: give the trials of arms that
+    could not become the best any more to the others. start: configurations to try first, each in its arm.
 
     >>> SearchOptions(strategy="join")
     Traceback (most recent call last):

@@ -111,7 +111,7 @@ def _gp(seed: int, slot: int, startup: int) -> BaseSampler:
 
 
 # The points of a grid are the arm's to give out: a sampler has nothing left to draw.
-SAMPLERS: dict[str, SamplerOf] = {"grid": _random, "gp": _gp, "qmc": _qmc, "random": _random, "tpe": _tpe}
+SAMPLERS: dict[str, SamplerOf] = {"gp": _gp, "grid": _random, "qmc": _qmc, "random": _random, "tpe": _tpe}
 
 
 def make_sampler(sampler: str | BaseSampler) -> SamplerOf:
@@ -124,7 +124,7 @@ def make_sampler(sampler: str | BaseSampler) -> SamplerOf:
     'RandomSampler'
     >>> make_sampler("tpee")
     Traceback (most recent call last):
-    optselect.errors.UnknownName: tune: unknown sampler 'tpee'. Did you mean 'tpe'? Known: grid, gp, qmc, random, tpe.
+    optselect.errors.UnknownName: tune: unknown sampler 'tpee'. Did you mean 'tpe'? Known: gp, grid, qmc, random, tpe.
     """
     if isinstance(sampler, BaseSampler):
         own: list[BaseSampler] = []

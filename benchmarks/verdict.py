@@ -162,7 +162,10 @@ def summarised(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     clear = [row for row in rows if row["word"] == "clearly best"]
     right = [_gain(row) > 0 for row in clear]
     mean = {name: _average(rows, name) for name in rows[0] if name.endswith(("trainings", "seconds"))}
-    optimism = [100 * (_mean(r["again"]["winner"]["val_loss"]) / r["search_value"] - 1) for r in rows]
+    optimism = [
+        100 * (_mean(r["again"]["winner"]["val_loss"]) / r["search_value"] - 1) if r["search_value"] else math.inf
+        for r in rows
+    ]
     counted: dict[str, int] = {}
     for row in rows:
         counted[row["word"]] = counted.get(row["word"], 0) + 1

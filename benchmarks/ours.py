@@ -36,7 +36,7 @@ class Optselect:
             workers=setup.workers,
             threads=setup.threads,
             log=folder / "worker.log",
-            plan=Plan(steps=steps),
+            plan=Plan(steps=steps, way=setup.way),
         )
         self._way = self._executor.start()["way"] or "fit"
         self._ledger = Ledger.open(folder / "ledger.jsonl")

@@ -20,13 +20,15 @@ SEED = 1  # of the initial weights, in every trial of every tool that starts as 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What a side is to train. threads: of one training. workers: trainings at once, where the tool can."""
+    """What a side is to train. threads: of one training. workers: trainings at once, where the tool can. way: how
+    optselect runs the steps; None: the way that it would choose for as many trials."""
 
     kind: str
     configurations: Sequence[Any]
     epochs: int
     threads: int
     workers: int = 1
+    way: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

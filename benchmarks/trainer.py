@@ -57,6 +57,7 @@ class _Names(click.ParamType):
 @click.option("--trials", type=click.IntRange(1), default=30, show_default=True, help="Of a study.")
 @click.option("--seconds", default=30.0, show_default=True, help="For the trials of each other tool and kind.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of a training, for every tool.")
+@click.option("--way", type=click.Choice(["graph", "xla"]), help="How optselect runs the steps.  [default: it chooses]")
 @click.option("--long", "long_trials", default=1000, show_default=True, help="Trials of the long study; 0: none.")
 @click.option("--cold", "cold_trials", default=100, show_default=True, help="Trials from a cold start; 0: none.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for log.txt, numbers.json and trials.png.")
@@ -67,6 +68,7 @@ def main(
     trials: int,
     seconds: float,
     threads: int,
+    way: str | None,
     long_trials: int,
     cold_trials: int,
     out: Path | None,
@@ -88,7 +90,7 @@ def main(
         work = bench.submit(arithmetic.flops, only).result()
         for name in only:
             given = configurations(name, trials)
-            setup = Setup(kind=name, configurations=given, epochs=epochs, threads=threads, workers=workers)
+            setup = Setup(kind=name, configurations=given, epochs=epochs, threads=threads, workers=workers, way=way)
             measured = _measure(setup, tools, seconds, lambda k=name: _bound(bench, work[k], k, epochs))
             found["kinds"][name] = measured
             say.lines(report.kind(name, measured, trials))

@@ -70,7 +70,7 @@ def test_jobs_come_back_under_their_tickets(executor: LocalExecutor) -> None:
 
 def test_a_killed_worker_is_replaced_and_its_job_done_again(executor: LocalExecutor) -> None:
     """SIGKILL in the middle of a trial loses nothing: a new process runs it again."""
-    [child] = [p for p in psutil.Process().children() if "optselect.trainer.worker" in " ".join(p.cmdline())]
+    [child] = [psutil.Process(worker.process.pid) for worker in executor._crew]
     executor.submit(1, dataclasses.replace(JOB, epochs=5_000))
     time.sleep(0.3)
     child.send_signal(signal.SIGKILL)
@@ -124,7 +124,7 @@ def test_a_training_goes_on_in_another_process(executor: LocalExecutor, tmp_path
     paused = tmp_path / "paused.npz"
     whole = executor.run(dataclasses.replace(JOB, epochs=6))
     first = executor.run(dataclasses.replace(JOB, epochs=2, total_epochs=6, keep=paused))
-    [child] = [p for p in psutil.Process().children() if "optselect.trainer.worker" in " ".join(p.cmdline())]
+    [child] = [psutil.Process(worker.process.pid) for worker in executor._crew]
     child.kill()
     child.wait()
     second = executor.run(dataclasses.replace(JOB, epochs=6, start=paused))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -37,21 +38,13 @@ class Loops:
     ) -> Any:
         """Everything dynamic: one trace serves every batch size and length."""
         rows = tf.shape(order)[0]
-        steps = -(-rows // size)
 
-        def body(i: Tensor, _: Tensor, sums: Tensor, carried: Any) -> Any:
+        def take(i: Tensor, carried: Any) -> tuple[Part, Tensor, Tensor]:
             index = order[i * size : tf.minimum((i + 1) * size, rows)]
             batch = tf.nest.map_structure(lambda a: tf.gather(a, index), data)
-            rate = rates[tf.cast(carried.updates, tf.int32)]
-            carried, figures, good = self._step(carried, batch, tf.shape(index)[0], rate, selection)
-            return i + 1, good, sums + figures, carried
+            return batch, tf.shape(index)[0], rates[tf.cast(carried.updates, tf.int32)]
 
-        done, finite, sums, carried = tf.while_loop(
-            lambda i, good, *_: (i < steps) & good,
-            body,
-            (tf.constant(0), tf.convert_to_tensor(finite), tf.zeros(3), carried),
-        )
-        return carried, sums, done, finite
+        return self._run(-(-rows // size), carried, take, selection, tf.convert_to_tensor(finite))
 
     def xla(self, carried: Any, data: Part, order: Tensor, size: int, rows: int, rates: Tensor, selection: Any) -> Any:
         """Whole batches by XLA, what is left over by the graph; size, rows: fixed numbers.
@@ -77,16 +70,29 @@ class Loops:
         whole, size = tf.nest.flatten(batches)[0].shape[:2]
         start = carried.updates
 
-        def body(i: Tensor, _: Tensor, sums: Tensor, carried: Any) -> Any:
-            batch = tf.nest.map_structure(lambda a: a[i], batches)
+        def take(i: Tensor, carried: Any) -> tuple[Part, Tensor, Tensor]:
             # A slice would make XLA take the count as a constant and compile anew for every epoch.
             rate = tf.gather(rates, tf.cast(carried.updates - start, tf.int32))
-            carried, figures, good = self._step(carried, batch, tf.constant(size), rate, selection)
+            return tf.nest.map_structure(lambda a: a[i], batches), tf.constant(size), rate
+
+        return self._run(whole, carried, take, selection, tf.constant(True))
+
+    def _run(
+        self,
+        steps: Tensor | int,
+        carried: Any,
+        take: Callable[[Tensor, Any], tuple[Part, Tensor, Tensor]],
+        selection: Any,
+        finite: Tensor,
+    ) -> Any:
+        """So many steps at most. take: from the number of a step and what is carried to a batch, its rows, its rate."""
+
+        def body(i: Tensor, _: Tensor, sums: Tensor, carried: Any) -> Any:
+            batch, rows, rate = take(i, carried)
+            carried, figures, good = self._step(carried, batch, rows, rate, selection)
             return i + 1, good, sums + figures, carried
 
         done, finite, sums, carried = tf.while_loop(
-            lambda i, good, *_: (i < whole) & good,
-            body,
-            (tf.constant(0), tf.constant(True), tf.zeros(3), carried),
+            lambda i, good, *_: (i < steps) & good, body, (tf.constant(0), finite, tf.zeros(3), carried)
         )
         return carried, sums, done, finite

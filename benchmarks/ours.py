@@ -105,6 +105,7 @@ class _Listed:
 
     def next(self, idle: int, running: Collection[Any]) -> Any:
         from optselect.study.stage import Planned
+        from optselect.trainer.jobs import Job
 
         if not self._waiting:
             return None
@@ -113,9 +114,7 @@ class _Listed:
         return Planned(
             stage=self.name,
             arm=configuration.rule.key,
-            configuration=configuration,
-            seed=SEED,
-            epochs=self._setup.epochs,
+            job=Job(configuration=configuration, seed=SEED, epochs=self._setup.epochs),
             attributes={"number": number},
         )
 

@@ -53,8 +53,8 @@ def driven(stage: Stage, records: Iterable[TrialRecord], world: World, stop: int
         if not running:
             break
         planned = running.pop(0)
-        values = world(planned.configuration, planned.seed)
-        found.append(record(len(found), stage.name, planned.configuration, planned.seed, *values))
+        values = world(planned.job.configuration, planned.job.seed)
+        found.append(record(len(found), stage.name, planned.job.configuration, planned.job.seed, *values))
         stage.learn(found[-1])
         done += 1
     return found

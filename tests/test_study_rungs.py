@@ -19,7 +19,7 @@ from optselect.study.rungs import Rungs, endures, lengths
 from optselect.study.stage import Planned
 from optselect.study.study import Study
 from optselect.tracking import NullTracker
-from optselect.trainer.jobs import Run
+from optselect.trainer.jobs import Job, Run
 
 EPOCHS, ROWS = 4, 96
 
@@ -33,7 +33,7 @@ class Promoting:
         self.rungs = rungs
         self.parts: list[Planned] = []
         self._waiting = [
-            Planned(stage="search", arm="adam", configuration=configuration, seed=3, epochs=EPOCHS, number=0)
+            Planned(stage="search", arm="adam", job=Job(configuration=configuration, seed=3, epochs=EPOCHS), number=0)
         ]
 
     def total(self) -> int | None:
@@ -46,7 +46,7 @@ class Promoting:
         return self._noted(self.rungs.first(self._waiting.pop(), self.rungs.lengths)) if self._waiting else None
 
     def goes_on(self, planned: Planned, runs: Sequence[Run]) -> Planned | None:
-        return self._noted(self.rungs.after(planned, self.rungs.lengths)) if planned.epochs < EPOCHS else None
+        return self._noted(self.rungs.after(planned, self.rungs.lengths)) if planned.job.epochs < EPOCHS else None
 
     def learn(self, record: TrialRecord) -> None:
         self.rungs.tidy(record.number)
@@ -66,11 +66,11 @@ def test_a_promoted_trial_is_the_unpaused_training(executor: LocalExecutor, tmp_
         study = Study(ledger, restored=[], objective="val_loss")
         study.drive(stage, executor, NullTracker(), Silent())
     [record] = study.records
-    whole = executor.run(Planned(stage="search", arm="", configuration=configuration, seed=3, epochs=EPOCHS).job())
+    whole = executor.run(Job(configuration=configuration, seed=3, epochs=EPOCHS))
     assert record.outcome == "complete"
     assert (record.curves, record.metrics, record.epochs) == (whole.curves, whole.metrics, EPOCHS)
-    assert [part.epochs for part in stage.parts] == [*lengths(EPOCHS), EPOCHS]
-    continued = [part.start is not None for part in stage.parts]
+    assert [part.job.epochs for part in stage.parts] == [*lengths(EPOCHS), EPOCHS]
+    continued = [part.job.start is not None for part in stage.parts]
     assert continued == [False, *[rungs.endures(configuration)] * 2]
     assert not list((tmp_path / "paused").glob("*"))
 
@@ -90,8 +90,8 @@ def test_a_damaged_pause_fails_the_trial_with_its_file(executor: LocalExecutor, 
 
     class Breaking(Promoting):
         def goes_on(self, planned: Planned, runs: Sequence[Run]) -> Planned | None:
-            if planned.keep is not None:
-                planned.keep.write_bytes(b"no state")
+            if planned.job.keep is not None:
+                planned.job.keep.write_bytes(b"no state")
             return super().goes_on(planned, runs)
 
     rungs = Rungs(EPOCHS, rows=ROWS, objective="val_loss", folder=tmp_path / "paused")

@@ -68,8 +68,8 @@ class Rungs:
 
     def after(self, planned: Planned, at: Collection[int]) -> Planned:
         """The part that follows `planned`."""
-        kept = planned.keep if planned.keep is not None and planned.keep.exists() else None
-        return self._part(planned, [length for length in at if length > planned.epochs], kept)
+        kept = planned.job.keep if planned.job.keep is not None and planned.job.keep.exists() else None
+        return self._part(planned, [length for length in at if length > planned.job.epochs], kept)
 
     def endures(self, configuration: Configuration) -> bool:
         """Whether a training with this configuration can be looked at midway: its rates ask nothing of its end."""
@@ -91,12 +91,12 @@ class Rungs:
 
     def _part(self, planned: Planned, at: Collection[int], kept: Path | None) -> Planned:
         epochs = min(at, default=self._epochs)
-        if self._folder is None or not self.endures(planned.configuration):
-            return dataclasses.replace(planned, epochs=epochs, until=self._epochs)
+        if self._folder is None or not self.endures(planned.job.configuration):
+            job = dataclasses.replace(planned.job, epochs=epochs)
+            return dataclasses.replace(planned, job=job, until=self._epochs)
         keep = None if epochs == self._epochs else self._folder / f"{planned.number}-{epochs}.npz"
-        return dataclasses.replace(
-            planned, epochs=epochs, total_epochs=self._epochs, until=self._epochs, start=kept, keep=keep
-        )
+        job = dataclasses.replace(planned.job, epochs=epochs, total_epochs=self._epochs, start=kept, keep=keep)
+        return dataclasses.replace(planned, job=job, until=self._epochs)
 
 
 def reported(record: TrialRecord) -> dict[int, float]:

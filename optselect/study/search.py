@@ -28,7 +28,7 @@ from optselect.study.points import first_points
 from optselect.study.rungs import Rungs
 from optselect.study.samplers import make_sampler
 from optselect.study.stage import Planned
-from optselect.trainer.jobs import Run
+from optselect.trainer.jobs import Job, Run
 
 __all__ = ["Course", "Search", "search_seed", "why_nothing"]
 
@@ -131,27 +131,29 @@ class Search:
         planned = Planned(
             stage="search",
             arm=proposal.configuration.rule.key,
-            configuration=proposal.configuration,
-            seed=search_seed(self.course.seed),
-            epochs=self.course.epochs,
+            job=Job(
+                configuration=proposal.configuration,
+                seed=search_seed(self.course.seed),
+                epochs=self.course.epochs,
+            ),
             number=self._agenda.number(place),
             attributes=proposal.attributes,
         )
         straight = self.arms[arm].given(slot) or not self.options.pausing
-        return planned if straight else self.rungs.first(planned, self._guard.pauses(planned.configuration))
+        return planned if straight else self.rungs.first(planned, self._guard.pauses(planned.job.configuration))
 
     def goes_on(self, planned: Planned, runs: Sequence[Run]) -> Planned | None:
         """The part of a trial after a rung, unless the pruner ends it there."""
         value = runs[-1].metrics.get(self.course.objective, math.nan)
-        if planned.until is None or planned.epochs >= planned.until or not math.isfinite(value):
+        if planned.until is None or planned.job.epochs >= planned.until or not math.isfinite(value):
             return None
-        ends = self.arms[self._arm_of(planned.arm)].report(planned.attributes["slot"], planned.epochs, value)
-        if ends and self._guard.trusts(planned.configuration, planned.epochs):
+        ends = self.arms[self._arm_of(planned.arm)].report(planned.attributes["slot"], planned.job.epochs, value)
+        if ends and self._guard.trusts(planned.job.configuration, planned.job.epochs):
             return None
-        reports = {**planned.attributes.get("reports", {}), str(planned.epochs): value}
+        reports = {**planned.attributes.get("reports", {}), str(planned.job.epochs): value}
         noted = dataclasses.replace(planned, attributes={**planned.attributes, "reports": reports})
-        further = self.rungs.after(noted, self._guard.pauses(planned.configuration))
-        self.rungs.tidy(planned.number, but=further.start)
+        further = self.rungs.after(noted, self._guard.pauses(planned.job.configuration))
+        self.rungs.tidy(planned.number, but=further.job.start)
         return further
 
     def learn(self, record: TrialRecord) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
-from optselect.configuration import Configuration
 from optselect.records import StageName, TrialRecord
 from optselect.trainer.jobs import Job, Run
 
@@ -18,37 +16,16 @@ __all__ = ["Planned", "Stage"]
 class Planned:
     """A training that a stage asks for: one trial, or one rung of it.
 
-    epochs, total_epochs, start, keep, test, redraw: as in `Job`. until: epochs of the whole trial, if this is a rung
-    of it. number: the trial's place in the study, None for the next that is free. attributes: what the stage must
-    find in the record to restore itself, JSON types.
+    until: epochs of the whole trial, if this is a rung of it. number: the trial's place in the study, None for the next
+    that is free. attributes: what the stage must find in the record to restore itself, JSON types.
     """
 
     stage: StageName
     arm: str
-    configuration: Configuration
-    seed: int
-    epochs: int
-    total_epochs: int | None = None
-    start: Path | None = None
-    keep: Path | None = None
-    test: bool = False
-    redraw: bool = False
+    job: Job
     until: int | None = None
     number: int | None = None
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    def job(self) -> Job:
-        """What a worker is asked."""
-        return Job(
-            configuration=self.configuration,
-            seed=self.seed,
-            epochs=self.epochs,
-            total_epochs=self.total_epochs,
-            start=self.start,
-            keep=self.keep,
-            test=self.test,
-            redraw=self.redraw,
-        )
 
 
 class Stage(Protocol):

@@ -79,7 +79,7 @@ class Study:
         while number in self._running:
             run = self._trained(self._running[number])
             if run is None:
-                to.executor.submit(number, self._running[number].job())
+                to.executor.submit(number, self._running[number].job)
                 return
             self._runs.setdefault(number, []).append(run)
             self._goes_on(number, to)
@@ -87,7 +87,7 @@ class Study:
     def _trained(self, planned: Planned) -> Run | None:
         """What an earlier process found at this rung of this trial."""
         for entry in self._paused.get(planned.number, []):
-            if entry["epochs"] == planned.epochs and entry["configuration"] == planned.configuration.to_dict():
+            if entry["epochs"] == planned.job.epochs and entry["configuration"] == planned.job.configuration.to_dict():
                 return Run(**entry["run"])
         return None
 
@@ -95,11 +95,11 @@ class Study:
         """Take in what a worker found, and have the trial's next rung trained if there is one."""
         planned, runs = self._running[number], self._runs.setdefault(number, [])
         runs.append(_after(runs[-1], run, planned) if runs else run)
-        if planned.until is not None and planned.epochs < planned.until and run.finite and not run.error:
+        if planned.until is not None and planned.job.epochs < planned.until and run.finite and not run.error:
             self.ledger.append("rung", _rung(planned, runs[-1]))
         self._goes_on(number, to)
         if number in self._running:
-            to.executor.submit(number, self._running[number].job())
+            to.executor.submit(number, self._running[number].job)
 
     def _goes_on(self, number: int, to: _Parties) -> None:
         """Replace a trial that has come to a rung by its next part, or end it."""
@@ -125,8 +125,8 @@ class Study:
             number=number,
             stage=planned.stage,
             arm=planned.arm,
-            configuration=planned.configuration,
-            seed=planned.seed,
+            configuration=planned.job.configuration,
+            seed=planned.job.seed,
             outcome="failed" if run.error else ended,
             value=value if good and whole else None,
             metrics=run.metrics,
@@ -141,6 +141,8 @@ class Study:
         )
 
     def _give_up_if_hopeless(self) -> None:
+        if len(self.records) != _HOPELESS:  # asked after every trial, so before the records are gone through
+            return
         first = self.of_stage("search")
         if len(first) == _HOPELESS and all(r.outcome == "failed" for r in first):
             raise InvalidModel(f"The first {_HOPELESS} trials failed, the last with: {first[-1].message}")
@@ -149,7 +151,7 @@ class Study:
 def _after(before: Run, run: Run, planned: Planned) -> Run:
     """A rung's run as one that tells of the whole training: of what it went on from too, if it did not begin anew."""
     seconds = before.seconds + run.seconds
-    if planned.start is None:
+    if planned.job.start is None:
         return dataclasses.replace(run, seconds=seconds)
     curves = {name: [*before.curves.get(name, []), *values] for name, values in run.curves.items()}
     return dataclasses.replace(run, curves=curves, seconds=seconds)
@@ -157,8 +159,8 @@ def _after(before: Run, run: Run, planned: Planned) -> Run:
 
 def _rung(planned: Planned, run: Run) -> Mapping[str, Any]:
     """A rung as the ledger keeps it."""
-    about = {"number": planned.number, "arm": planned.arm, "epochs": planned.epochs}
-    return {**about, "configuration": planned.configuration.to_dict(), "run": dataclasses.asdict(run)}
+    about = {"number": planned.number, "arm": planned.arm, "epochs": planned.job.epochs}
+    return {**about, "configuration": planned.job.configuration.to_dict(), "run": dataclasses.asdict(run)}
 
 
 def check_conflict(record: StudyRecord, ledger: Ledger) -> None:

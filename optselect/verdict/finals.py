@@ -12,7 +12,7 @@ from optselect.records import StageName, TrialRecord
 from optselect.seeds import derive
 from optselect.study.arm import Direction
 from optselect.study.stage import Planned
-from optselect.trainer.jobs import Run
+from optselect.trainer.jobs import Job, Run
 from optselect.verdict.basin import FACTORS
 from optselect.verdict.race import FINALISTS, Plan, Progress, progress
 from optselect.verdict.scaling import around
@@ -140,18 +140,20 @@ class Rerun:
 
     def next(self, idle: int, running: Collection[Planned]) -> Planned | None:
         now = self._contest.progress(self._records)
-        busy = {(planned.configuration, planned.seed) for planned in running}
+        busy = {(planned.job.configuration, planned.job.seed) for planned in running}
         for number, k in now.missing if now.stage == self.name else ():
             candidate, seed = self._contest.candidates[number], fresh_seed(self._contest.seed, k)
             if (candidate.configuration, seed) not in busy:
                 return Planned(
                     stage=self.name,
                     arm=candidate.arm,
-                    configuration=candidate.configuration,
-                    seed=seed,
-                    epochs=self._epochs,
-                    test=self.name == "confirm",
-                    redraw=self._contest.redraw,
+                    job=Job(
+                        configuration=candidate.configuration,
+                        seed=seed,
+                        epochs=self._epochs,
+                        test=self.name == "confirm",
+                        redraw=self._contest.redraw,
+                    ),
                 )
         return None
 
@@ -187,10 +189,7 @@ class Around:
             Planned(
                 stage=self.name,
                 arm=next(c.arm for c in contest.candidates if c.configuration == configuration),
-                configuration=other,
-                seed=s,
-                epochs=epochs,
-                redraw=contest.redraw,
+                job=Job(configuration=other, seed=s, epochs=epochs, redraw=contest.redraw),
             )
             for s in fresh
             for other in moved

@@ -1,0 +1,1 @@
+"""scikit-learn's own interface: estimators that search for their optimizer."""

@@ -78,7 +78,7 @@ class Clock:
 
     def say(self, text: str) -> None: ...
 
-    def ready(self, description: Any) -> None:
+    def ready(self, description: Any, outlook: Any) -> None:
         self.workers = int(description["workers"])
 
     def stage(self, name: str, done: int, total: int | None) -> None:

@@ -24,7 +24,7 @@ from optselect.study import ranging
 from optselect.study.arm import Direction
 from optselect.study.budget import Budget, Clock
 from optselect.study.importance import importance
-from optselect.study.listener import Listener
+from optselect.study.listener import Listener, Outlook
 from optselect.study.notes import Notes
 from optselect.study.search import Search, search_seed
 from optselect.study.study import Study
@@ -73,11 +73,11 @@ class Session:
     def _run(self) -> Result:
         known = self._entry("task")
         description = known["description"] if known else self._describe()
-        self.listener.ready(description)
         direction: Direction = "maximize" if description["objective_maximize"] else "minimize"
         restored = [TrialRecord.from_dict(e) for e in self._entries("trial")]
         study = Study(self.ledger, restored=restored, objective=self._objective)
         budget, clock = self._budget(description, restored)
+        self.listener.ready(description, Outlook(after=budget.reserve, left=clock.left))
         opening = self._opening(description, direction, budget, clock)
         search = opening.search(study)
         closing = self._closing(description, direction, clock)
@@ -86,7 +86,7 @@ class Session:
             return self._result(study, closing, search, description, len(restored))
         if restored:
             self.listener.restored(restored)
-        tracker = self._tracker(direction)
+        tracker, patience = self._tracker(direction), _MOST_DELIVERY
         try:
             tracker.start(dataclasses.replace(self.record, description=description), resumed=restored)
             executor = self._workers()
@@ -97,8 +97,11 @@ class Session:
                 study.drive(stage, executor, tracker, self.listener)
             result = self._result(study, closing, search, description, len(restored))
             self._write(result, search, tracker)
+        except BaseException:  # whoever stops a study does not want to wait
+            patience = _LEAST_DELIVERY
+            raise
         finally:
-            for warning in tracker.close(timeout=max(_LEAST_DELIVERY, min(_MOST_DELIVERY, clock.left()))):
+            for warning in tracker.close(timeout=max(_LEAST_DELIVERY, min(patience, clock.left()))):
                 self.listener.say(f"Warning: {warning}")
         return dataclasses.replace(result, dashboard=tracker.where() or "")
 

@@ -1,25 +1,23 @@
-"""The terminal's view of a study: a live board on a terminal, a line now and then in a pipe."""
+"""The terminal's view of a study while it runs: a live board on a terminal, a line now and then in a pipe."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.syntax import Syntax
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
-from rich.text import Text
 
+from optselect.cli.bands import WIDTH, Band, Scale
+from optselect.configuration import Configuration
 from optselect.records import TrialRecord
-from optselect.verdict.numbers import number
-
-if TYPE_CHECKING:
-    from optselect.api import Result
+from optselect.study.listener import Outlook
+from optselect.verdict.numbers import number, seconds
 
 __all__ = ["Board"]
 
@@ -32,33 +30,45 @@ _STAGES = {
     "check": "Training once with plain model.fit",
     "refit": "Training the model to keep",
 }
+_RERUNS = ("race", "confirm")  # one configuration under several seeds
 _QUIET_SECONDS = 10.0  # between two lines in a pipe
+_LATEST = 30  # trials by which the pace is told
+_ROWS = 14  # of the table: with the lines around it, a terminal of 24 lines
 
 
 class Board:
-    """A `Listener` that draws on standard error and reports on standard output."""
+    """A `Listener` that draws on `console`, standard error if None."""
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
         self._live: Live | None = None
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            TextColumn("{task.fields[pace]}"),
             console=self._console,
+            expand=True,
         )
         self._task: Any = None
         self._stage, self._done, self._total = "", 0, 0
         self._arms: dict[str, list[TrialRecord]] = {}
+        self._finalists: dict[Configuration, list[TrialRecord]] = {}
+        self._followed = 0  # trainings after the search
+        self._ends: deque[float] = deque(maxlen=_LATEST)
         self._said = 0.0
-        self._headline, self._sign = "loss", 1.0
+        self._outlook = Outlook()
+        self._objective, self._headline, self._sign = "objective", "loss", 1.0
+
+    # -- told by the study --------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
 
-    def ready(self, description: Mapping[str, Any]) -> None:
+    def ready(self, description: Mapping[str, Any], outlook: Outlook) -> None:
+        self._outlook = outlook
+        self._objective = description["objective"].rpartition(":")[2]  # "max:val_score" names the direction too
         self._headline = description["headline"]
         self._sign = -1.0 if description["objective_maximize"] else 1.0
         for line in description["lines"]:
@@ -66,15 +76,18 @@ class Board:
 
     def stage(self, name: str, done: int, total: int | None) -> None:
         self._stage, self._done, self._total = name, done, total or 0
+        self._ends.clear()
+        self._ends.append(time.monotonic())
         if self._task is not None:
             self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(_STAGES[name], total=total, completed=done)
-        if self._console.is_terminal:
-            if self._live is None:
-                self._live = Live(self._draw(), console=self._console, refresh_per_second=4, transient=True)
-                self._live.start()
-        else:
+        self._task = self._progress.add_task(_STAGES[name], total=total, completed=done, pace="")
+        if not self._console.is_terminal:
             self.say(f"{_STAGES[name]} ..." if not total else f"{_STAGES[name]}: {done} of {total} ...")
+        elif self._live is None:
+            self._live = Live(self.drawn(), console=self._console, refresh_per_second=4, transient=True)
+            self._live.start()
+        else:
+            self._live.update(self.drawn())
         self._said = time.monotonic()
 
     def restored(self, records: Sequence[TrialRecord]) -> None:
@@ -82,21 +95,23 @@ class Board:
         for record in records:
             self._keep(record)
 
-    def _keep(self, record: TrialRecord) -> None:
-        if record.stage == "search":
-            self._arms.setdefault(record.arm, []).append(record)
-
     def trial(self, record: TrialRecord) -> None:
         self._done += 1
+        self._ends.append(time.monotonic())
         self._keep(record)
-        self._progress.advance(self._task)
+        self._progress.update(self._task, advance=1, pace=self._pace(short=True))
         if self._live is not None:
-            self._live.update(self._draw())
+            self._live.update(self.drawn())
         elif time.monotonic() - self._said > _QUIET_SECONDS:
             self._said = time.monotonic()
             best = self._best([record for records in self._arms.values() for record in records])
             so_far = f"; best so far {best.arm} {best.value:.4g}" if best else ""
-            self.say(f"  {self._done}{f' of {self._total}' if self._total else ''}{so_far}")
+            self.say(f"  {self._done}{f' of {self._total}' if self._total else ''}{so_far}; {self._pace()}")
+
+    def interrupted(self) -> str:
+        """What to say to somebody who stopped the study."""
+        trials = self._followed + sum(map(len, self._arms.values()))
+        return f"Interrupted. {trials} finished trial{'' if trials == 1 else 's'} of the study are safe."
 
     def close(self) -> None:
         """Take the live board off the screen."""
@@ -104,91 +119,85 @@ class Board:
             self._live.stop()
             self._live = None
 
-    def report(self, result: Result) -> None:
-        """The verdict, on standard output."""
-        out = Console(highlight=False)
-        out.print(_ranking(result))
-        out.print()
-        out.print(_optimizers(result))
-        if mattered := _importance(result):
-            out.print(mattered, markup=False)
-        out.print()
-        out.print(Panel(Text(result.verdict.text()), title="Verdict", title_align="left"))
-        out.print()
-        out.print("Paste it after your `model = ...`:\n", markup=False)
-        if out.is_terminal:
-            out.print(Syntax(result.snippet, "python", background_color="default", word_wrap=True))
-        else:
-            out.print(result.snippet, markup=False, soft_wrap=True)
-        files = f"{result.directory}/: best.keras (trained, takes raw rows), snippet.py, recommendation.json, study.db"
-        out.print(files, markup=False, soft_wrap=True)
-        if result.dashboard:
-            out.print(f"MLflow: {result.dashboard}", markup=False, soft_wrap=True)
+    # -- what is drawn ------------------------------------------------------------------------------------------
 
-    def _draw(self) -> Group:
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", expand=True)
-        table.add_column("optimizer", no_wrap=True)
-        for column in ("trials", "diverged", "best", self._headline):
-            table.add_column(column, justify="right", min_width=len(column), no_wrap=True)
-        table.add_column("with", ratio=1, no_wrap=True, overflow="ellipsis")
-        for arm, records in sorted(self._arms.items(), key=lambda item: self._rank(item[1])):
-            best = self._best(records)
-            bad = sum(r.outcome == "diverged" for r in records)
-            shown = (f"{best.value:.4g}", f"{best.metrics.get(f'val_{self._headline}', 0.0):.4g}") if best else ("", "")
-            settings = str(best.configuration).split("(", 1)[1].rstrip(")") if best else ""
-            table.add_row(arm, str(len(records)), str(bad) if bad else "", *shown, settings)
-        return Group(table, self._progress)
+    def drawn(self) -> Group:
+        """The board as it is now: the arms while they are searched, then the configurations that are run again."""
+        if self._finalists and self._stage not in ("start", "search"):
+            return Group(self._runners(), self._progress)
+        return Group(*([self._searched()] if self._arms else []), self._progress)
 
-    def _best(self, records: list[TrialRecord]) -> TrialRecord | None:
+    def _searched(self) -> Table:
+        table = self._table("optimizer", "trials", "diverged", self._objective, self._headline, band="best ● to median")
+        ranked = sorted(self._arms.items(), key=lambda item: self._rank(item[1]))
+        bands = {
+            arm: Band.of([r.value for r in records], best=min if self._sign > 0 else max) for arm, records in ranked
+        }
+        scale = Scale.of([band for band in bands.values() if band], falling=self._sign < 0)
+        for arm, records in ranked[:_ROWS]:
+            best, bad = self._best(records), sum(r.outcome == "diverged" for r in records)
+            shown = (
+                (f"{best.value:.4g}", number(best.metrics.get(f"val_{self._headline}", math.nan))) if best else ("", "")
+            )
+            table.add_row(arm, str(len(records)), str(bad or ""), *shown, scale.drawn(bands[arm]))
+        if len(ranked) > _ROWS:
+            table.add_row(f"and {len(ranked) - _ROWS} more", *[""] * 5, style="dim")
+        best = self._best([r for records in self._arms.values() for r in records])
+        if best:
+            table.caption = f"best so far: {best.configuration}"
+        return table
+
+    def _runners(self) -> Table:
+        table = self._table("configuration", "seeds", self._objective, band="over seeds, mean ●")
+        runners = sorted(self._finalists.items(), key=lambda item: (-len(item[1]), self._sign * _mean(item[1])))
+        bands = {who: Band.of([r.value for r in records]) for who, records in runners}
+        scale = Scale.of([band for band in bands.values() if band], falling=self._sign < 0)
+        for who, records in runners[:_ROWS]:
+            table.add_row(str(who), str(len(records)), f"{_mean(records):.4g}", scale.drawn(bands[who]))
+        return table
+
+    def _table(self, first: str, *columns: str, band: str) -> Table:
+        table = Table(
+            box=None, padding=(0, 1, 0, 0), header_style="bold", expand=True, caption_justify="left", caption_style=""
+        )
+        table.add_column(first, no_wrap=True, overflow="ellipsis", ratio=1)
+        for column in columns:
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(band, no_wrap=True, min_width=WIDTH)
+        return table
+
+    # -- what is kept -------------------------------------------------------------------------------------------
+
+    def _keep(self, record: TrialRecord) -> None:
+        if record.stage == "search":
+            self._arms.setdefault(record.arm, []).append(record)
+            return
+        self._followed += 1
+        if record.stage in _RERUNS and record.value is not None:
+            self._finalists.setdefault(record.configuration, []).append(record)
+
+    def _pace(self, *, short: bool = False) -> str:
+        """How fast trials end, and when all will have, at this pace."""
+        passed = self._ends[-1] - self._ends[0]
+        rate = (len(self._ends) - 1) / passed if passed > 0 else 0.0
+        if not rate:
+            return ""
+        pace = f"{rate:.1f} trials/s" if rate >= 1 else f"{1 / rate:.1f} s a trial"
+        searching = max(0, self._total - self._done) if self._stage == "search" else 0
+        follow = max(0, self._outlook.after - self._followed)
+        unknown = self._stage == "search" and not self._total
+        left = min(math.inf if unknown else (searching + follow) / rate, self._outlook.left())
+        if math.isinf(left):
+            return pace
+        return f"{pace}, ≤ {seconds(left)} left" if short else f"{pace}, at most {seconds(left)} left at this pace"
+
+    def _best(self, records: Sequence[TrialRecord]) -> TrialRecord | None:
         return min((r for r in records if r.value is not None), key=lambda r: self._rank([r]), default=None)
 
-    def _rank(self, records: list[TrialRecord]) -> float:
+    def _rank(self, records: Sequence[TrialRecord]) -> float:
         """The best objective among records, smaller is better whatever its direction."""
         return min((self._sign * r.value for r in records if r.value is not None), default=math.inf)
 
 
-def _ranking(result: Result) -> Table:
-    verdict = result.verdict
-    where = "held-out" if verdict.confirmed else "validation"
-    table = Table(title="Finalists on fresh seeds", title_justify="left", header_style="bold")
-    table.add_column("configuration", ratio=1)
-    for column in (verdict.objective, f"{where} {verdict.headline}", "95 % interval", "P(best)"):
-        table.add_column(column, justify="right")
-    for place, standing in enumerate(verdict.ranking):
-        held = standing.held_out
-        said = [str(standing.configuration)]
-        said += ["(Keras's default)"] * (standing.configuration == verdict.baseline)
-        said += ["← recommended"] * (place == verdict.chosen)
-        table.add_row(
-            Text(" ".join(said)),
-            number(standing.objective.mean),
-            number(held.mean),
-            f"{number(held.low)} to {number(held.high)}",
-            f"{standing.p_best:.2f}",
-        )
-    return table
-
-
-def _optimizers(result: Result) -> Table:
-    """What every other optimizer cost and what stood against it."""
-    lost = {loss.arm: loss for loss in result.verdict.lost}
-    table = Table(title="Optimizers", title_justify="left", header_style="bold")
-    table.add_column("optimizer", no_wrap=True)
-    table.add_column("a step", justify="right", no_wrap=True)
-    table.add_column("memory", justify="right", no_wrap=True)
-    table.add_column("why not", ratio=1)
-    for cost in result.verdict.costs:
-        against = "; ".join(lost[cost.arm].reasons) if cost.arm in lost else "recommended"
-        step = f"{cost.step_seconds * 1000:.2g} ms" if cost.step_seconds else ""
-        table.add_row(cost.arm, step, f"{cost.memory / 1e6:.2g} MB", Text(against))
-    return table
-
-
-def _importance(result: Result) -> str:
-    """One line: what mattered in the ranges that were searched."""
-    found = result.verdict.importance
-    if not found:
-        return ""
-    said = [f"{arm}: " + ", ".join(f"{name} {share:.0%}" for name, share in list(shares.items())[:3] if share >= 0.01)
-            for arm, shares in found.items()]  # fmt: skip
-    return f"What mattered, in the ranges that were searched (elsewhere it may be otherwise): {'; '.join(said)}."
+def _mean(records: Sequence[TrialRecord]) -> float:
+    return sum(r.value for r in records if r.value is not None) / len(records)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from optselect.records import TrialRecord
 
-__all__ = ["Listener", "Silent"]
+__all__ = ["Listener", "Outlook", "Silent"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What is known of how long a study will take.
+
+    after: how many trainings follow the search at most. left: seconds left of its time, infinite without a limit.
+    """
+
+    after: int = 0
+    left: Callable[[], float] = lambda: math.inf
 
 
 class Listener(Protocol):
@@ -16,8 +29,8 @@ class Listener(Protocol):
     def say(self, text: str) -> None:
         """A line for the user."""
 
-    def ready(self, description: Mapping[str, Any]) -> None:
-        """The workers have the task; what they say of it."""
+    def ready(self, description: Mapping[str, Any], outlook: Outlook) -> None:
+        """The workers have the task; what they say of it, and how long it will take."""
 
     def stage(self, name: str, done: int, total: int | None) -> None:
         """A stage begins with `done` of `total` trials there already; None where time is the budget."""
@@ -35,7 +48,7 @@ class Silent:
     def say(self, text: str) -> None:
         pass
 
-    def ready(self, description: Mapping[str, Any]) -> None:
+    def ready(self, description: Mapping[str, Any], outlook: Outlook) -> None:
         pass
 
     def stage(self, name: str, done: int, total: int | None) -> None:

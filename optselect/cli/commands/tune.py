@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import signal
+import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -121,6 +123,7 @@ def command(data: str, model: str | None, optimizers: str | None, mlflow: str, a
       optselect tune data.npz --model my_model.py:build --optimizers adam,adamw,sgd
     """
     from optselect import api
+    from optselect.cli.answer import show
     from optselect.cli.board import Board
     from optselect.study.listener import Silent
 
@@ -135,13 +138,23 @@ def command(data: str, model: str | None, optimizers: str | None, mlflow: str, a
             listener=board or Silent(),
             **options,
         )
+    except KeyboardInterrupt:
+        if board:
+            board.close()
+            click.echo(f"{board.interrupted()} The same command goes on from there:\n  {_typed()}", err=True)
+        raise SystemExit(130) from None
     finally:
         if board:
             board.close()
     if board:
-        board.report(result)
+        show(result)
     else:
         click.echo(json.dumps(result.to_dict()))
+
+
+def _typed() -> str:
+    """The command as it was typed, without passwords."""
+    return re.sub(r"(://[^:/@\s]*):[^@\s]+@", r"\1:***@", shlex.join(["optselect", *sys.argv[1:]]))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,87 @@
+"""The answer of a study on standard output: finalists, optimizers, verdict, snippet, where its files are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from optselect.verdict.numbers import number
+
+if TYPE_CHECKING:
+    from optselect.api import Result
+
+__all__ = ["show"]
+
+
+def show(result: Result) -> None:
+    """Print it."""
+    out = Console(highlight=False)
+    out.print(_ranking(result))
+    out.print()
+    out.print(_optimizers(result))
+    if mattered := _importance(result):
+        out.print(mattered, markup=False)
+    out.print()
+    out.print(Panel(Text(result.verdict.text()), title="Verdict", title_align="left"))
+    out.print()
+    out.print("Paste it after your `model = ...`:\n", markup=False)
+    if out.is_terminal:
+        out.print(Syntax(result.snippet, "python", background_color="default", word_wrap=True))
+    else:
+        out.print(result.snippet, markup=False, soft_wrap=True)
+    files = f"{result.directory}/: best.keras (trained, takes raw rows), snippet.py, recommendation.json, study.db"
+    out.print(files, markup=False, soft_wrap=True)
+    if result.dashboard:
+        out.print(f"MLflow: {result.dashboard}", markup=False, soft_wrap=True)
+
+
+def _ranking(result: Result) -> Table:
+    verdict = result.verdict
+    where = "held-out" if verdict.confirmed else "validation"
+    table = Table(title="Finalists on fresh seeds", title_justify="left", header_style="bold")
+    table.add_column("configuration", ratio=1)
+    for column in (verdict.objective, f"{where} {verdict.headline}", "95 % interval", "P(best)"):
+        table.add_column(column, justify="right")
+    for place, standing in enumerate(verdict.ranking):
+        held = standing.held_out
+        said = [str(standing.configuration)]
+        said += ["(Keras's default)"] * (standing.configuration == verdict.baseline)
+        said += ["← recommended"] * (place == verdict.chosen)
+        table.add_row(
+            Text(" ".join(said)),
+            number(standing.objective.mean),
+            number(held.mean),
+            f"{number(held.low)} to {number(held.high)}",
+            f"{standing.p_best:.2f}",
+        )
+    return table
+
+
+def _optimizers(result: Result) -> Table:
+    """What every other optimizer cost and what stood against it."""
+    lost = {loss.arm: loss for loss in result.verdict.lost}
+    table = Table(title="Optimizers", title_justify="left", header_style="bold")
+    table.add_column("optimizer", no_wrap=True)
+    table.add_column("a step", justify="right", no_wrap=True)
+    table.add_column("memory", justify="right", no_wrap=True)
+    table.add_column("why not", ratio=1)
+    for cost in result.verdict.costs:
+        against = "; ".join(lost[cost.arm].reasons) if cost.arm in lost else "recommended"
+        step = f"{cost.step_seconds * 1000:.2g} ms" if cost.step_seconds else ""
+        table.add_row(cost.arm, step, f"{cost.memory / 1e6:.2g} MB", Text(against))
+    return table
+
+
+def _importance(result: Result) -> str:
+    """One line: what mattered in the ranges that were searched."""
+    found = result.verdict.importance
+    if not found:
+        return ""
+    said = [f"{arm}: " + ", ".join(f"{name} {share:.0%}" for name, share in list(shares.items())[:3] if share >= 0.01)
+            for arm, shares in found.items()]  # fmt: skip
+    return f"What mattered, in the ranges that were searched (elsewhere it may be otherwise): {'; '.join(said)}."

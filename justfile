@@ -36,6 +36,10 @@ parity:
 spaces:
     uv run python -c "import sys; from optselect import spaces as s; s.write_yaml(s.default_space(), sys.stdout)" > search_spaces/default.yaml
 
+# build the site into docs/_build, where index.html opens without a server
+docs:
+    uv run --extra dev --extra docs sphinx-build -q -W --keep-going -n docs docs/_build
+
 # write docs/optimizers anew from the rules
 docs-optimizers:
     uv run python -c "from pathlib import Path; from optselect import pages; pages.write(Path('docs/optimizers'))"

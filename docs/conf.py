@@ -40,6 +40,8 @@ python_maximum_signature_line_length = 90
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 
+smartquotes = False  # two hyphens are an option's
+
 html_theme = "furo"
 html_title = "optselect"
 html_static_path = ["_static"]

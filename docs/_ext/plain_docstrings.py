@@ -1,23 +1,24 @@
-"""Docstrings here are plain prose: `name: what it is. other: what that is.` This makes lists of them for the site."""
+"""Docstrings and help are plain prose: `name: what it is. other: what that is.` On the site that becomes lists."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-__all__ = ["parameters", "setup", "structured"]
+__all__ = ["helped", "parameters", "setup", "structured"]
 
 _CODE = re.compile(r"(``.*?``|`[^`]*`)", re.DOTALL)
 
 
 def structured(lines: Sequence[str], names: Sequence[str]) -> list[str]:
-    """reStructuredText of a docstring: paragraphs that describe `names` become lists of fields.
+    """reStructuredText of a docstring: paragraphs that describe `names` become lists.
 
     >>> structured(["a, b: both. c: the last. Raises `ValueError`."], ["a", "b", "c"])
-    [':param a, b: both.', ':param c: the last.', '', 'Raises `ValueError`.', '']
+    ['* **a**, **b**: both.', '* **c**: the last.', '', 'Raises `ValueError`.', '']
     """
     made: list[str] = []
     for paragraph in _paragraphs(lines):
@@ -29,16 +30,33 @@ def structured(lines: Sequence[str], names: Sequence[str]) -> list[str]:
     return made
 
 
+def helped(lines: Sequence[str]) -> list[str]:
+    """reStructuredText of a command's help: lines of commands become a block of code.
+
+    >>> helped(["Words of val_.", "| Example:", "|   optselect studies"])
+    ['Words of val\\\\_.', 'Example:', '', '.. code-block:: text', '', '   optselect studies', '']
+    """
+    made: list[str] = []
+    code = False
+    for line in lines:
+        before, code = code, line.startswith("|  ")
+        if code != before:
+            made += ["", ".. code-block:: text", ""] if code else [""]
+        if code:
+            made.append(f"   {line.removeprefix('|').strip()}")
+        else:
+            made.append(line if line.startswith("..") else _escaped(line.removeprefix("| ")))
+    return [*made, ""]
+
+
 def parameters(thing: Any) -> list[str]:
     """The names that a docstring may describe: a function's parameters, a dataclass's fields, a class's attributes."""
     names: list[str] = []
     if dataclasses.is_dataclass(thing):
         names += [field.name for field in dataclasses.fields(thing)]
     if callable(thing):
-        try:
+        with contextlib.suppress(TypeError, ValueError):
             names += inspect.signature(thing).parameters
-        except (TypeError, ValueError):
-            pass
     return list(dict.fromkeys(names))
 
 
@@ -55,7 +73,7 @@ def _paragraphs(lines: Sequence[str]) -> Iterator[list[str]]:
 
 def _fields(text: str, names: Sequence[str]) -> list[str]:
     known = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-    starts = list(re.finditer(rf"(?:^|(?<=[.;]\s))((?:{known})(?:, (?:{known}))*): ", text)) if known else []
+    starts = list(re.finditer(rf"(?:^|(?<=[.;]\s))((?:{known})(?:, (?:{known}))*):\s", text)) if known else []
     if not starts:
         return text.split("\n")
     made = text[: starts[0].start()].split("\n") if starts[0].start() else []
@@ -64,7 +82,7 @@ def _fields(text: str, names: Sequence[str]) -> list[str]:
     rest = ""
     for start, end in zip(starts, ends, strict=True):
         said, _, raised = " ".join(text[start.end() : end].split()).partition(" Raises ")
-        made.append(f":param {start[1]}: {said}")
+        made.append(f"* {', '.join(f'**{name}**' for name in start[1].split(', '))}: {said}")
         rest = f"Raises {raised}" if raised else rest
     return [*made, "", rest] if rest else made
 
@@ -81,7 +99,16 @@ def _process(app: Any, what: str, name: str, thing: Any, options: Any, lines: li
     lines[:] = structured(lines, parameters(thing))
 
 
+def _help(app: Any, context: Any, lines: list[str]) -> None:
+    lines[:] = helped(lines)
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
+    from optselect.lazy import LazyModule
+
+    LazyModule.__sphinx_mock__ = None  # autodoc asks every name of a module for this, and would load TensorFlow
     app.connect("autodoc-process-docstring", _process)
+    app.connect("sphinx-click-process-description", _help)
+    app.connect("sphinx-click-process-options", _help)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -48,8 +48,8 @@ class Scale(NamedTuple):
     >>> bands = [Band(1.0, 1.0, 10.0), Band(10.0, 100.0, 100.0)]
     >>> for band in bands:
     ...     print(repr(Scale.of(bands).drawn(band)))
-    '●────────┤          '
-    '         ├─────────●'
+    '●─────────┤         '
+    '          ├────────●'
     """
 
     low: float

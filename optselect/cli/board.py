@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from optselect.cli.bands import WIDTH, Band, Scale
 from optselect.configuration import Configuration
 from optselect.records import TrialRecord
 from optselect.study.listener import Outlook
-from optselect.verdict.numbers import number, seconds
+from optselect.verdict.numbers import number, seconds, signed
 
 __all__ = ["Board"]
 
@@ -54,7 +55,7 @@ class Board:
         self._task: Any = None
         self._stage, self._done, self._total = "", 0, 0
         self._arms: dict[str, list[TrialRecord]] = {}
-        self._finalists: dict[Configuration, list[TrialRecord]] = {}
+        self._finalists: dict[Configuration, dict[int, float]] = {}  # the objective by seed
         self._followed = 0  # trainings after the search
         self._ends: deque[float] = deque(maxlen=_LATEST)
         self._said = 0.0
@@ -148,12 +149,19 @@ class Board:
         return table
 
     def _runners(self) -> Table:
-        table = self._table("configuration", "seeds", self._objective, band="over seeds, mean ●")
+        """The first has its mean; the others how they differ from it under the seeds that both have had."""
+        table = self._table("configuration", "seeds", self._objective, band="difference by seed")
         runners = sorted(self._finalists.items(), key=lambda item: (-len(item[1]), self._sign * _mean(item[1])))
-        bands = {who: Band.of([r.value for r in records]) for who, records in runners}
-        scale = Scale.of([band for band in bands.values() if band], falling=self._sign < 0)
-        for who, records in runners[:_ROWS]:
-            table.add_row(str(who), str(len(records)), f"{_mean(records):.4g}", scale.drawn(bands[who]))
+        (first, values), *others = runners
+        differences = {
+            who: [value - values[seed] for seed, value in found.items() if seed in values] for who, found in others
+        }
+        bands = {who: Band.of(found) for who, found in differences.items()}
+        scale = Scale.of([Band(0.0, 0.0, 0.0), *filter(None, bands.values())], falling=self._sign < 0)
+        table.add_row(str(first), str(len(values)), f"{_mean(values):.4g}", scale.drawn(Band(0.0, 0.0, 0.0)))
+        for who, found in others[: _ROWS - 1]:
+            mean = signed(statistics.fmean(differences[who])) if differences[who] else ""
+            table.add_row(str(who), str(len(found)), mean, scale.drawn(bands[who]))
         return table
 
     def _table(self, first: str, *columns: str, band: str) -> Table:
@@ -174,7 +182,7 @@ class Board:
             return
         self._followed += 1
         if record.stage in _RERUNS and record.value is not None:
-            self._finalists.setdefault(record.configuration, []).append(record)
+            self._finalists.setdefault(record.configuration, {})[record.seed] = record.value
 
     def _pace(self, *, short: bool = False) -> str:
         """How fast trials end, and when all will have, at this pace."""
@@ -199,5 +207,5 @@ class Board:
         return min((self._sign * r.value for r in records if r.value is not None), default=math.inf)
 
 
-def _mean(records: Sequence[TrialRecord]) -> float:
-    return sum(r.value for r in records if r.value is not None) / len(records)
+def _mean(values: Mapping[int, float]) -> float:
+    return statistics.fmean(values.values())

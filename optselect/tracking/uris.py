@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from optselect.errors import InvalidValue
 
-__all__ = ["Store", "default_uri"]
+__all__ = ["Store", "default_uri", "masked"]
 
 _HTTP = ("http://", "https://")
 _DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
@@ -42,16 +42,16 @@ class Store(NamedTuple):
 
         Raises `InvalidValue` for a folder of files, which MLflow 3 only reads, and for a database in memory.
         """
-        masked, secrets = _masked(uri)
+        shown, secrets = masked(uri)
         if uri.startswith("sqlite:"):
             path = uri.partition(":///")[2]
             if path and not path.startswith(":memory:"):
                 uri = f"sqlite:///{Path(path).absolute()}"
                 return cls(uri, uri, ())
         elif uri.startswith((*_HTTP, *_DATABASES)) or uri.split(":")[0] == "databricks":
-            return cls(uri, masked, secrets)
+            return cls(uri, shown, secrets)
         raise InvalidValue(
-            f"MLflow: {masked!r} cannot hold a study. Give the address of a server (http://127.0.0.1:5000) or of a "
+            f"MLflow: {shown!r} cannot hold a study. Give the address of a server (http://127.0.0.1:5000) or of a "
             "database (sqlite:///mlflow.db)."
         )
 
@@ -93,7 +93,12 @@ class Store(NamedTuple):
         return line if len(line) <= 300 else line[:297] + "..."
 
 
-def _masked(uri: str) -> tuple[str, tuple[str, ...]]:
+def masked(uri: str) -> tuple[str, tuple[str, ...]]:
+    """An address as people may see it, and what they may not.
+
+    >>> masked("postgresql://ada:s3cr3t@db/optuna")
+    ('postgresql://ada:***@db/optuna', ('s3cr3t',))
+    """
     secrets: list[str] = []
     found = re.match(r"(\w[\w+.\-]*://)([^?]*)@(.*)", uri)
     if found:

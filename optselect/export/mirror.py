@@ -21,8 +21,8 @@ _SHARE = 0.05  # of the time that writing may take
 class Mirror:
     """Keeps a study's arms in a `Database` up to date while they are searched.
 
-    key: of the study, known to no other. name: what the study is called. Whatever happens to the database, nothing is
-    raised: `close` says what is missing, and the next `Mirror` of the same study delivers it.
+    database: None for none. key: of the study, known to no other. name: what the study is called. Whatever happens to
+    the database, nothing is raised: `close` says what is missing, and the next `Mirror` of the same study delivers it.
 
     >>> import tempfile
     >>> url = f"sqlite:///{tempfile.mkdtemp()}/optuna.db"
@@ -36,7 +36,7 @@ class Mirror:
     0.5
     """
 
-    def __init__(self, database: Database, *, key: str, name: str) -> None:
+    def __init__(self, database: Database | None, *, key: str, name: str) -> None:
         self._database, self._key, self._name = database, key, name
         self._studies: Mapping[str, optuna.Study] = {}
         self._thread: threading.Thread | None = None
@@ -47,13 +47,17 @@ class Mirror:
 
     def start(self, studies: Mapping[str, optuna.Study]) -> None:
         """Begin. studies: Optuna studies in memory, which go on growing, by the names of their arms."""
+        if self._database is None:
+            return
         self._studies = dict(studies)
-        self._thread = threading.Thread(target=self._work, name="optselect-storage", daemon=True)
+        self._thread = threading.Thread(
+            target=self._work, args=(self._database,), name="optselect-storage", daemon=True
+        )
         self._thread.start()
 
     def close(self, timeout: float) -> list[str]:
         """Write the rest, for at most `timeout` seconds; warnings for a person, none if all is there."""
-        if self._thread is None:
+        if self._thread is None or self._database is None:
             return []
         self._closing.set()
         self._thread.join(timeout)
@@ -69,31 +73,31 @@ class Mirror:
             "the same command runs again."
         ]
 
-    def where(self) -> str:
+    def where(self) -> str | None:
         """How to look at it."""
-        return f"optuna-dashboard {self._database.store.shown}"
+        return f"optuna-dashboard {self._database.store.shown}" if self._database else None
 
     def _finished(self) -> int:
         trials = (trial for study in self._studies.values() for trial in study.get_trials(deepcopy=False))
         return sum(trial.state.is_finished() for trial in trials)
 
-    def _work(self) -> None:
+    def _work(self, database: Database) -> None:
         pause = _PAUSE
         while not self._closing.is_set():
             began = time.monotonic()
-            well = self._attempt()
+            well = self._attempt(database)
             took = time.monotonic() - began
             pause = max(_PAUSE, took / _SHARE) if well else min(2 * pause, _LONGEST_PAUSE)
             self._closing.wait(pause)
-        if not self._attempt():
-            self._attempt()
+        if not self._attempt(database):
+            self._attempt(database)
         if self._engine is not None:
             self._engine.dispose()
 
-    def _attempt(self) -> bool:
+    def _attempt(self, database: Database) -> bool:
         try:
             anew = self._engine is None
-            self._engine = self._engine or self._database.open()
+            self._engine = self._engine or database.open()
             with self._engine.begin() as connection:
                 # An earlier process may have had the trials in another order, so the first time all are replaced.
                 found = deliver(connection, self._key, self._name, self._studies, anew=anew)
@@ -102,11 +106,8 @@ class Mirror:
             self._delivered = sum(found.values())
         except Exception as error:  # whatever it is, it must not reach the study
             self._engine = None
-            self._trouble = self._why(error)
+            message = database.store.scrub(str(getattr(error, "orig", None) or error))
+            self._trouble = message if isinstance(error, OptselectError) else f"could not be written to ({message})"
             return False
         self._trouble = ""
         return True
-
-    def _why(self, error: Exception) -> str:
-        message = self._database.store.scrub(str(getattr(error, "orig", None) or error))
-        return message if isinstance(error, OptselectError) else f"could not be written to ({message})"

@@ -100,7 +100,7 @@ def test_on_a_terminal(terminal: Callable[..., Terminal], tmp_path: Path) -> Non
     assert re.search(r"best so far: \w+ \(learning_rate", shown)
     shown, last = shown.split("Interrupted.")
     assert max(map(len, re.split(r"[\r\n]", shown))) <= 80
-    done = int(re.search(r"(\d+) finished trials of the study are safe", last)[1])  # type: ignore[index]
+    done = int(re.search(r"(\d+) finished trials? of the study are safe", last)[1])  # type: ignore[index]
     assert f"optselect {shlex.join((*STUDY, '--trials', '5000'))}" in " ".join(last.split())
     assert "Traceback" not in shown
     ledger = (tmp_path / "optselect-studies" / "iris" / "ledger.jsonl").read_text()

@@ -87,7 +87,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """
     known = sorted(known)
     shown = known if len(known) <= 40 else [*known[:40], "..."]
-    near = difflib.get_close_matches(name, known, n=2) or difflib.get_close_matches(
+    near = difflib.get_close_matches(name, known, n=3) or difflib.get_close_matches(
         name.strip().lower(), [k for k in known if k.strip().lower() == name.strip().lower()], n=2
     )
     hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["Configuration", "OptselectError", "Result", "lr_range", "tune"]
+__all__ = ["Configuration", "OptselectError", "Result", "lr_range", "race", "tune"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -13,6 +13,7 @@ _HOMES = {
     "OptselectError": "errors",
     "Result": "api",
     "lr_range": "api",
+    "race": "api",
     "tune": "api",
 }
 

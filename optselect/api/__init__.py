@@ -2,23 +2,31 @@
 
 from optselect.api.compare import Across, compare
 from optselect.api.lr_range import RangeTest, Sweep, lr_range
+from optselect.api.race import RACES, Race, check_film, race
 from optselect.api.replay import Replay, replay
+from optselect.api.report import Report, report
 from optselect.api.result import Result
 from optselect.api.scaling import Scaled, scale
 from optselect.api.studies import STUDIES, studies
 from optselect.api.tune import tune
 
 __all__ = [
+    "RACES",
     "STUDIES",
     "Across",
+    "Race",
     "RangeTest",
     "Replay",
+    "Report",
     "Result",
     "Scaled",
     "Sweep",
+    "check_film",
     "compare",
     "lr_range",
+    "race",
     "replay",
+    "report",
     "scale",
     "studies",
     "tune",

@@ -5,19 +5,22 @@ Another package brings rules by an entry point of the group "optselect.rules" th
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import importlib.metadata
 import pkgutil
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
-from optselect.errors import UnknownName
+from optselect.errors import InvalidValue, UnknownName
 from optselect.rule import Rule
 
 for _found in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_found.name}")
 
-__all__ = ["RULES", "parse"]
+__all__ = ["RULES", "parse", "parse_settings"]
 
 
 def _load_other_packages() -> None:
@@ -61,3 +64,48 @@ def parse(key: str) -> Rule:
         wrappers = sorted(name for name, member in RULES.items() if member.wraps())
         raise UnknownName(f"Rule: {kind.name!r} wraps no other rule, as in {key!r}. Those that do: {wrappers}.")
     return dataclasses.replace(kind(), **{"rule": parse(rest[:-1])})
+
+
+def parse_settings(text: str) -> tuple[Rule, Mapping[str, Any]]:
+    """A rule with some settings, and which of the innermost rule's were given.
+
+    text: a call in Python's grammar, a wrapped rule as the first argument. Raises `UnknownName` or `InvalidValue`.
+
+    >>> parse_settings("sgd(momentum=0.9)")
+    (SGD(learning_rate=0.01, momentum=0.9, nesterov=False), {'momentum': 0.9})
+    >>> rule, given = parse_settings("lookahead(adam(learning_rate=0.01), k=10)")
+    >>> rule.key, rule.k, given
+    ('lookahead(adam)', 10.0, {'learning_rate': 0.01})
+    >>> parse_settings("sgd(momentum=1.5)")
+    Traceback (most recent call last):
+    optselect.errors.InvalidValue: SGD: `momentum` must lie in [0, 1), got 1.5.
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        raise InvalidValue(f"Rule: {text!r} is not a rule with settings, as in 'sgd(momentum=0.9)'.") from None
+    return _called(tree, text)
+
+
+def _called(node: ast.expr, text: str) -> tuple[Rule, Mapping[str, Any]]:
+    call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
+    if not isinstance(call.func, ast.Name) or len(call.args) > 1:
+        raise InvalidValue(f"Rule: {text!r} is not a rule with settings, as in 'lookahead(adam, k=10)'.")
+    kind = Rule.named(call.func.id)
+    values = {str(keyword.arg): _literal(keyword.value, text) for keyword in call.keywords}
+    rule = Rule.from_values(kind.name, values)
+    if not call.args:
+        return rule, values if not kind.wraps() else {}
+    if not kind.wraps():
+        raise InvalidValue(f"Rule: {kind.name!r} wraps no other rule, as in {text!r}; a setting is written NAME=VALUE.")
+    inner, given = _called(call.args[0], text)
+    return dataclasses.replace(rule, **{"rule": inner}), given
+
+
+def _literal(node: ast.expr, text: str) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        if isinstance(node, ast.Name) and node.id in ("true", "false"):
+            return node.id == "true"
+        raise InvalidValue(f"Rule: `{ast.unparse(node)}` in {text!r} is neither a number nor true or false.") from None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import collections
-import importlib
 import json
-import logging
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
+from optselect.cli.quiet import load_tensorflow_quietly
 from optselect.errors import InvalidValue, OptselectError
 from optselect.lazy import LazyModule
 
@@ -69,7 +66,7 @@ def command(
 def _compared(names: tuple[str, ...], *, quiet: bool) -> list[Any]:
     from optselect import parity
 
-    _load_tensorflow_quietly()
+    load_tensorflow_quietly()
     todo = parity.cases(names or None)
     with click.progressbar(todo, label="Comparing", file=sys.stderr, hidden=quiet) as bar:
         return [parity.compare(case) for case in bar]
@@ -80,7 +77,7 @@ def _certified(reference: str, against: str | None, dtype: Any, eager: bool) -> 
 
     path, name = user_code.split_reference(reference)
     user_code.check_function(path, name, InvalidValue)
-    _load_tensorflow_quietly()
+    load_tensorflow_quietly()
     optimizer = user_code.load_object(path, name, InvalidValue)
     try:
         return parity.certify(optimizer, against, dtype=dtype, eager=eager)
@@ -88,20 +85,6 @@ def _certified(reference: str, against: str | None, dtype: Any, eager: bool) -> 
         raise
     except Exception as problem:  # whatever the user's class raises while it is made or steps
         raise InvalidValue(user_code.where_it_failed(path.resolve(), problem)) from problem
-
-
-def _load_tensorflow_quietly() -> None:
-    """TensorFlow greets on the descriptor of standard error, below Python, and warns of every graph it traces."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    kept = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        importlib.import_module("keras")
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _row(comparison: Any) -> dict[str, Any]:

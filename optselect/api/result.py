@@ -101,6 +101,12 @@ class Result:
 
         return replay(self.directory, seeds=seeds, seed=seed, spec=self.spec)
 
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the report once more and say where; see `api.report`. path: `report.html` in `directory` if None."""
+        from optselect.api.report import report
+
+        return report(self.directory, path=path).path
+
     def to_dict(self) -> dict[str, Any]:
         """JSON types only: what `recommendation.json` holds."""
         return {

@@ -11,6 +11,7 @@ from typing import Any
 
 from optselect.api.closing import Closing, fresh_seeds, trainings
 from optselect.api.opening import Opening
+from optselect.api.report import report
 from optselect.api.result import Result, snippet
 from optselect.api.settings import Settings
 from optselect.configuration import BASELINE
@@ -18,6 +19,7 @@ from optselect.executors import LocalExecutor
 from optselect.export import export
 from optselect.ledger import Ledger
 from optselect.records import StudyRecord, TrialRecord
+from optselect.report.environment import environment
 from optselect.rules import parse
 from optselect.spaces import Space
 from optselect.study import ranging
@@ -146,7 +148,7 @@ class Session:
 
     def _describe(self) -> dict[str, Any]:
         """Start the workers, hear what they say of the task, and only then begin the ledger."""
-        description = self._workers_started()
+        description = {**self._workers_started(), "environment": environment()}
         self.ledger.append("study", self.record.to_dict())
         self.ledger.append("task", {"description": description})
         return description
@@ -237,7 +239,16 @@ class Session:
             "p_best": result.verdict.recommended.p_best,
             "gain_over_default": 0.0 if gain is None else gain.mean,
         }
-        tracker.finish(summary, {p.name: p for p in (recommendation, code)})
+        self._report()
+        files = (recommendation, code, self.directory / "report.html")
+        tracker.finish(summary, {p.name: p for p in files if p.exists()})
+
+    def _report(self) -> None:
+        """The page for people. Whatever is wrong with it, the study is done and stands."""
+        try:
+            report(self.directory.absolute())
+        except Exception as error:
+            self.listener.say(f"Warning: the report was not written: {error or type(error).__name__}")
 
     def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
         for entry in self.ledger.entries:

@@ -1,0 +1,139 @@
+"""What a study left in its folder, as the report reads it: the ledger, and the answer if there is one."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from optselect.ledger import read
+from optselect.records import TrialRecord
+from optselect.study import range_test
+from optselect.trainer.jobs import ProbeRun
+
+__all__ = ["Evidence", "Row", "gather"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A trial as pictures and table see it: its record, its optimizer and its learning rate."""
+
+    record: TrialRecord
+    optimizer: str
+    rate: float
+
+    @property
+    def value(self) -> float:
+        """The objective, NaN unless the trial is complete."""
+        whole = self.record.outcome == "complete" and self.record.value is not None
+        return float(self.record.value or 0.0) if whole else math.nan
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """All that there is to tell of a study.
+
+    started, task: what the ledger says of its beginning and of its task, {} where that is not there yet. rows: every
+    trial, by number. answer: what `recommendation.json` holds, None without one. probes: by optimizer what its range
+    test measured (`ProbeRun`) and what that says (`Reading`). eliminated: as in `Eliminated`. trials: how many were
+    asked for, None where time was the budget. failures: of the trainings with plain `model.fit`, by their kind.
+    """
+
+    name: str
+    folder: Path
+    started: Mapping[str, Any]
+    task: Mapping[str, Any]
+    rows: Sequence[Row]
+    answer: Mapping[str, Any] | None
+    probes: Mapping[str, Mapping[str, Any]]
+    eliminated: Sequence[Mapping[str, Any]]
+    trials: int | None
+    failures: Mapping[str, str]
+
+    @property
+    def verdict(self) -> Mapping[str, Any] | None:
+        """As `Verdict.to_dict` gives it."""
+        return self.answer["verdict"] if self.answer else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the verdict is of all trials that there are."""
+        return self.verdict is not None and sum(self.verdict["runs"].values()) == len(self.rows)
+
+    @property
+    def objective(self) -> str:
+        """The name of what is optimised."""
+        return str(self.task.get("objective", "val_loss")).rpartition(":")[2]
+
+    @property
+    def minimize(self) -> bool:
+        """Whether a smaller objective is better."""
+        return not self.task.get("objective_maximize", False)
+
+    def best(self, values: Iterable[float]) -> float:
+        """The best of some objectives; NaN if none is a number."""
+        found = [value for value in values if not math.isnan(value)]
+        return (min if self.minimize else max)(found, default=math.nan)
+
+    @functools.cached_property
+    def search(self) -> list[Row]:
+        """The trials of the search."""
+        return [row for row in self.rows if row.record.stage == "search"]
+
+    @functools.cached_property
+    def optimizers(self) -> list[str]:
+        """All of them, the best in the search first: their places are their colours, in every picture."""
+        values: dict[str, list[float]] = {arm: [] for arm in self.probes}
+        for row in self.rows:
+            values.setdefault(row.optimizer, []).append(row.value if row.record.stage == "search" else math.nan)
+        sign = 1 if self.minimize else -1
+        best = {arm: self.best(found) for arm, found in values.items()}
+        return sorted(best, key=lambda arm: (math.isnan(best[arm]), sign * best[arm], arm))
+
+    def of(self, optimizer: str) -> list[Row]:
+        """The trials of the search with an optimizer."""
+        return [row for row in self.search if row.optimizer == optimizer]
+
+    def reruns(self, configuration: Mapping[str, Any], *stages: str) -> list[Row]:
+        """The trainings of a configuration, as its `to_dict`, in some stages."""
+        rows = [row for row in self.rows if row.record.stage in stages]
+        return [row for row in rows if row.record.configuration.to_dict() == configuration]
+
+
+def gather(folder: Path) -> Evidence:
+    """Read what there is. Raises `UnknownName` without a ledger, `StudyConflict` if it is damaged."""
+    entries = read(folder / "ledger.jsonl")
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        kinds.setdefault(entry.pop("kind"), []).append(entry)
+    path = folder / "recommendation.json"
+    answer = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    started = next(iter(kinds.get("study", [])), {})
+    task = next(iter(kinds.get("task", [])), {})
+    records = sorted((TrialRecord.from_dict(e) for e in kinds.get("trial", [])), key=lambda r: r.number)
+    return Evidence(
+        name=started.get("name", folder.name),
+        folder=folder,
+        started=started,
+        task=task.get("description", {}),
+        rows=[_row(record) for record in records],
+        answer=answer,
+        probes={e["arm"]: _probe(e["run"]) for e in kinds.get("probe", [])},
+        eliminated=kinds.get("eliminated", []),
+        trials=kinds["share"][-1]["trials"] if "share" in kinds else None,
+        failures={kind: kinds[kind][-1]["error"] for kind in ("check", "refit") if kinds.get(kind)},
+    )
+
+
+def _row(record: TrialRecord) -> Row:
+    rule = record.configuration.rule
+    return Row(record, rule.key, float(rule.base.values()["learning_rate"]))
+
+
+def _probe(run: Mapping[str, Any]) -> dict[str, Any]:
+    measured = ProbeRun(**{**run, "rates": tuple(run["rates"])})
+    return dataclasses.asdict(measured) | dataclasses.asdict(range_test.read(measured))

@@ -1,0 +1,89 @@
+"""The report as one HTML file that asks nothing of any network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from optselect.report import drawing, palette, telling
+from optselect.report.evidence import Evidence
+from optselect.report.pictures import Picture, pictures
+from optselect.report.table import table
+
+__all__ = ["render", "write"]
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    found = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["mark"] = lambda place: drawing.marks(palette.mark(place))
+    return found
+
+
+def render(evidence: Evidence, drawn: Sequence[Picture] | None = None) -> str:
+    """The whole page. Everything that comes from data is escaped; scripts and styles run by their digests alone.
+
+    drawn: its pictures, if they are there already.
+    """
+    templates = _templates()
+    sources = templates.loader.get_source  # type: ignore[union-attr]
+    style = sources(templates, "report.css")[0] + palette.styles(len(evidence.optimizers))
+    script = sources(templates, "report.js")[0]
+    rows = table(evidence)
+    return templates.get_template("report.html").render(
+        evidence=evidence,
+        verdict=evidence.verdict,
+        answer=evidence.answer,
+        policy=_policy(style, script),
+        style=Markup(style),  # noqa: S704  our own, checked by its digest
+        script=Markup(script),  # noqa: S704
+        tiles=list(telling.tiles(evidence)),
+        settings=telling.settings(evidence.answer["configuration"]) if evidence.answer else [],
+        warnings=telling.warnings(evidence),
+        pictures=pictures(evidence) if drawn is None else drawn,
+        arms=telling.arms(evidence),
+        table=rows,
+        data=rows.data(evidence.optimizers),
+        how=telling.how(evidence),
+        command=telling.command(evidence),
+    )
+
+
+def write(evidence: Evidence, path: Path) -> tuple[str, list[Picture]]:
+    """Write the page so that no half of it is ever there; give it and its pictures."""
+    drawn = pictures(evidence)
+    page = render(evidence, drawn)
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(page, encoding="utf-8")
+    os.replace(aside, path)  # noqa: PTH105
+    return page, drawn
+
+
+def _policy(style: str, script: str) -> str:
+    """What the page may do: our style and our script, no other, and no word to anybody."""
+    allowed: Mapping[str, str] = {
+        "default-src": "'none'",
+        "style-src": _digest(style),
+        "script-src": _digest(script),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "require-trusted-types-for": "'script'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in allowed.items())
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,136 @@
+"""Learning curves of the finalists over their fresh seeds, and the learning rate that each had."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+
+from optselect.report.drawing import Frame, Scale, grouped, path, svg
+from optselect.report.evidence import Evidence
+from optselect.report.pictures import Drawn
+from optselect.verdict.numbers import number
+
+TITLE = "How the finalists learn"
+PLACE = 20
+READING = (
+    "The line is the median over fresh seeds and the band reaches from the lowest to the highest seed; where bands "
+    "overlap, one training cannot tell the two apart. Below it is the learning rate of the same epoch."
+)
+_DASHES = ("solid", "dashed", "dotted")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Learner:
+    """A finalist: curves and rates of shape (seeds, epochs), the runs that broke down aside."""
+
+    label: str
+    optimizer: str
+    curves: np.ndarray
+    rates: np.ndarray
+    broken: int
+
+    @property
+    def middle(self) -> np.ndarray:
+        """The median over seeds, of each epoch."""
+        return np.asarray(np.median(self.curves, axis=0))
+
+
+def draw(evidence: Evidence) -> Drawn | str:
+    """The objective by epoch, and below it the learning rate."""
+    if evidence.verdict is None:
+        return "There are no finalists yet: they come from the race on fresh seeds."
+    every = [_learner(evidence, standing) for standing in evidence.verdict["ranking"]]
+    first = every[evidence.verdict["chosen"]]
+    found = [learner for learner in every if learner is not None]
+    if first is None:
+        return "The recommended configuration has no whole training on fresh seeds with a curve."
+    frame = Frame(high=260)
+    epochs = max(learner.curves.shape[1] for learner in found)
+    x = frame.across([1, epochs], log=False)
+    values = [float(v) for learner in found for v in learner.curves.ravel()]
+    near = [float(v) for learner in (first, found[-1]) for v in learner.curves.ravel()]  # one that raves is cut off
+    y = frame.up(near, worse="high" if evidence.minimize else "low")
+    below = Frame(high=150, top=26)
+    rate = below.up([float(v) for learner in found for v in learner.rates.ravel() if v > 0])
+    above = [frame.axes(x, y, below="epoch", beside=evidence.objective)]
+    under = [below.axes(x, rate, below="epoch", beside="learning rate")]
+    for place, learner in reversed(list(enumerate(found))):
+        kind = f"arm a{evidence.optimizers.index(learner.optimizer)} {_DASHES[place % 3]}"
+        above.append(grouped([_band(learner, x, y), _line(learner.middle, x, y, learner.label)], kind))
+        under.append(grouped([_line(np.median(learner.rates, axis=0), x, rate, learner.label)], kind))
+    beyond = " What lies beyond the picture is drawn at its edge." if y.beyond(values) else ""
+    return Drawn(
+        svg=svg(above, high=frame.high) + svg(under, high=below.high),
+        caption=_caption(evidence, first, found) + beyond,
+        key=[(_swatch(evidence, learner, place), learner.label) for place, learner in enumerate(found)],
+        header=("configuration", "seeds", f"{evidence.objective} at the end, median", "lowest", "highest"),
+        rows=[
+            (f.label, str(len(f.curves)), *(number(float(v)) for v in (f.middle[-1], f.curves[:, -1].min(),
+                                                                       f.curves[:, -1].max())))
+            for f in found
+        ],
+    )  # fmt: skip
+
+
+def _learner(evidence: Evidence, standing: dict[str, object]) -> _Learner | None:
+    rows = evidence.reruns(standing["configuration"], "race", "confirm")  # type: ignore[arg-type]
+    whole = [r for r in rows if not math.isnan(r.value) and r.record.curves.get(evidence.objective)]
+    if not whole:
+        return None
+    curves, rates = ([r.record.curves.get(name, []) for r in whole] for name in (evidence.objective, "learning_rate"))
+    epochs = min(map(len, curves))
+    label = str(standing["label"])
+    return _Learner(
+        label=label + (" (default)" if standing["gain"] is None else ""),
+        optimizer=whole[0].optimizer,
+        curves=np.array([curve[:epochs] for curve in curves]),
+        rates=np.array([curve[:epochs] for curve in rates if len(curve) >= epochs]).reshape(-1, epochs),
+        broken=len(rows) - len(whole),
+    )
+
+
+def _band(learner: _Learner, x: Scale, y: Scale) -> Markup:
+    low, high = learner.curves.min(axis=0), learner.curves.max(axis=0)
+    edge = [(x(k), y(float(v))) for k, v in enumerate(low, start=1)]
+    back = [(x(k), y(float(v))) for k, v in enumerate(high, start=1)][::-1]
+    return path([*edge, *back], "band")
+
+
+def _line(values: Sequence[float] | np.ndarray, x: Scale, y: Scale, said: str) -> Markup:
+    at = [(x(k), y(float(v))) for k, v in enumerate(values, start=1) if math.isfinite(v)]
+    return path(at, said=said)
+
+
+def _swatch(evidence: Evidence, learner: _Learner, place: int) -> Markup:
+    place_of = evidence.optimizers.index(learner.optimizer)
+    return Markup(
+        '<svg class="key long" viewBox="0 0 30 12" aria-hidden="true"><g class="arm a{} {}">{}</g></svg>'
+    ).format(place_of, _DASHES[place % 3], path([(1, 6), (29, 6)]))
+
+
+def _caption(evidence: Evidence, first: _Learner, found: Sequence[_Learner]) -> str:
+    ends = first.curves[:, -1]
+    said = (
+        f"{first.label} ends at {evidence.objective} {number(float(first.middle[-1]))} in the median of {len(ends)} "
+        f"seeds ({number(float(ends.min()))} to {number(float(ends.max()))})"
+    )
+    default = next((f for f in found if f.label.endswith("(default)") and f is not first), None)
+    if default is not None:
+        goal = default.middle[-1]
+        there = np.flatnonzero(first.middle <= goal if evidence.minimize else first.middle >= goal)
+        said += (
+            f" and is where Keras's default ends ({number(float(goal))}) after epoch {there[0] + 1} of "
+            f"{default.curves.shape[1]}"
+            if len(there)
+            else f" and does not get where Keras's default ends ({number(float(goal))})"
+        )
+    late = first.middle[-1] - first.middle[max(0, int(0.8 * len(first.middle)) - 1)]
+    gained = (-late if evidence.minimize else late) > 0.02 * abs(first.middle[0] - first.middle[-1])
+    said += "; it was still improving at the end" if gained else "; it had levelled off by the end"
+    if broken := sum(f.broken for f in found):
+        said += f"; {broken} trainings that broke down are left out"
+    return said + "."

@@ -5,7 +5,6 @@ from optselect.api.lr_range import RangeTest, Sweep, lr_range
 from optselect.api.race import RACES, Race, check_film, race
 from optselect.api.replay import Replay, replay
 from optselect.api.report import Report, report
-from optselect.api.report import Report, report
 from optselect.api.result import Result
 from optselect.api.scaling import Scaled, scale
 from optselect.api.studies import STUDIES, studies
@@ -19,7 +18,6 @@ __all__ = [
     "RangeTest",
     "Replay",
     "Report",
-    "Report",
     "Result",
     "Scaled",
     "Sweep",
@@ -28,7 +26,6 @@ __all__ = [
     "lr_range",
     "race",
     "replay",
-    "report",
     "report",
     "scale",
     "studies",

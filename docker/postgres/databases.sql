@@ -1,0 +1,11 @@
+-- Run once by psql, as a superuser, on a new server: a database and a role each for MLflow and for Optuna.
+-- In one database they would break each other: both keep their schema's version in a table `alembic_version`.
+\getenv password POSTGRES_PASSWORD
+
+CREATE ROLE mlflow LOGIN PASSWORD :'password';
+CREATE DATABASE mlflow OWNER mlflow;
+REVOKE ALL ON DATABASE mlflow FROM PUBLIC;
+
+CREATE ROLE optuna LOGIN PASSWORD :'password';
+CREATE DATABASE optuna OWNER optuna;
+REVOKE ALL ON DATABASE optuna FROM PUBLIC;

@@ -84,7 +84,7 @@ class Scale:
         words = f"{outside} values lie" if outside > 1 else "One value lies"
         return f" {words} beyond the picture, drawn at its edge." if outside else ""
 
-    def ticks(self, most: int = 5) -> list[float]:
+    def ticks(self, most: int = 6) -> list[float]:
         """Round values within, at most so many."""
         found = _decades(self.low, self.high) if self.log else []
         if len(found) < 3:

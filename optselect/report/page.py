@@ -12,7 +12,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from optselect.report import drawing, palette, telling
+from optselect.report import drawing, headline, palette, telling
 from optselect.report.evidence import Evidence
 from optselect.report.pictures import Picture, pictures
 from optselect.report.table import table
@@ -50,8 +50,9 @@ def render(evidence: Evidence, drawn: Sequence[Picture] | None = None) -> str:
         policy=_policy(style, script),
         style=Markup(style),  # noqa: S704  our own, checked by its digest
         script=Markup(script),  # noqa: S704
-        tiles=list(telling.tiles(evidence)),
-        settings=telling.settings(evidence.answer["configuration"]) if evidence.answer else [],
+        tiles=list(headline.tiles(evidence)),
+        finalists=headline.finalists(evidence),
+        settings=headline.settings(evidence.answer["configuration"]) if evidence.answer else [],
         warnings=telling.warnings(evidence),
         pictures=pictures(evidence) if drawn is None else drawn,
         arms=telling.arms(evidence),

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -14,10 +14,9 @@ from optselect.configuration import Configuration
 from optselect.errors import OptselectError
 from optselect.report.evidence import Evidence
 from optselect.spaces import load_space
-from optselect.verdict.numbers import number, seconds, signed
-from optselect.verdict.statistics import Comparison
+from optselect.verdict.numbers import number
 
-__all__ = ["Arm", "Tile", "arms", "command", "how", "settings", "tiles", "warnings"]
+__all__ = ["Arm", "arms", "command", "how", "warnings"]
 
 _STAGES = {
     "search": "in the search",
@@ -25,88 +24,6 @@ _STAGES = {
     "confirm": "to confirm",
     "basin": "at other learning rates",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Tile:
-    """A number that matters: what it is, the number, what stands under it."""
-
-    name: str
-    value: str
-    under: str
-
-
-def tiles(evidence: Evidence) -> Iterator[Tile]:
-    """The headline metric, the chance to be the best, the gain over the default, the price."""
-    v = evidence.verdict
-    if v is None:
-        values = [row.value for row in evidence.search]
-        yield Tile("trials so far", str(len(evidence.search)), f"of {evidence.trials}" if evidence.trials else "")
-        best = evidence.best(values)
-        yield Tile(f"best {evidence.objective}", "none yet" if math.isnan(best) else number(best), "one seed")
-        return
-    best, name = v["recommended"], v["headline"].replace("_", " ")
-    held = best["held_out"]
-    where = "held-out" if v["confirmed"] else "validation"
-    yield Tile(f"{name}, {where} data", _number(held["mean"]), f"{_span(held, 1.0)}, {held['seeds']} seeds")
-    if len(v["ranking"]) > 1 and best["p_best"] is not None:
-        top = max(v["ranking"], key=lambda s: s["p_best"] or 0.0)
-        width = f"{100 * best['regret']:.2g} points" if v["share"] else number(best["regret"])
-        who = "Keras's default" if top["gain"] is None else top["label"].split(" (")[0]
-        ahead = f"{who} has {top['p_best']:.2f}; not taking it costs {width} on average"
-        under = f"the best of the {len(v['ranking'])} confirmed" if top["p_best"] == best["p_best"] else ahead
-        yield Tile("P(best)", f"{best['p_best']:.2f}", under)
-    yield from _against_default(v)
-    yield Tile("trainings", str(len(evidence.rows)), f"{seconds(v['seconds'])} of training in all")
-
-
-def _against_default(v: Mapping[str, Any]) -> Iterator[Tile]:
-    gain, factor = v["recommended"]["gain"], 100.0 if v["share"] else 1.0
-    if gain is None:
-        rival = next((s for s in v["ranking"] if s["gain"] is not None and s["gain"]["mean"] is not None), None)
-        under = f"{rival['label'].split(' (')[0]} beside it: {_gain(v, rival['gain'], factor)}" if rival else ""
-        yield Tile("against Keras's default", "it is the default", under)
-    elif gain["mean"] is not None:
-        default = next(s for s in v["ranking"] if s["gain"] is None)
-        word = Comparison(**default["versus"]).word if default["versus"] else ""
-        yield Tile("against Keras's default", _gain(v, gain, factor), f"{_span(gain, _sign(v) * factor)}: {word}")
-
-
-def _sign(v: Mapping[str, Any]) -> int:
-    """Differences are told in the metric's own direction, as the paragraph tells them."""
-    return 1 if v["maximize"] else -1
-
-
-def _gain(v: Mapping[str, Any], gain: Mapping[str, Any], factor: float) -> str:
-    return signed(_sign(v) * factor * gain["mean"], 2 if factor > 1 else None) + (" points" if factor > 1 else "")
-
-
-def _span(held: Mapping[str, Any], factor: float) -> str:
-    if held["low"] is None:
-        return "no interval"
-    low, high = sorted((factor * held["low"], factor * held["high"]))
-    if factor == 1.0 and held["low"] >= 0:
-        return f"95 % interval {number(low)} to {number(high)}"
-    digits = 2 if abs(factor) > 1 else None
-    return f"{signed(low, digits)} to {signed(high, digits)}"
-
-
-def _number(value: float | None) -> str:
-    return "none" if value is None else number(value)
-
-
-def settings(configuration: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """A configuration, setting by setting; what is at its default is left out."""
-    made = Configuration.from_dict(configuration)
-    names = [type(part).__name__ for part in made.rule.parts]
-    found = [("optimizer", "(".join(names) + ")" * (len(names) - 1))]
-    if made.schedule.key != "constant":
-        found.append(("schedule", made.schedule.key))
-    if made.clipping.name != "none":
-        found.append(("clipping", made.clipping.name))
-    changed = {k: f"{v:.4g}" if isinstance(v, float) else str(v).lower() for k, v in made.changed().items()}
-    return [*found, *((k.replace("schedule_", "schedule: "), v) for k, v in changed.items()),
-            ("batch_size", str(made.batch_size))]  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from optselect.verdict.numbers import number
 TITLE = "What it costs to miss the learning rate"
 PLACE = 40
 READING = (
-    "Each mark is a training of the recommended configuration at another learning rate, all under the same seeds, the "
+    "Each mark is a training of the recommended configuration at another learning rate, a thin line a seed, the strong "
     "line their mean; a wide flat valley forgives, × broke down. The upright line is the recommended rate."
 )
 
@@ -41,10 +41,15 @@ def draw(evidence: Evidence) -> Drawn | str:
     every = [(x(rate), y(v)) for rate, values in by_rate.items() for v in values if not math.isnan(v)]
     broken = [(x(rate), frame.top + 6) for rate, values in by_rate.items() if any(map(math.isnan, values))]
     middle = [(x(rate), y(mean)) for rate, mean in means.items() if not math.isnan(mean)]
+    threads = [
+        path([(x(row.rate), y(row.value)) for row in own if not math.isnan(row.value)], "thread")
+        for seed in sorted(seeds)
+        if (own := sorted((r for r in [*itself, *moved] if r.record.seed == seed), key=lambda row: row.rate))
+    ]
     parts = [
         frame.axes(x, y, below="learning rate", beside=evidence.objective),
         *(line(x(row.rate), frame.top, x(row.rate), frame.high - frame.bottom, "chosen") for row in itself[:1]),
-        grouped([path(middle), points(every, mark(place))], f"arm a{place}"),
+        grouped([*threads, path(middle), points(every, mark(place))], f"arm a{place}"),
         points(broken, "cross", kind="bad", said="broke down"),
     ]
     return Drawn(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -20,7 +21,6 @@ READING = (
     "The line is the median over fresh seeds and the band reaches from the lowest to the highest seed; where bands "
     "overlap, one training cannot tell the two apart. Below it is the learning rate of the same epoch."
 )
-_DASHES = ("solid", "dashed", "dotted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +29,7 @@ class _Learner:
 
     label: str
     optimizer: str
+    style: str
     curves: np.ndarray
     rates: np.ndarray
     broken: int
@@ -43,8 +44,9 @@ def draw(evidence: Evidence) -> Drawn | str:
     """The objective by epoch, and below it the learning rate."""
     if evidence.verdict is None:
         return "There are no finalists yet: they come from the race on fresh seeds."
-    every = [_learner(evidence, standing) for standing in evidence.verdict["ranking"]]
-    first = every[evidence.verdict["chosen"]]
+    chosen = evidence.verdict["chosen"]
+    every = [_learner(evidence, standing, i == chosen) for i, standing in enumerate(evidence.verdict["ranking"])]
+    first = every[chosen]
     found = [learner for learner in every if learner is not None]
     if first is None:
         return "The recommended configuration has no whole training on fresh seeds with a curve."
@@ -58,15 +60,15 @@ def draw(evidence: Evidence) -> Drawn | str:
     rate = below.up([float(v) for learner in found for v in learner.rates.ravel() if v > 0])
     above = [frame.axes(x, y, below="epoch", beside=evidence.objective)]
     under = [below.axes(x, rate, below="epoch", beside="learning rate")]
-    for place, learner in reversed(list(enumerate(found))):
-        kind = f"arm a{evidence.optimizers.index(learner.optimizer)} {_DASHES[place % 3]}"
+    for learner in reversed(found):
+        kind = f"arm a{evidence.optimizers.index(learner.optimizer)} {learner.style}"
         above.append(grouped([_band(learner, x, y), _line(learner.middle, x, y, learner.label)], kind))
         under.append(grouped([_line(np.median(learner.rates, axis=0), x, rate, learner.label)], kind))
     beyond = " What lies beyond the picture is drawn at its edge." if y.beyond(values) else ""
     return Drawn(
         svg=svg(above, high=frame.high) + svg(under, high=below.high),
         caption=_caption(evidence, first, found) + beyond,
-        key=[(_swatch(evidence, learner, place), learner.label) for place, learner in enumerate(found)],
+        key=[(_swatch(evidence, learner), learner.label) for learner in found],
         header=("configuration", "seeds", f"{evidence.objective} at the end, median", "lowest", "highest"),
         rows=[
             (f.label, str(len(f.curves)), *(number(float(v)) for v in (f.middle[-1], f.curves[:, -1].min(),
@@ -76,16 +78,17 @@ def draw(evidence: Evidence) -> Drawn | str:
     )  # fmt: skip
 
 
-def _learner(evidence: Evidence, standing: dict[str, object]) -> _Learner | None:
-    rows = evidence.reruns(standing["configuration"], "race", "confirm")  # type: ignore[arg-type]
+def _learner(evidence: Evidence, standing: Mapping[str, Any], chosen: bool) -> _Learner | None:
+    rows = evidence.reruns(standing["configuration"], "race", "confirm")
     whole = [r for r in rows if not math.isnan(r.value) and r.record.curves.get(evidence.objective)]
     if not whole:
         return None
     curves, rates = ([r.record.curves.get(name, []) for r in whole] for name in (evidence.objective, "learning_rate"))
     epochs = min(map(len, curves))
-    label = str(standing["label"])
+    default = standing["gain"] is None
     return _Learner(
-        label=label + (" (default)" if standing["gain"] is None else ""),
+        label=standing["label"] + " (default)" * default,
+        style="solid" if chosen else "dotted" if default else "dashed",
         optimizer=whole[0].optimizer,
         curves=np.array([curve[:epochs] for curve in curves]),
         rates=np.array([curve[:epochs] for curve in rates if len(curve) >= epochs]).reshape(-1, epochs),
@@ -105,11 +108,10 @@ def _line(values: Sequence[float] | np.ndarray, x: Scale, y: Scale, said: str) -
     return path(at, said=said)
 
 
-def _swatch(evidence: Evidence, learner: _Learner, place: int) -> Markup:
-    place_of = evidence.optimizers.index(learner.optimizer)
+def _swatch(evidence: Evidence, learner: _Learner) -> Markup:
     return Markup(
         '<svg class="key long" viewBox="0 0 30 12" aria-hidden="true"><g class="arm a{} {}">{}</g></svg>'
-    ).format(place_of, _DASHES[place % 3], path([(1, 6), (29, 6)]))
+    ).format(evidence.optimizers.index(learner.optimizer), learner.style, path([(1, 6), (29, 6)]))
 
 
 def _caption(evidence: Evidence, first: _Learner, found: Sequence[_Learner]) -> str:

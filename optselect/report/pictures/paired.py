@@ -11,10 +11,10 @@ from markupsafe import Markup
 
 from optselect.report.drawing import Frame, fitted, grouped, line, points, rect, svg, text, tick
 from optselect.report.evidence import Evidence
+from optselect.report.headline import better
 from optselect.report.palette import mark
 from optselect.report.pictures import Drawn
 from optselect.verdict.numbers import number, signed
-from optselect.verdict.statistics import Comparison
 
 TITLE = "Who beats whom, seed by seed"
 PLACE = 70
@@ -88,7 +88,7 @@ def _pairs(evidence: Evidence, verdict: Mapping[str, Any]) -> Iterator[_Pair]:
         place = next(evidence.optimizers.index(r.optimizer) for r in evidence.reruns(first, "race", "confirm"))
         against = "Keras's default Adam" if other == default else ranking[other]["label"]
         who = "Keras's default Adam" if one == default else ranking[one]["label"]
-        yield _Pair(who, against, place, values, told, Comparison(**odds).word if odds else "")
+        yield _Pair(who, against, place, values, told, better(odds) if odds else "")
 
 
 def _row(pair: _Pair, x: Any, factor: float, top: float) -> Markup:
@@ -97,11 +97,11 @@ def _row(pair: _Pair, x: Any, factor: float, top: float) -> Markup:
     mean = points([(x(factor * pair.told["mean"]), middle)], "bar", kind="mean")
     told = [line(x(factor * low), middle, x(factor * high), middle, "interval")] if low is not None else []
     at = _stacked([x(factor * v) for v in pair.values], middle)
-    against = f"{pair.word} against {pair.against}".strip()
+    word = f": {pair.word}" * bool(pair.word)
     return Markup("").join(
         [
             text(14, top + 16, fitted(pair.who, 450, 7.6), kind="tick halo strong"),
-            text(14, top + 31, fitted(against, 450, 7.4), kind="tick halo"),
+            text(14, top + 31, fitted(f"against {pair.against}", 450 - 7.4 * len(word), 7.4) + word, kind="tick halo"),
             grouped([*told, points(at, mark(pair.place), kind="seed"), mean], f"arm a{pair.place}"),
         ]
     )

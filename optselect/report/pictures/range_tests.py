@@ -21,7 +21,7 @@ READING = (
     "Each point is a short training from the same start at one learning rate: the validation loss after it; dashed is "
     "the loss before any step, × a rate that diverged, and the shaded range is where the search looked first."
 )
-_FRAME = Frame(wide=300, high=190, left=50, right=10, top=40, bottom=34)
+_FRAME = Frame(wide=300, high=204, left=50, right=10, top=40, bottom=46)
 
 
 def draw(evidence: Evidence) -> Drawn | str:

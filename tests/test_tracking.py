@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.server
 import math
 import os
@@ -30,7 +31,7 @@ from optselect.errors import InvalidValue
 from optselect.records import Outcome, StudyRecord, TrialRecord
 from optselect.rules import RULES
 from optselect.schedules import SCHEDULES
-from optselect.tracking import MlflowTracker, NullTracker, Tracker, default_uri, layout
+from optselect.tracking import Ending, MlflowTracker, NullTracker, Tracker, default_uri, layout
 from optselect.tracking.uris import Store
 
 STUDY = StudyRecord(
@@ -38,6 +39,7 @@ STUDY = StudyRecord(
     fingerprint={"data": "1f2e3d", "objective": "val_loss"},
     description={"rows": 150, "learning rates": [1, 2], "model": "mlp"},
 )
+ENDING = Ending(summary={"note": "Take **it**.", "winner": "it", "p_best": 0.9, "gap": math.nan}, artifacts={})
 WEEK = 60.0  # seconds: longer than anything here takes
 
 
@@ -96,7 +98,9 @@ def runs(uri: str) -> tuple[Any, dict[int, Any]]:
     parents = [run for run in found if run.data.tags["optselect.kind"] == "study"]
     trials = [run for run in found if run.data.tags["optselect.kind"] == "trial"]
     assert len(parents) == 1
-    assert {run.data.tags["mlflow.parentRunId"] for run in trials} <= {parents[0].info.run_id}
+    arms = {run.info.run_id: run for run in found if run.data.tags["optselect.kind"] == "arm"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in arms.values()} <= {parents[0].info.run_id}
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} <= arms.keys()
     counts = Counter(int(run.data.tags["optselect.number"]) for run in trials)
     assert set(counts.values()) <= {1}, counts
     return parents[0], {int(run.data.tags["optselect.number"]): run for run in trials}
@@ -110,7 +114,7 @@ def deliver(
     mirror.start(STUDY, resumed=resumed or [])
     for each in records:
         mirror.trial(each)
-    mirror.finish({"note": "Take **it**.", "winner": "it", "p_best": 0.9}, {})
+    mirror.finish(ENDING)
     return mirror.close(WEEK)
 
 
@@ -129,10 +133,8 @@ def test_a_study_reads_back(uri, tmp_path):
         record(4),
     ):
         mirror.trial(each)
-    mirror.finish(
-        {"note": "Take **it**.", "winner": "it", "p_best": 0.9, "gap": math.nan},
-        {"recommendation.json": tmp_path / "recommendation.json", "gone.txt": tmp_path / "gone.txt"},
-    )
+    files = {"recommendation.json": tmp_path / "recommendation.json", "gone.txt": tmp_path / "gone.txt"}
+    mirror.finish(dataclasses.replace(ENDING, artifacts=files))
     assert mirror.close(WEEK) == []
     parent, trials = runs(uri)
 
@@ -147,7 +149,8 @@ def test_a_study_reads_back(uri, tmp_path):
     }
     assert expected.items() <= parent.data.tags.items()
     assert "optselect.version.optuna" in parent.data.tags
-    assert parent.data.metrics == {"p_best": 0.9, "best_objective": 1 / 5}
+    said = {name: value for name, value in parent.data.metrics.items() if not name.startswith("system/")}
+    assert said == {"p_best": 0.9, "best_objective": 1 / 5}
     best = client(uri).get_metric_history(parent.info.run_id, "best_objective")
     assert [(m.step, m.value) for m in best] == [(0, 1.0), (4, 1 / 5)]
     files = [f.path for f in client(uri).list_artifacts(parent.info.run_id)]
@@ -372,7 +375,7 @@ def test_broken_server_costs_one_warning(manner, reason, template, tmp_path, cap
             mirror.trial(each)
             slowest = max(slowest, time.perf_counter() - begin)
             time.sleep(0.01)
-        mirror.finish({"note": "it"}, {})
+        mirror.finish(ENDING)
         begin = time.perf_counter()
         warnings = mirror.close(1.0)
         assert time.perf_counter() - begin < 1.5
@@ -381,7 +384,8 @@ def test_broken_server_costs_one_warning(manner, reason, template, tmp_path, cap
     shown = address.replace("s3cr3t-CANARY", "***")
     assert warnings[0].startswith(f"MLflow at {shown} ")
     assert reason in warnings[0]
-    assert "41 trials are in the ledger and will be delivered when the same command runs again" in warnings[0]
+    assert "41 trials are in the ledger and will be delivered once the server is up by\n" in warnings[0]
+    assert warnings[0].endswith(f"  optselect sync {tmp_path}")
     assert "CANARY" not in str(mirror.where())
     assert capfd.readouterr() == ("", "")
     assert "CANARY" not in (tmp_path / "mlflow.json").read_text()
@@ -404,7 +408,7 @@ def test_store_that_comes_back_gets_everything(uri, tmp_path):
     assert "not a database" in mirror._trouble
     (tmp_path / "away").rename(database)
     mirror.trial(record(1))
-    mirror.finish({}, {})
+    mirror.finish(ENDING)
     assert mirror.close(WEEK) == []
     assert set(runs(uri)[1]) == {0, 1}
 
@@ -496,7 +500,7 @@ def test_null_tracker(tmp_path):
     nobody: Tracker = NullTracker()
     nobody.start(STUDY, resumed=[])
     nobody.trial(record(0))
-    nobody.finish({}, {})
+    nobody.finish(ENDING)
     assert nobody.close(1.0) == []
     assert nobody.where() is None
     assert tracker(f"sqlite:///{tmp_path}/none.db", tmp_path).close(1.0) == []
@@ -530,9 +534,9 @@ def test_nothing_is_printed(tmp_path):
     assert done.stdout.splitlines() == [
         "go",
         f"mlflow ui --backend-store-uri {uri}",
-        "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
-        "&compareRunsMode=CHART&orderByKey=metrics.%60objective%60&orderByAsc=true"
-        "&searchFilter=tags.%60optselect.kind%60%3D%27trial%27",
+        "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART"
+        "&viewStateShareKey=optselect&orderByKey=metrics.%60objective%60&orderByAsc=true"
+        "&searchFilter=tags.%60optselect.kind%60%20%3D%20%27trial%27",
     ]
 
 
@@ -568,11 +572,11 @@ def test_real_server(server, tmp_path):
     assert deliver(server, tmp_path, records[:2]) == []
     mirror = tracker(server, tmp_path)
     mirror.start(STUDY, resumed=records)
-    mirror.finish({"note": "Take it."}, {"code/snippet.py": tmp_path / "snippet.py"})
+    mirror.finish(dataclasses.replace(ENDING, artifacts={"code/snippet.py": tmp_path / "snippet.py"}))
     assert mirror.close(WEEK) == []
     parent, trials = runs(server)
     assert {n: run.info.status for n, run in trials.items()} == {0: "FINISHED", 1: "KILLED", 2: "FINISHED"}
-    assert parent.data.tags["mlflow.note.content"] == "Take it."
+    assert parent.data.tags["mlflow.note.content"] == "Take **it**."
     files = [f.path for f in client(server).list_artifacts(parent.info.run_id, "code")]
     assert files == ["code/snippet.py"]
     experiment = parent.info.experiment_id

@@ -29,7 +29,8 @@ class Result:
     `best.optimizer(total_steps=...)` takes. snippet: code to paste after `model = ...`. directory: the ledger,
     `recommendation.json`, `snippet.py`, `best.keras` (trained on the validation rows too; takes raw columns),
     `study.db`, `worker.log`. search: what the search found beside its best. spec: the task. dashboard: how to see the
-    runs in MLflow, "" without it. resumed: trials that were there already.
+    runs in MLflow, "" without it. registered: name and version of the model in MLflow's
+    registry, "" for none. resumed: trials that were there already.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Result:
     search: Findings
     spec: tasks.TaskSpec = dataclasses.field(repr=False)
     dashboard: str = ""
+    registered: str = ""
     resumed: int = 0
 
     @property
@@ -117,6 +119,7 @@ class Result:
             "snippet": self.snippet,
             "directory": str(self.directory),
             "dashboard": self.dashboard,
+            "registered": self.registered,
             "data": dict(self.description),
             "search": self.search.to_dict(),
         }

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from optselect.api.closing import Closing, fresh_seeds, trainings
+from optselect.api.mirror import about_data, ending
 from optselect.api.opening import Opening
 from optselect.api.report import report
 from optselect.api.result import Result, snippet
@@ -30,7 +31,7 @@ from optselect.study.listener import Listener, Outlook
 from optselect.study.notes import Notes
 from optselect.study.search import Search, search_seed
 from optselect.study.study import Study
-from optselect.tracking import MlflowTracker, NullTracker, Tracker, default_uri
+from optselect.tracking import ALIAS, MlflowTracker, NullTracker, Tracker, default_uri
 from optselect.trainer.jobs import Plan
 from optselect.verdict.statistics import overlap
 
@@ -85,7 +86,8 @@ class Session:
         closing = self._closing(description, direction, clock)
         if search.finished() and closing.finished(study):
             self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
-            return self._result(study, closing, search, description, len(restored))
+            result = self._result(study, closing, search, description, len(restored))
+            return self._registered_late(result, description, direction)
         if restored:
             self.listener.restored(restored)
         tracker, patience = self._tracker(direction), _MOST_DELIVERY
@@ -105,7 +107,7 @@ class Session:
         finally:
             for warning in tracker.close(timeout=max(_LEAST_DELIVERY, min(patience, clock.left()))):
                 self.listener.say(f"Warning: {warning}")
-        return dataclasses.replace(result, dashboard=tracker.where() or "")
+        return dataclasses.replace(result, dashboard=tracker.where() or "", registered=self._registered(tracker))
 
     def _budget(self, description: Mapping[str, Any], restored: Sequence[TrialRecord]) -> tuple[Budget, Clock]:
         """The budget, and a clock that counts what earlier processes spent on trainings."""
@@ -148,7 +150,7 @@ class Session:
 
     def _describe(self) -> dict[str, Any]:
         """Start the workers, hear what they say of the task, and only then begin the ledger."""
-        description = {**self._workers_started(), "environment": environment()}
+        description = {**self._workers_started(), **about_data(self.spec), "environment": environment()}
         self.ledger.append("study", self.record.to_dict())
         self.ledger.append("task", {"description": description})
         return description
@@ -197,6 +199,7 @@ class Session:
             experiment=f"optselect/{self.record.name}",
             directory=self.directory,
             direction=direction,
+            register=self.settings.register,
         )
 
     def _result(
@@ -230,18 +233,8 @@ class Session:
             self.directory / "study.db",
             {f"{self.record.name}/{arm.name}": arm.study for arm in search.arms.values()},
         )
-        text, gain = result.verdict.text(), result.verdict.recommended.gain
-        summary = {
-            "note": f"{text}\n\n```python\n{result.snippet}```\n",
-            "recommended": str(result.best),
-            "word": result.verdict.word,
-            f"held_out_{result.verdict.headline}": result.verdict.recommended.held_out.mean,
-            "p_best": result.verdict.recommended.p_best,
-            "gain_over_default": 0.0 if gain is None else gain.mean,
-        }
         self._report()
-        files = (recommendation, code, self.directory / "report.html")
-        tracker.finish(summary, {p.name: p for p in files if p.exists()})
+        tracker.finish(ending(result.to_dict(), self.directory, result.records, self.settings.register))
 
     def _report(self) -> None:
         """The page for people. Whatever is wrong with it, the study is done and stands."""
@@ -249,6 +242,25 @@ class Session:
             report(self.directory.absolute())
         except Exception as error:
             self.listener.say(f"Warning: the report was not written: {error or type(error).__name__}")
+
+    def _registered_late(self, result: Result, description: Mapping[str, Any], direction: Direction) -> Result:
+        """A finished study whose model is asked for only now."""
+        if self.settings.register is None:
+            return result
+        tracker = self._tracker(direction)
+        tracker.start(dataclasses.replace(self.record, description=description), resumed=result.records)
+        tracker.finish(ending(result.to_dict(), self.directory, result.records, self.settings.register))
+        for warning in tracker.close(timeout=_MOST_DELIVERY):
+            self.listener.say(f"Warning: {warning}")
+        return dataclasses.replace(result, registered=self._registered(tracker))
+
+    def _registered(self, tracker: Tracker) -> str:
+        """Name and version of the model in MLflow's registry, "" for none; said if it was asked for."""
+        name, version = self.settings.register, tracker.version()
+        if not name or version is None:
+            return ""
+        self.listener.say(f"Registered in MLflow: model {name!r}, version {version}, alias {ALIAS!r}.")
+        return f"{name} {version}"
 
     def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
         for entry in self.ledger.entries:

@@ -9,6 +9,7 @@ from typing import get_args
 from optselect.errors import InvalidValue, UnknownName, suggestion
 from optselect.executors import Device
 from optselect.study.options import SearchOptions
+from optselect.tracking import check_name
 from optselect.verdict.race import PRESETS
 from optselect.verdict.ranking import Preference
 
@@ -20,7 +21,7 @@ class Settings:
     """trials, seconds: the budget, as in `Budget`; 60 trials if neither is given. care: how many are re-run how often,
     a preset of `race`. confirm: confirmations of a finalist, None for the preset's. rope: as `width` in `judge`.
     prefer: as there. seed: of the whole study. workers: training processes, None to be found.
-    device: as in `LocalExecutor`. mlflow: as in `tune`.
+    device: as in `LocalExecutor`. register, mlflow: as in `tune`.
     search: how the search goes about it.
 
     >>> Settings(confirm=1)
@@ -38,6 +39,7 @@ class Settings:
     workers: int | None = None
     device: Device = "auto"
     mlflow: str | None = "default"
+    register: str | None = None
     search: SearchOptions = dataclasses.field(default_factory=SearchOptions)
 
     def __post_init__(self) -> None:
@@ -60,5 +62,9 @@ class Settings:
             )
         if self.rope is not None and not 0 <= self.rope < math.inf:
             raise InvalidValue(f"tune: `rope` must be a number from 0, got {self.rope}.")
+        if self.register is not None:
+            if self.mlflow is None:
+                raise InvalidValue("tune: `register` needs MLflow, which `mlflow` turns off.")
+            check_name(self.register)
         if self.trials is None and self.seconds is None:
             object.__setattr__(self, "trials", 60)

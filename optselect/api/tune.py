@@ -62,6 +62,7 @@ def tune(
     workers: int | None = None,
     device: Device = "auto",
     mlflow: str | None = "default",
+    register: str | None = None,
     study: str | None = None,
     out: str | Path | None = None,
     encoding: str | None = None,
@@ -93,7 +94,8 @@ def tune(
     be good and tried first: a `Configuration`, several, the name or folder of an earlier study, or a file (see
     docs/warm-start.md). seed: of the whole study. workers: training processes. device: "auto" (a process
     a GPU where there are some), "cpu" or "gpu". mlflow: a tracking URI, "default" for
-    `MLFLOW_TRACKING_URI` or a local SQLite file, None for no tracking. study: its name. out: where its folder goes.
+    `MLFLOW_TRACKING_URI` or a local SQLite file, None for no tracking. register: the name under which the trained model
+    becomes a version in MLflow's registry, with the alias "candidate". study: its name. out: where its folder goes.
 
     Raises a subclass of `OptselectError` for whatever is wrong with the input, before anything is trained where
     that is possible.
@@ -114,6 +116,7 @@ def tune(
         workers=workers,
         device=device,
         mlflow=mlflow,
+        register=register,
         search=SearchOptions(
             strategy=strategy,
             sampler=sampler,

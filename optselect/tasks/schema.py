@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from optselect.errors import InvalidData
+from optselect.tasks.raw_rows import raw_columns
 
 __all__ = ["Column", "ColumnKind", "Dropped", "Schema", "infer_schema", "raw_inputs"]
 
@@ -158,40 +159,4 @@ def raw_inputs(table: pd.DataFrame, schema: Schema) -> dict[str, np.ndarray]:
     lacking = [c.name for c in schema.columns if c.name not in table.columns]
     if lacking:
         raise InvalidData(f"table: lacks the columns {', '.join(f'`{name}`' for name in lacking[:10])}.")
-    return {c.name: _RAW[c.kind](table[c.name], c) for c in schema.columns}
-
-
-def _raw_number(values: pd.Series, column: Column) -> np.ndarray:
-    if pd.api.types.is_timedelta64_dtype(values):
-        values = values.dt.total_seconds()
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
-    with np.errstate(over="ignore"):
-        single = numbers.astype("float32")
-    return np.where(np.isfinite(single), single, np.float32("nan"))
-
-
-def _raw_boolean(values: pd.Series, column: Column) -> np.ndarray:
-    if values.dtype == object or pd.api.types.is_string_dtype(values):
-        values = values.map(lambda v: {"true": 1.0, "false": 0.0}.get(str(v).lower(), np.nan))
-    return values.to_numpy(dtype="float32", na_value=np.nan)
-
-
-def _raw_date(values: pd.Series, column: Column) -> np.ndarray:
-    dates = pd.to_datetime(values, format=column.date_format or None, errors="coerce", utc=True)
-    return dates.dt.strftime("%Y-%m-%dT%H:%M:%S").fillna("").to_numpy(dtype=object)
-
-
-def _raw_text(values: pd.Series, column: Column) -> np.ndarray:
-    missing = values.isna().to_numpy(dtype=bool)
-    text = values.astype(object).map(str).to_numpy(dtype=object)
-    text[missing] = ""
-    return text
-
-
-_RAW = {
-    "number": _raw_number,
-    "boolean": _raw_boolean,
-    "date": _raw_date,
-    "category": _raw_text,
-    "text": _raw_text,
-}
+    return raw_columns(table, ((c.name, c.kind, c.date_format) for c in schema.columns))

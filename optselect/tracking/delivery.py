@@ -1,200 +1,197 @@
-"""Writing to an MLflow server or database, one call after the other: the only importer of mlflow."""
+"""A study written to an MLflow store: nothing of it twice, whoever wrote some of it before."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import logging
-import os
-import posixpath
-import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from optselect.errors import OptselectError
 from optselect.records import StudyRecord, TrialRecord
-from optselect.tracking import layout
+from optselect.tracking import data_set, layout, sums, view
+from optselect.tracking.calls import Calls
+from optselect.tracking.ending import Ending
+from optselect.tracking.tree import PARENT, Branch, Tree
 from optselect.tracking.uris import Store
 
 __all__ = ["Delivery"]
-
-_PAGE = 1000
-_ENDED = ("FINISHED", "KILLED", "FAILED")
-_PARENT = "mlflow.parentRunId"
 
 
 class Delivery:
     """A study in one MLflow store.
 
-    `study_key` is in the tag `optselect.key` of every run of the study: what was delivered before is found by it,
+    `key` is in the tag `optselect.key` of every run of the study: what was delivered before is found by it,
     whoever delivered it. A trial's run is ended by the last call that is made for it, so one that is still running
-    is half-written. `go_on` is called before each request and raises to stop.
+    is half-written. sign: -1 where the objective is maximised. go_on: as in `Calls`.
     """
 
-    def __init__(self, store: Store, experiment: str, study_key: str, go_on: Callable[[], None]) -> None:
-        refuse_optuna(store)
-        from mlflow.tracking import MlflowClient
-
-        if "MLFLOW_LOGGING_LEVEL" not in os.environ:  # two lines about tables that it makes
-            logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        self._store = store
-        self._key = study_key
-        self._go_on = go_on
-        self._client = MlflowClient(tracking_uri=store.uri)
+    def __init__(self, store: Store, experiment: str, key: str, sign: float, go_on: Callable[[], None]) -> None:
+        self._calls = Calls(store, go_on)
+        self._store, self._key, self._sign = store, key, sign
         self._name = layout.text(experiment, 500)
-        self._experiment = ""
-        self._parent = ""
         self._marks: dict[str, str] = {}
+        self.experiment_id = ""
+        self._run = self._status = ""
+        self._best: float | None = None
+        self._rho = 0.0
+        self.trials = 0
 
     @property
-    def experiment_id(self) -> str:
-        """MLflow's id of the experiment, "" until connected."""
-        return self._experiment
+    def written(self) -> int:
+        """How many requests changed something."""
+        return self._calls.written
 
-    def connect(self, study: StudyRecord) -> set[int]:
-        """Find or make the experiment and the study's run; the numbers of the trials that are there already."""
-        self._experiment = self._find_experiment()
+    def connect(self, study: StudyRecord, records: Sequence[TrialRecord], *, goes_on: bool) -> set[int]:
+        """Find or make the experiment and the study's run; the numbers of the trials that are there already.
+
+        goes_on: the study is being run.
+        """
+        self.experiment_id = self._find_experiment()
         self._marks = {"optselect.key": self._key, "optselect.study": layout.text(study.name, layout.TAG_LENGTH)}
-        self._parent = self._find_parent(study)
-        return self._sweep()
+        self._rho = float(study.description.get("overlap", 0.0))
+        self._study = study
+        runs = self._runs()
+        studies = [run for run in runs if run.data.tags.get("optselect.kind") == "study"]
+        for other in studies[1:]:  # made by a request that timed out here and arrived there
+            self._calls.write("delete_run", other.info.run_id)
+        found = studies[0] if studies else self._make(study, records)
+        self._run, self._status = found.info.run_id, found.info.status
+        self._best = found.data.metrics.get("best_objective")
+        self._tell(found)
+        if goes_on and self._status != "RUNNING":
+            self._calls.write("update_run", self._run, status="RUNNING")
+            self._status = "RUNNING"
+        self.tree = Tree(self._calls, self.experiment_id, self._run, self._marks)
+        return self.tree.find(runs, records)
 
     def deliver(self, trial: TrialRecord) -> None:
-        """One trial as a child run that has ended."""
-        tags = {**layout.trial_tags(trial), **self._marks, _PARENT: self._parent}
+        """One trial as a run that has ended, where it belongs."""
+        home = self.tree.home(trial)
         start = layout.milliseconds(trial.started)
-        end = layout.milliseconds(trial.started + trial.seconds)
-        name = f"{trial.configuration.rule.name} {trial.number}"
-        run = self._call("create_run", self._experiment, start_time=start, tags=tags, run_name=name).info.run_id
-        self._log(run, layout.trial_params(trial), layout.trial_points(trial))
-        self._call("set_terminated", run, status=layout.status(trial), end_time=end)
+        run = self._calls.write(
+            "create_run",
+            self.experiment_id,
+            start_time=start,
+            tags={**layout.trial_tags(trial), **self._marks, PARENT: home},
+            run_name=f"{trial.configuration.rule.name} {trial.number}",
+        ).info.run_id
+        self._calls.log(run, layout.trial_params(trial), layout.trial_points(trial))
+        self._calls.write("set_terminated", run, status=layout.status(trial), end_time=_end([trial]))
+        self.tree.add(trial, run, home)
+        self.trials += 1
 
-    def improve(self, trials: Sequence[TrialRecord]) -> None:
-        """`best_objective` of the study's run gets the value of each, by its number; a repeated one changes nothing."""
-        points = []
-        for trial in trials:
-            end = layout.milliseconds(trial.started + trial.seconds)
-            points.append(layout.Point("best_objective", float(trial.value or 0.0), end, trial.number))
-        self._log(self._parent, {}, points)
+    def sum_up(self, trials: Sequence[TrialRecord], usage: Sequence[layout.Point] = ()) -> None:
+        """What the runs above say of their trials, where that has changed. trials: delivered, in their order."""
+        points = list(usage)
+        improved = sums.improvements(trials, self._sign)
+        if improved and improved[-1].value != self._best:
+            points += [layout.Point("best_objective", float(t.value or 0.0), _end([t]), t.number) for t in improved]
+            self._best = improved[-1].value
+        if points:
+            self._calls.log(self._run, {}, points)
+        for arm, those in _grouped(trials, lambda trial: trial.arm).items():
+            self._say(self.tree.arms, arm, len(those), {}, sums.arm_points(those, self._sign))
+        for key, those in _grouped(trials, _configuration).items():
+            if key in self.tree.configurations:
+                params = layout.configuration_params(those[0].configuration)
+                points = sums.configuration_points(those, self._rho)
+                self._say(self.tree.configurations, key, len(those), params, points)
 
-    def finish(self, summary: Mapping[str, Any], artifacts: Mapping[str, Path]) -> None:
-        """Text of `summary` becomes tags (`note` the description in Markdown), its numbers metrics.
+    def finish(self, ending: Ending) -> bool:
+        """The study's answer on its run, the verdict first, the model last; whether it was there already."""
+        found = self._calls.read("get_run", self._run)
+        if ending.delivered(found):
+            return True
+        ending.write(self._calls, found, self._study, self._key)
+        return False
 
-        artifacts: local files by their path in MLflow; the file name is that of the local file.
-        """
-        now = layout.milliseconds(time.time())
-        points = []
-        for name, value in summary.items():
-            if name == "note":
-                self._call("set_tag", self._parent, "mlflow.note.content", layout.text(value, layout.TAG_LENGTH))
-            elif isinstance(value, str | bool):
-                tag = layout.text(value, layout.TAG_LENGTH)
-                self._call("set_tag", self._parent, layout.key(f"optselect.{name}"), tag)
-            elif layout.finite(value):
-                points.append(layout.Point(layout.key(name), float(value), now, 0))
-        self._log(self._parent, {}, points)
-        for name, path in artifacts.items():
-            if path.exists():
-                self._call("log_artifact", self._parent, str(path), posixpath.dirname(name) or None)
-        self._sweep()  # a request that timed out here may have arrived there, later
-        self.end("FINISHED")
+    def stand(self, ending: Ending) -> None:
+        """What the verdict says of each configuration, on its run; the trials are there now."""
+        ending.write_last(self._calls, self._run, self.tree.configurations)
 
-    def end(self, status: str) -> None:
-        """Give the study's run its end."""
-        self._call("set_terminated", self._parent, status=status)
+    def version(self, ending: Ending) -> str | None:
+        """The number of the model's version in the registry, None if it was not to be registered."""
+        return ending.version(self._calls, self._key)
 
-    def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
-        self._go_on()
-        return getattr(self._client, method)(*arguments, **named)
+    def sweep(self, records: Sequence[TrialRecord]) -> None:
+        """Delete what arrived late of requests that were given up here."""
+        self.tree = Tree(self._calls, self.experiment_id, self._run, self._marks)
+        self.tree.find(self._runs(), records)
+
+    def end(self, status: str, trials: Sequence[TrialRecord], when: int | None = None) -> None:
+        """Give the runs above the trials their end. when: milliseconds since 1970, None for now."""
+        ends = {self.tree.arms[arm].run: _end(those) for arm, those in _grouped(trials, lambda t: t.arm).items()}
+        for key, those in _grouped(trials, _configuration).items():
+            if key in self.tree.configurations:
+                ends[self.tree.configurations[key].run] = _end(those)
+        self.tree.end(status, ends)
+        if self._status != status:
+            self._calls.write("set_terminated", self._run, status=status, end_time=when)
+            self._status = status
+
+    def _say(
+        self,
+        branches: dict[str, Branch],
+        key: str,
+        count: int,
+        params: Mapping[str, str],
+        points: Sequence[layout.Point],
+    ) -> None:
+        branch = branches[key]
+        if branch.said == count:
+            return
+        self._calls.log(branch.run, params, points)
+        branches[key] = branch._replace(said=count)
+
+    def _runs(self) -> list[Any]:
+        return self._calls.runs(self.experiment_id, f"tags.`optselect.key` = '{self._key}'")
 
     def _find_experiment(self) -> str:
-        found = self._call("get_experiment_by_name", self._name)
+        found = self._calls.read("get_experiment_by_name", self._name)
         if found is not None and found.lifecycle_stage == "deleted":
             command = f"mlflow experiments restore --experiment-id {found.experiment_id}"
             raise OptselectError(f"the experiment {self._name!r} was deleted there. Take another name, or `{command}`.")
-        if found is not None:
-            return str(found.experiment_id)
-        location = None
-        if self._store.file:  # beside the database, not in the folder that we happen to run in
-            location = (self._store.file.parent / "mlruns" / quote(self._name, safe="")[:100]).as_uri()
-        return str(self._call("create_experiment", self._name, artifact_location=location))
+        if found is None:
+            location = None
+            if self._store.file:  # beside the database, not in the folder that we happen to run in
+                location = (self._store.file.parent / "mlruns" / quote(self._name, safe="")[:100]).as_uri()
+            made = self._calls.write("create_experiment", self._name, artifact_location=location)
+            found = self._calls.read("get_experiment", made)
+        tag, state = view.shared(maximize=self._sign < 0)
+        if found.tags.get(tag) != state:
+            self._calls.write("set_experiment_tag", found.experiment_id, tag, state)
+        return str(found.experiment_id)
 
-    def _find_parent(self, study: StudyRecord) -> str:
-        found = self._search("study")
-        if found:
-            first, *others = found
-            for other in others:  # made by a request that timed out here and arrived there
-                self._call("delete_run", other.info.run_id)
-            self._call("update_run", first.info.run_id, status="RUNNING")
-            return str(first.info.run_id)
+    def _make(self, study: StudyRecord, records: Iterable[TrialRecord]) -> Any:
         tags = {**layout.study_tags(study, _versions()), **self._marks}
-        run = self._call("create_run", self._experiment, tags=tags, run_name=layout.text(study.name, 250)).info.run_id
-        self._log(run, layout.study_params(study), [])
-        return str(run)
+        start = min((layout.milliseconds(record.started) for record in records), default=None)
+        name = layout.text(study.name, 250)
+        return self._calls.write("create_run", self.experiment_id, start_time=start, tags=tags, run_name=name)
 
-    def _sweep(self) -> set[int]:
-        """Delete half-written trials; the numbers of the whole ones, now under the study's run if they were not."""
-        whole: set[int] = set()
-        for run in self._search("trial"):
-            number = int(run.data.tags["optselect.number"])
-            if run.info.status not in _ENDED or number in whole:
-                self._call("delete_run", run.info.run_id)
-                continue
-            whole.add(number)
-            if run.data.tags.get(_PARENT) != self._parent:  # its parent was deleted by hand
-                self._call("set_tag", run.info.run_id, _PARENT, self._parent)
-        return whole
-
-    def _search(self, kind: str) -> list[Any]:
-        wanted = f"tags.`optselect.key` = '{self._key}' and tags.`optselect.kind` = '{kind}'"
-        found: list[Any] = []
-        token = None
-        while True:
-            page = self._call(
-                "search_runs",
-                [self._experiment],
-                wanted,
-                max_results=_PAGE,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            found += page
-            token = page.token
-            if not token:
-                return found
-
-    def _log(self, run: str, params: Mapping[str, str], points: list[layout.Point]) -> None:
-        from mlflow.entities import Metric, Param
-
-        for some, part in layout.batches(params, points):
-            self._call(
-                "log_batch",
-                run,
-                metrics=[Metric(p.name, p.value, p.milliseconds, p.step) for p in part],
-                params=[Param(name, value) for name, value in some.items()],
-            )
+    def _tell(self, run: Any) -> None:
+        """Parameters and data of the study's run, where they are not there."""
+        params = layout.study_params(self._study)
+        if params and not run.data.params:
+            self._calls.log(self._run, params, [])
+        data = data_set.data_set(self._study)
+        if data is not None and not run.inputs.dataset_inputs:
+            self._calls.write("log_inputs", self._run, [data])
 
 
-def refuse_optuna(store: Store) -> None:
-    """Raise `OptselectError` if the database is Optuna's.
+def _grouped(trials: Iterable[TrialRecord], by: Callable[[TrialRecord], str]) -> dict[str, list[TrialRecord]]:
+    found: dict[str, list[TrialRecord]] = {}
+    for trial in trials:
+        found.setdefault(by(trial), []).append(trial)
+    return found
 
-    Optuna and MLflow both keep their schema's version in a table `alembic_version`: in one database each breaks
-    the other, with a message about versions.
-    """
-    if not store.is_database or (store.file and not store.file.is_file()):
-        return
-    import sqlalchemy
 
-    engine = sqlalchemy.create_engine(store.uri, poolclass=sqlalchemy.pool.NullPool)
-    try:
-        tables = set(sqlalchemy.inspect(engine).get_table_names())
-    finally:
-        engine.dispose()
-    if {"studies", "trials", "version_info"} <= tables:
-        raise OptselectError(
-            "it holds Optuna studies, which MLflow would break: both keep their schema's version in the table "
-            "`alembic_version`; give MLflow a database of its own, such as sqlite:///mlflow.db"
-        )
+def _configuration(trial: TrialRecord) -> str:
+    return layout.configuration_key(trial.arm, trial.configuration)
+
+
+def _end(trials: Iterable[TrialRecord]) -> int:
+    return max(layout.milliseconds(trial.started + trial.seconds) for trial in trials)
 
 
 def _versions() -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import numbers
 import posixpath
@@ -9,11 +11,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from optselect.configuration import Configuration
 from optselect.records import StudyRecord, TrialRecord
 
 __all__ = [
     "Point",
+    "arm_tags",
     "batches",
+    "configuration_key",
+    "configuration_params",
+    "configuration_tags",
     "finite",
     "key",
     "milliseconds",
@@ -86,9 +93,19 @@ def number(value: Any) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
-def trial_params(trial: TrialRecord) -> dict[str, str]:
+def configuration_key(arm: str, configuration: Configuration) -> str:
+    """Twelve letters that all seeds of a configuration share: what charts in MLflow are grouped by.
+
+    >>> from optselect.configuration import BASELINE
+    >>> len(configuration_key("adam", BASELINE))
+    12
+    """
+    whole = json.dumps([arm, configuration.to_dict()], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()[:12]
+
+
+def configuration_params(configuration: Configuration) -> dict[str, str]:
     """Every setting under a flat name; `log10_learning_rate` too, since the axes of MLflow's charts are linear."""
-    configuration = trial.configuration
     rate = configuration.rule.base.values()["learning_rate"]
     flat: dict[str, Any] = {"optimizer": configuration.rule.key, **configuration.rule.named_numbers()}
     flat |= {"learning_rate": rate, "log10_learning_rate": round(math.log10(rate), 4)}
@@ -96,17 +113,37 @@ def trial_params(trial: TrialRecord) -> dict[str, str]:
     flat |= {f"schedule_{name}": value for name, value in configuration.schedule.values().items()}
     flat["clipping"] = configuration.clipping.name
     flat |= configuration.clipping.values()
-    flat |= {"batch_size": configuration.batch_size, "seed": trial.seed, "stage": trial.stage}
+    flat["batch_size"] = configuration.batch_size
     return {key(name): text(value, PARAM_LENGTH) for name, value in flat.items()}
+
+
+def trial_params(trial: TrialRecord) -> dict[str, str]:
+    """The settings, and which training of them it is."""
+    return {**configuration_params(trial.configuration), "seed": str(trial.seed), "stage": trial.stage}
+
+
+def arm_tags(arm: str) -> dict[str, str]:
+    """What an arm's run is found by."""
+    return {"optselect.kind": "arm", "optselect.arm": text(arm, TAG_LENGTH)}
+
+
+def configuration_tags(arm: str, configuration: Configuration) -> dict[str, str]:
+    """What the run of a configuration is found by."""
+    tags = {
+        **arm_tags(arm),
+        "optselect.kind": "configuration",
+        "optselect.optimizer": configuration.rule.key,
+        "optselect.configuration": configuration_key(arm, configuration),
+    }
+    return {name: text(value, TAG_LENGTH) for name, value in tags.items()}
 
 
 def trial_tags(trial: TrialRecord) -> dict[str, str]:
     """What to filter by; `optselect.reason` says why a trial has no value."""
     tags = {
+        **configuration_tags(trial.arm, trial.configuration),
         "optselect.kind": "trial",
         "optselect.stage": trial.stage,
-        "optselect.arm": trial.arm,
-        "optselect.optimizer": trial.configuration.rule.key,
         "optselect.outcome": trial.outcome,
         "optselect.number": str(trial.number),
         "optselect.seed": str(trial.seed),

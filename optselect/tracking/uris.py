@@ -6,9 +6,10 @@ import os
 import re
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from optselect.errors import InvalidValue
+from optselect.tracking import view
 
 __all__ = ["Store", "default_uri", "masked"]
 
@@ -77,12 +78,7 @@ class Store(NamedTuple):
         """
         link = re.sub(r"//[^/]*@", "//", self.shown).rstrip("/") if self.is_server else "http://127.0.0.1:5000"
         if experiment_id:
-            # MLflow opens in its mode for language models, and folds the trials of a study into one row unless they
-            # are sorted by a metric: the link asks for the trials, the best first, with charts.
-            wanted = quote("tags.`optselect.kind`='trial'", safe="")
-            best_first = f"orderByKey={quote('metrics.`objective`', safe='')}&orderByAsc={str(ascending).lower()}"
-            view = f"workflowType=machine_learning&compareRunsMode=CHART&{best_first}&searchFilter={wanted}"
-            link += f"/#/experiments/{experiment_id}/runs?{view}"
+            link = view.link(link, experiment_id, ascending=ascending)
         return link if self.is_server else f"mlflow ui --backend-store-uri {self.shown}\n{link}"
 
     def scrub(self, message: str) -> str:

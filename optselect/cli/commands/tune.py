@@ -103,6 +103,7 @@ class ClassWeights(click.ParamType):
 @click.option(
     "--mlflow", default="default", help="Tracking URI, or 'none'.  [default: MLFLOW_TRACKING_URI, else ./mlflow.db]"
 )
+@click.option("--register", metavar="NAME", help="Make the trained model a version in MLflow's registry.")
 @click.option("--study", help="Name of the study.  [default: from the data]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the studies.  [default: optselect-studies]")
 @click.option("--encoding", help="Of a text file.  [default: UTF-8]")

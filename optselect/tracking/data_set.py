@@ -1,0 +1,72 @@
+"""The data of a study as MLflow keeps a data set: name, source, digest, columns, size. No row is read for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from optselect.records import StudyRecord
+from optselect.tracking import layout
+
+__all__ = ["data_set", "input_schema"]
+
+_DIGEST, _NAME, _SCHEMA = 16, 500, 1_000_000  # characters; mlflow/utils/validation.py allows 36, 500, 1,048,575
+_TYPES = {"number": "double", "boolean": "boolean", "category": "string", "date": "string", "text": "string"}
+
+
+def data_set(study: StudyRecord) -> Any:
+    """The `mlflow.entities.DatasetInput` of a study, None if it does not say what its data are.
+
+    The digest is the beginning of our own, of every value; MLflow's takes a sample.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    about, digest = study.description, study.fingerprint.get("data")
+    if not digest or "data" not in about:
+        return None
+    source = Path(str(about["data"]))
+    local = source.exists()
+    schema = json.dumps(_schema(about))
+    data = Dataset(
+        name=layout.text(source.name if local else about["data"], _NAME),
+        digest=digest[:_DIGEST],
+        source_type="local" if local else "code",
+        source=json.dumps({"uri": str(source.absolute())} if local else {"tags": {"mlflow.source.name": str(source)}}),
+        schema=schema if len(schema) <= _SCHEMA else None,
+        profile=json.dumps(_profile(about)),
+    )
+    return DatasetInput(data, tags=[InputTag("mlflow.data.context", "training")])
+
+
+def input_schema(columns: Sequence[Mapping[str, str]]) -> Any:
+    """The `mlflow.types.Schema` of the used columns of a table."""
+    from mlflow.types import ColSpec, Schema
+
+    return Schema([ColSpec(_type(column), name=column["name"]) for column in columns])
+
+
+def _type(column: Mapping[str, str]) -> str:
+    return "datetime" if column["type"].startswith("datetime64") else _TYPES[column["kind"]]
+
+
+def _schema(about: Mapping[str, Any]) -> dict[str, Any]:
+    """As MLflow's interface reads it; arrays are told by their shapes."""
+    if columns := about.get("columns"):
+        targets = [{"type": "string" if t["kind"] == "classification" else "double", "name": t["name"],
+                    "required": True} for t in about.get("targets", [])]  # fmt: skip
+        return {"mlflow_colspec": [*input_schema(columns).to_dict(), *targets]}
+    tensors = [{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, *shape]}}
+               for shape in about.get("features", [])]  # fmt: skip
+    return {"mlflow_tensorspec": {"features": json.dumps(tensors), "targets": None}}
+
+
+def _profile(about: Mapping[str, Any]) -> dict[str, Any]:
+    sizes = ("rows", "train_rows", "validation_rows", "test_rows")
+    found = {f"num_{name}": about[name] for name in sizes if name in about}
+    if columns := about.get("columns"):
+        found["num_columns"] = len(columns)
+        kinds = [column["kind"] for column in columns]
+        found["column_kinds"] = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+    return found

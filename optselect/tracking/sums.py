@@ -1,0 +1,80 @@
+"""What the runs above the trials say in MLflow: counts and bests of an arm, means and intervals of a configuration."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from optselect.records import TrialRecord
+from optselect.tracking.layout import Point, finite, key, milliseconds
+
+__all__ = ["arm_points", "configuration_points", "improvements"]
+
+
+def improvements(trials: Sequence[TrialRecord], sign: float) -> list[TrialRecord]:
+    """The trials of the search that were the best when they came. sign: -1 where the objective is maximised."""
+    best, found = math.inf, []
+    for trial in trials:
+        value = math.inf if trial.value is None or trial.stage != "search" else sign * trial.value
+        if value < best:
+            best = value
+            found.append(trial)
+    return found
+
+
+def arm_points(trials: Sequence[TrialRecord], sign: float) -> list[Point]:
+    """How an arm stands after these trials of it: counts and the best objective of its search, all its trainings.
+
+    The step is the number of trainings, the time that of the last: said twice it changes nothing.
+    """
+    search = [trial for trial in trials if trial.stage == "search"]
+    said: dict[str, float] = {"trials": len(search), "trainings": len(trials)}
+    for outcome in ("diverged", "pruned", "failed"):
+        said[outcome] = sum(trial.outcome == outcome for trial in search)
+    if best := improvements(search, sign):
+        said["best_objective"] = float(best[-1].value or 0.0)
+    return _points(said, trials)
+
+
+def configuration_points(trials: Sequence[TrialRecord], rho: float) -> list[Point]:
+    """How a configuration stands after these seeds of it, those of the search aside: they have chosen it.
+
+    A figure's mean has the name that it has on a trial, so that one column of MLflow's table sorts both; beside it
+    are the ends of its 95 % interval, `..._low` and `..._high`. rho: the correlation of two seeds where each redraws
+    the split, 0 where all share one. The step is the number of its trainings.
+    """
+    fresh = [trial for trial in trials if trial.stage != "search"]
+    whole = [trial for trial in fresh if trial.value is not None]
+    broken = sum(trial.outcome == "diverged" for trial in fresh)
+    said: dict[str, float] = {"seeds": len(whole), "diverged": broken, "trainings": len(trials)}
+    figures: dict[str, list[float]] = {"objective": [float(trial.value or 0.0) for trial in whole]}
+    for trial in whole:
+        for name, value in trial.metrics.items():
+            if finite(value):
+                figures.setdefault(name, []).append(float(value))
+    held_out = max((len(values) for name, values in figures.items() if name.startswith("test_")), default=0)
+    if held_out:
+        said["held_out_seeds"] = held_out
+    for name, values in figures.items():
+        said |= _mean(name, values, rho)
+    return _points(said, trials)
+
+
+def _mean(name: str, values: Sequence[float], rho: float) -> dict[str, float]:
+    """Student's t, as `optselect.verdict.statistics.estimate` has it."""
+    if not values:
+        return {}
+    from scipy.special import stdtrit
+
+    count, mean = len(values), float(np.mean(values))
+    if count < 2:
+        return {name: mean}
+    half = float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1)) * math.sqrt(1 / count + rho / (1 - rho))
+    return {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
+
+
+def _points(said: dict[str, float], trials: Sequence[TrialRecord]) -> list[Point]:
+    end = max((milliseconds(trial.started + trial.seconds) for trial in trials), default=0)
+    return [Point(key(name), float(value), end, len(trials)) for name, value in said.items() if finite(value)]

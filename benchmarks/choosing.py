@@ -67,6 +67,7 @@ def main(only: str, optimizers: str | None, each: int, epochs: int, seeds: int, 
     found = summarised(rows)
     print("\n".join(["", *_table(found, len(rows)), "", *_of_the_grid()]))
     (out / "summary.json").write_text(json.dumps(found, indent=1) + "\n")
+    _picture(found, len(rows), out / "choosing.png")
 
 
 def _of_a_size() -> list[str]:
@@ -252,6 +253,40 @@ def _of_the_grid() -> list[str]:
         good = [int((best.loc[task, rule].dropna() <= 1.1 * best.loc[task].min().min()).sum()) / 2 for task in tasks]
         lines.append(f"{rule:<21}" + "".join(f"{width:>7.1f}" for width in good) + f"{np.mean(good):>9.2f} in the mean")
     return lines
+
+
+def _picture(found: dict[str, dict[str, Any]], total: int, path: Path) -> None:
+    """How often each is as good as the best, and what a missed learning rate costs."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    names = list(found)[::-1]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 0.32 * len(names) + 1.4), sharey=True, layout="constrained")
+    left.barh(names, [found[name]["as_good"] for name in names], color="#0072b2", label="tuned")
+    left.plot(
+        [found[name]["default_as_good"] for name in names],
+        names,
+        "D",
+        color="#e69f00",
+        clip_on=False,
+        label="at its defaults",
+    )
+    left.set(title=f"as good as the best, of {total} tables", xlim=(0, total))
+    for by, mark in ((3, "o"), (10, "s")):
+        worse = [max(found[name][f"missed_by_{by}"], 1.0) for name in names]
+        right.plot(worse, names, mark, color="#0072b2", fillstyle="full" if by == 3 else "none", label=f"by {by}")
+    right.set(title="loss where the learning rate is missed", xscale="log")
+    right.xaxis.set_major_formatter(lambda value, _: f"+{value:g} %")
+    right.xaxis.set_minor_formatter("")
+    for axes in (left, right):
+        axes.grid(axis="x", color="#dddddd")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize="small", loc="lower right" if axes is left else "upper right")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -350,7 +350,8 @@ def _on_surface(entries: Sequence[Entry], surface: Surface, steps: int | None, s
 def _map(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of the window. Raises `InvalidValue` for a function that fails on arrays, or is nowhere finite."""
     left, right, bottom, top = surface.window
-    x, y = np.linspace(left, right, _CELLS), np.linspace(bottom, top, _CELLS)
+    # Float32, as keras.ops has it: in a user's function it meets these arrays.
+    x, y = np.linspace(left, right, _CELLS, dtype="float32"), np.linspace(bottom, top, _CELLS, dtype="float32")
     try:
         with np.errstate(all="ignore"):
             z = np.asarray(surface.function(*np.meshgrid(x, y)), dtype="float64")

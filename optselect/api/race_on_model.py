@@ -1,8 +1,8 @@
 """Rules that train a model, seen on a plane through its weights.
 
 The plane goes through the initial weights, from where all rules start. "paths": along the two directions in which the
-paths of all rules together go farthest from there (principal components, as in section 7 of Li et al. 2018, Visualizing
-the Loss Landscape of Neural Nets, arXiv:1712.09913, with the start in the middle instead of the end). "random": along
+paths of all rules, made equally long, together go farthest from there (principal components, as in section 7 of Li et
+al. 2018, Visualizing the Loss Landscape of Neural Nets, arXiv:1712.09913, but around the start). "random": along
 two random directions whose filters are as long as those of the initial weights (their section 4); the paths of a
 training lie almost wholly outside such a plane, and the numbers say so.
 """
@@ -178,10 +178,9 @@ def race_on_model(
     x, y, z = _map(trainer, chosen, runners)
     lowest = float(min(np.nanmin(runner.heights) for runner in runners))
     start = float(runners[0].heights[0])
-    held = chosen.held(np.concatenate([weights[np.isfinite(losses)] for _, _, weights, losses in found]))
     return Race(
         on=spec.data.name,
-        about=_about(spec, task, trainer, steps, held),
+        about=_about(spec, task, trainer, steps, runners),
         runners=tuple(runners),
         steps=marks,
         x=x,
@@ -192,7 +191,7 @@ def race_on_model(
         within=near(lowest, start, share=0.05),
         height_name="training loss",
         axis_names=_axes(plane),
-        notes=tuple(_notes(runners, trainer, held, plane)),
+        notes=tuple(_notes(runners, trainer, plane)),
     )
 
 
@@ -221,12 +220,14 @@ def _plane(kind: str, trainer: _Trainer, weights: Sequence[np.ndarray], seed: in
         generator = np.random.default_rng(derive(seed, "race", "plane"))
         directions = [_filters(generator, origin, trainer.program.variables) for _ in range(2)]
         return Plane(origin=origin, directions=np.array(directions, "float32"))
-    away = np.concatenate([w[np.isfinite(w).all(axis=1)][1:] for w in weights]) - origin
+    paths = [w[np.isfinite(w).all(axis=1)] - origin for w in weights]
+    # All paths count alike: else the plane would be that of the rule that goes farthest.
+    away = np.concatenate([path / max(np.abs(path).max(), 1e-30) for path in paths])
     # The few points span no more directions than they are, so the small matrix of their products has them all.
     values, vectors = np.linalg.eigh((away @ away.T).astype("float64"))
     directions = (vectors[:, [-1, -2]].T @ away) / np.sqrt(np.maximum(values[[-1, -2]], 1e-30))[:, None]
     # Of the two signs of a direction the one in which the paths end.
-    signs = np.where(directions @ sum(w[np.isfinite(w).all(axis=1)][-1] - origin for w in weights) < 0, -1.0, 1.0)
+    signs = np.where(directions @ sum(path[-1] for path in paths) < 0, -1.0, 1.0)
     return Plane(origin=origin, directions=(directions * signs[:, None]).astype("float32"))
 
 
@@ -266,19 +267,21 @@ def _axes(plane: str) -> tuple[str, str]:
     return "first principal direction of the paths", "second"
 
 
-def _about(spec: tasks.TaskSpec, task: Any, trainer: _Trainer, steps: int, held: float) -> str:
+def _about(spec: tasks.TaskSpec, task: Any, trainer: _Trainer, steps: int, runners: Sequence[Runner]) -> str:
+    least, most = (f"{find(runner.held or 0.0 for runner in runners):.2g}" for find in (min, max))
+    held = least if least == most else f"{least} to {most}"
     model = getattr(spec.model, "function", None) or getattr(spec.model, "name", "the default model")
     return (
         f"{model}, {task.parameters:,} weights, {steps} steps of {trainer.size} rows; "
-        f"the plane holds {held:.3g} of the squared way."
+        f"the plane holds {held} of the squared way."
     )
 
 
-def _notes(runners: Sequence[Runner], trainer: _Trainer, held: float, kind: str) -> list[str]:
+def _notes(runners: Sequence[Runner], trainer: _Trainer, kind: str) -> list[str]:
     """What must be said of a picture with two of so many dimensions."""
     each = "; ".join(f"{runner.label}: {runner.held:.2g}" for runner in runners)
     notes = [
-        f"The plane holds a share of {held:.3g} of the squared distance of the paths from the start ({each}). "
+        f"Of the squared distance from the start the plane holds these shares: {each}. "
         "A marker is the projection of weights that lie off the plane: its loss, at the right, is that of the real "
         "weights and not the height of the map under it.",
         f"Losses are those of {trainer.rows:,} training rows, without dropout; the lowest is the lowest that was seen, "

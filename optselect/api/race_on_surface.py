@@ -27,7 +27,7 @@ _FAR = 10.0  # windows from the middle: a rule that is so far out has diverged
 class Walker:
     """Walks rules down one surface, all from the same start, with the same noise on every gradient.
 
-    steps: of a walk. seed: of the noise.
+    steps: of a walk. seed: of the noise. Raises `InvalidValue` for a surface without a gradient.
     """
 
     def __init__(self, surface: Surface, *, steps: int, seed: int) -> None:
@@ -35,16 +35,15 @@ class Walker:
         generator = np.random.default_rng(derive(seed, "race", "noise"))
         self._noise = tf.constant(generator.normal(0.0, surface.noise, (steps, 2)), tf.float32)
         left, right, bottom, top = surface.window
-        self._middle = tf.constant([(left + right) / 2, (bottom + top) / 2])
-        self._reach = tf.constant([right - left, top - bottom]) * _FAR
+        self._middle = tf.constant([(left + right) / 2, (bottom + top) / 2], tf.float32)
+        self._reach = tf.constant([right - left, top - bottom], tf.float32) * _FAR
+        self._check()
 
     def walk(self, rule: Rule, rates: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
         """Where the rule would have the point judged before the first step and after each, and the height there.
 
         Float32, of shape (rates, steps + 1, 2) and (rates, steps + 1). NaN after the step with which the point, or its
         height, was no longer finite or was ten windows away.
-
-        Raises `InvalidValue` if the surface has no gradient.
         """
         flags = [h.domain.boolean for part in rule.parts for h in part.hypers()]
         numbers = [[float(number) for number in rule.replaced(learning_rate=rate).numbers()] for rate in rates]
@@ -68,13 +67,22 @@ class Walker:
         with tf.GradientTape() as tape:
             tape.watch(point)
             height = self.height(point)
-        found = tape.gradient(height, point)
-        if found is None:
-            raise InvalidValue(
-                f"race: TensorFlow finds no gradient of {self.surface.name}: write it with +, -, *, / and **, or with "
-                "`keras.ops`, not with numpy or math."
-            )
-        return found
+        return tape.gradient(height, point)
+
+    def _check(self) -> None:
+        """Trace the gradient once, as the walks will."""
+        try:
+            found = tf.function(self.gradient, autograph=False).get_concrete_function(tf.TensorSpec((2,), tf.float32))
+        except Exception as problem:  # whatever a user's function raises on tensors
+            raise self._no_gradient() from problem
+        if found.structured_outputs is None:
+            raise self._no_gradient()
+
+    def _no_gradient(self) -> InvalidValue:
+        return InvalidValue(
+            f"race: TensorFlow finds no gradient of {self.surface.name}: write it with +, -, *, / and **, or with "
+            "`keras.ops`, not with numpy or math, and without `if`."
+        )
 
     def _loop(self, rule: Rule) -> tuple[Tensor, Tensor]:
         start = tf.constant(self.surface.start, tf.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
@@ -31,7 +32,8 @@ class Drawing:
         self.scene = scene
         with mpl.rc_context(_RC):
             self._figure = Figure(figsize=_SIZE, dpi=_DPI, facecolor="white")
-            self._canvas: Any = FigureCanvasAgg(self._figure)
+            canvas: Callable[[Figure], Any] = FigureCanvasAgg  # its methods have no types
+            self._canvas = canvas(self._figure)
             self.size = self._canvas.get_width_height()
             self._map = self._figure.add_axes((0.072, 0.095, 0.541, 0.765))
             self._panel = self._figure.add_axes((0.70, 0.525, 0.285, 0.285))

@@ -16,6 +16,7 @@ from optselect.errors import InvalidValue, UnknownName, WorkerFailed, suggestion
 from optselect.machine import available_memory, cores, gigabytes, gpus
 from optselect.rule import Rule
 from optselect.trainer.jobs import Job, Plan, Probe, ProbeRun, Run, broken
+from optselect.warm import Pool, kind_of
 from optselect.worker_process import WorkerProcess, tail
 
 __all__ = ["Device", "LocalExecutor"]
@@ -60,13 +61,14 @@ class LocalExecutor:
         threads: int | None = None,
         growth: int = 500_000_000,
         device: Device = "auto",
+        pool: Pool | None = None,
     ) -> None:
         self._device, self._gpus = device, _gpus(device)
-        self._log, self._growth = log, growth
+        self._log, self._growth, self._pool = log, growth, pool
         self._about = spec, list(rules), list(seeds)
         self._waiting: collections.deque[tuple[int, Job | Probe]] = collections.deque()
         self._tries: collections.Counter[int] = collections.Counter()
-        self._cores, self._memory = cores(), available_memory()
+        self._cores, self._memory = cores(), available_memory() + (pool.held() if pool else 0)
         self._free = workers is None, threads is None
         self._lines: list[str] = []
         count = (
@@ -137,9 +139,13 @@ class LocalExecutor:
                 return answer  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """End all processes."""
+        """End all processes, or leave those that are idle to whoever comes next."""
         for worker in self._crew:
-            worker.stop()
+            if self._pool is not None and worker.idle:
+                self._pool.park(worker)
+            else:
+                worker.stop()
+        self._crew = []
 
     def __enter__(self) -> LocalExecutor:
         return self
@@ -151,7 +157,11 @@ class LocalExecutor:
         """A process on the GPU that has the fewest, or on that of the one whose place it takes."""
         held = collections.Counter(worker.gpu for worker in self._crew)
         gpu = instead.gpu if instead else min(self._gpus, key=lambda name: held[name], default=_NO_GPU[self._device])
-        return WorkerProcess((*self._about, plan), self._threads, self._log, gpu)
+        kind = kind_of(self._about[0].model, self._threads)
+        waiting = self._pool.take(kind, gpu) if self._pool else None
+        worker = waiting or WorkerProcess(self._threads, self._log, gpu, kind=kind)
+        worker.set_up((*self._about, plan), self._log)
+        return worker
 
     def _hand_out(self) -> None:
         for worker in self._crew:
@@ -240,7 +250,8 @@ class LocalExecutor:
         crew, threads = self._crew, self._threads
         together = self._speed()
         if not room:
-            self.close()
+            for worker in crew:
+                worker.stop()
         self._threads = self._cores
         self._crew = [self._process(self._plan)]
         self._crew[0].receive()

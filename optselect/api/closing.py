@@ -98,7 +98,7 @@ class Closing:
         if not all(stage.finished() for stage in self.stages(study)):
             return False
         best = self.verdict(study).recommended.configuration
-        return self._done("check", best) is not None and self._done("refit", best) is not None
+        return all(self._done(kind, best) is not None for kind in ["refit", *["check"] * self.settings.check])
 
     def verdict(self, study: Study) -> Verdict:
         """What race and confirmation say, without check, refit and importance."""
@@ -118,15 +118,18 @@ class Closing:
         """The verdict with its check in plain Keras; trains that, and the model to keep, if they are not there.
 
         The check trains on the training part with `model.fit` and is judged on the test part. The model that is kept
-        is trained once more, on the validation rows too, so that no row but the test rows is lost to it.
+        is trained once more, on the validation rows too, so that no row but the test rows is lost to it. Without a
+        check it comes from the compiled program, if the model can.
         """
         verdict = self.verdict(study)
         best = verdict.recommended.configuration
-        job = Job(configuration=best, seed=derive(self.settings.seed, "check"), epochs=self.epochs, plain=True)
+        plain, number = self.settings.check, float("nan")
+        job = Job(configuration=best, seed=derive(self.settings.seed, "check"), epochs=self.epochs, plain=plain)
         kept = self.ledger.path.parent.resolve() / "best.keras"
-        check = self._trained("check", dataclasses.replace(job, test=True))
-        refit = self._trained("refit", dataclasses.replace(job, refit=True, save=kept))
-        number = float(check["metrics"].get(f"test_{self.headline}", float("nan")))
+        if plain:
+            check = self._trained("check", dataclasses.replace(job, test=True))
+            number = float(check["metrics"].get(f"test_{self.headline}", number))
+        refit = self._trained("refit", dataclasses.replace(job, refit=True, whole=self.settings.whole, save=kept))
         return dataclasses.replace(verdict, check=number, refit=not refit["error"])
 
     def _fit(self, name: StageName, study: Study) -> None:
@@ -162,7 +165,7 @@ class Closing:
             run = self.workers().run(job)
             error = run.error or ("" if run.finite else "it diverged")
             if error:
-                self.listener.say(f"Warning: plain `model.fit` failed: {error}")
+                self.listener.say(f"Warning: {'plain `model.fit`' if job.plain else 'the last one'} failed: {error}")
             done = {"configuration": best.to_dict(), "metrics": dict(run.metrics), "error": error}
             self.ledger.append(kind, done)
             self.ledger.entries.append({"kind": kind, **done})

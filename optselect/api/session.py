@@ -34,6 +34,7 @@ from optselect.study.study import Study
 from optselect.tracking import ALIAS, MlflowTracker, NullTracker, Tracker, default_uri
 from optselect.trainer.jobs import Plan
 from optselect.verdict.statistics import overlap
+from optselect.warm import POOL
 
 __all__ = ["Session"]
 
@@ -173,6 +174,7 @@ class Session:
             workers=self.settings.workers,
             device=self.settings.device,
             threads=known["description"].get("threads") if known else None,
+            pool=POOL,
         )
         description = self._executor.start()
         self._setup = time.monotonic() - before
@@ -229,11 +231,12 @@ class Session:
         recommendation.write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
         code = self.directory / "snippet.py"
         code.write_text(result.snippet, encoding="utf-8")
-        export(
-            self.directory / "study.db",
-            {f"{self.record.name}/{arm.name}": arm.study for arm in search.arms.values()},
-        )
-        self._report()
+        if self.settings.report:
+            export(
+                self.directory / "study.db",
+                {f"{self.record.name}/{arm.name}": arm.study for arm in search.arms.values()},
+            )
+            self._report()
         tracker.finish(ending(result.to_dict(), self.directory, result.records, self.settings.register))
 
     def _report(self) -> None:

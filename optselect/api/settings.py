@@ -21,7 +21,7 @@ class Settings:
     """trials, seconds: the budget, as in `Budget`; 60 trials if neither is given. care: how many are re-run how often,
     a preset of `race`. confirm: confirmations of a finalist, None for the preset's. rope: as `width` in `judge`.
     prefer: as there. seed: of the whole study. workers: training processes, None to be found.
-    device: as in `LocalExecutor`. register, mlflow: as in `tune`.
+    device: as in `LocalExecutor`. register, mlflow, check, whole, report: as in `tune`.
     search: how the search goes about it.
 
     >>> Settings(confirm=1)
@@ -40,6 +40,9 @@ class Settings:
     device: Device = "auto"
     mlflow: str | None = "default"
     register: str | None = None
+    check: bool = True
+    whole: bool = False
+    report: bool = True
     search: SearchOptions = dataclasses.field(default_factory=SearchOptions)
 
     def __post_init__(self) -> None:

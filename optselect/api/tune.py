@@ -63,6 +63,9 @@ def tune(
     device: Device = "auto",
     mlflow: str | None = "default",
     register: str | None = None,
+    check: bool = True,
+    whole: bool = False,
+    report: bool = True,
     study: str | None = None,
     out: str | Path | None = None,
     encoding: str | None = None,
@@ -95,7 +98,10 @@ def tune(
     docs/warm-start.md). seed: of the whole study. workers: training processes. device: "auto" (a process
     a GPU where there are some), "cpu" or "gpu". mlflow: a tracking URI, "default" for
     `MLFLOW_TRACKING_URI` or a local SQLite file, None for no tracking. register: the name under which the trained model
-    becomes a version in MLflow's registry, with the alias "candidate". study: its name. out: where its folder goes.
+    becomes a version in MLflow's registry, with the alias "candidate". check: train the recommended configuration once
+    with `model.fit`, and so the model that is kept; without, that one comes from the compiled program, sooner. whole:
+    train that model on the test rows too. report: write the page for people and Optuna's file. study: its name. out:
+    where its folder goes.
 
     Raises a subclass of `OptselectError` for whatever is wrong with the input, before anything is trained where
     that is possible.
@@ -117,6 +123,9 @@ def tune(
         device=device,
         mlflow=mlflow,
         register=register,
+        check=check,
+        whole=whole,
+        report=report,
         search=SearchOptions(
             strategy=strategy,
             sampler=sampler,

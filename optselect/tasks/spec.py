@@ -86,12 +86,12 @@ class TaskSpec:
         asked = {"class_weight": self.class_weight, "precision": self.precision}
         return found | {name: str(value) for name, value in asked.items() if value}
 
-    def joined(self) -> TaskSpec:
+    def joined(self, *, whole: bool = False) -> TaskSpec:
         """The same task with the validation rows in the training part too, for the model that is kept.
 
-        The columns of a table stay those that the training part alone showed.
+        whole: and the test rows. The columns of a table stay those that the training part alone showed.
         """
-        rows = np.sort(np.concatenate([self.split.train, self.split.validation]))
+        rows = np.sort(np.concatenate([self.split.train, self.split.validation, *[self.split.test] * whole]))
         return dataclasses.replace(self, split=dataclasses.replace(self.split, train=rows))
 
     @property

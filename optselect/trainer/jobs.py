@@ -21,12 +21,13 @@ class Job:
     """Train one configuration with one seed, from scratch or from where an earlier job paused.
 
     epochs: train until so many are done. total_epochs: the length of the whole training, which the schedule spans;
-    `epochs` if None. start: the file of a paused training of this configuration, seed and total_epochs to go on
-    with; the answer then tells of the new epochs only. keep: a file for the state at the end, to go on with later
-    (not written if the training broke down). test: also evaluate on the test part. plain: with the stock Keras
-    optimizer and `model.fit` instead of the compiled program. save: where to write the trained model, in front of
-    it the layers that take raw columns (plain only). refit: train on the validation rows too (plain only); val_*
-    then tell of rows that were trained on. redraw: training and validation rows are split anew, by the seed.
+    `epochs` if None. start: the file of a paused training of this configuration, seed and total_epochs to go on with;
+    the answer then tells of the new epochs only. keep: a file for the state at the end, to go on with later (not
+    written if the training broke down). test: also evaluate on the test part. plain: with the stock Keras optimizer
+    and `model.fit` instead of the compiled program. save: where to write the trained model, in front of it the layers
+    that take raw columns. refit: train on the validation rows too, features prepared by them too; val_* then tell of
+    rows that were trained on. whole: with `refit`, on the test rows as well. redraw: training and validation rows are
+    split anew, by the seed.
     """
 
     configuration: Configuration
@@ -39,6 +40,7 @@ class Job:
     plain: bool = False
     save: Path | None = None
     refit: bool = False
+    whole: bool = False
     redraw: bool = False
 
     @property

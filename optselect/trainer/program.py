@@ -6,6 +6,7 @@ size, the order of the rows. Nothing is built or traced anew, so a trial costs i
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ from optselect.configuration import Configuration
 from optselect.rule import Rule, Variable
 from optselect.stepping import join, split
 from optselect.tasks.task import Task
-from optselect.trainer.feeding import Feed, row_order, rows_of
+from optselect.trainer.feeding import Feed, Part, is_on_disk, row_order, rows_of
 from optselect.trainer.jobs import Way
 from optselect.trainer.judging import Judge
 from optselect.trainer.loops import Loops
@@ -45,7 +46,8 @@ class Program:
     def __init__(
         self, task: Task, rules: Iterable[Rule], seeds: Iterable[int] = (), *, device: str | None = None
     ) -> None:
-        self.task, self.device = task, device
+        rules = list(rules)
+        self.task, self.device, self._form = task, device, _form(task, rules)
         self.way: Way = "graph"
         self.model = task.build(0)
         self.variables = facts(self.model)
@@ -61,6 +63,28 @@ class Program:
         self._add = tf.function(self._judge.add, autograph=False, reduce_retracing=True)
         self._results = tf.function(self._judge.results, autograph=False)
         self._evaluation_seconds = self.first_seconds = 0.0
+
+    def rest(self) -> None:
+        """Let go of the task's data; what is traced stays for a task of the same form."""
+        del self.task, self.step.task, self.feed
+
+    def serves(self, task: Task, rules: Iterable[Rule] | None = None) -> bool:
+        """Whether tracing for another task would give the same again, but for the names of layers.
+
+        rules: None for those that it has.
+        """
+        return self._form == _form(task, [x.rule for x in self.layouts.values()] if rules is None else rules)
+
+    def over(self, task: Task, seeds: Iterable[int] = ()) -> Program:
+        """The program of a task that it `serves`, with nothing traced anew; this one is not to be used any more
+        beside it, unless that differs in its rows alone.
+        """
+        other = copy.copy(self)
+        other.task = other.step.task = task
+        with tf.device(self.device):
+            other.feed = Feed(task)
+            other._initial = {s: self._initial[s] if s in self._initial else _flat(task.build(s)) for s in seeds}
+        return other
 
     def start(self, configuration: Configuration, seed: int) -> TrialState:
         """A trial before its first step: the model initialised as `task.build(seed)` does it."""
@@ -286,6 +310,14 @@ class Program:
         for data in self.feed.chunks(part):
             totals = self._add(point, others, data, totals)
         return [float(value) for value in self._results(totals)]
+
+
+def _form(task: Task, rules: Iterable[Rule]) -> Any:
+    """All that a program depends on but for the rows of its data."""
+    targets = [(t.name, t.kind, len(t.classes), t.shape) for t in task.spec.targets]
+    data: Part = (task.x_train, task.y_train, *([] if task.w_train is None else [task.w_train]))
+    arrays = tf.nest.map_structure(lambda a: (str(a.dtype), *a.shape[1:]), data)
+    return [rule.key for rule in rules], task.spec.model, task.spec.precision, targets, arrays, is_on_disk(data)
 
 
 def _as_given(tree: Any) -> Any:

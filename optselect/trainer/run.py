@@ -55,13 +55,20 @@ class CompiledTrainer:
     """All trials of a task through one traced program.
 
     rules, seeds: those that will be asked for. device: as TensorFlow names devices; None leaves it to TensorFlow.
+    program: one that serves the task.
     """
 
     def __init__(
-        self, task: Task, rules: Sequence[Rule], seeds: Sequence[int] = (), *, device: str | None = None
+        self,
+        task: Task,
+        rules: Sequence[Rule],
+        seeds: Sequence[int] = (),
+        *,
+        device: str | None = None,
+        program: Program | None = None,
     ) -> None:
         self.task = task
-        self.program = Program(task, rules, seeds, device=device)
+        self.program = program or Program(task, rules, seeds, device=device)
         self._beside: Populations | None = None
 
     def prepare(self, plan: Plan, seed: int) -> str:
@@ -139,6 +146,10 @@ class CompiledTrainer:
             save_state(job.keep, state, _about(job))
         if job.test and state.finite:
             metrics |= {f"test_{k}": v for k, v in self.program.evaluate(state, job.configuration, "test").items()}
+        if job.save and state.finite:
+            body = self.task.build(job.seed)
+            self.program.load(state, job.configuration, body)
+            self.task.full_model(body).save(job.save)
         return Run(
             curves=_in_units(self.task, curves),
             metrics=_in_units(self.task, metrics),
@@ -279,12 +290,17 @@ class FitTrainer:
         return {name: float(value) for name, value in found.items()}
 
 
-def make_trainer(task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe: Job) -> tuple[Trainer, str]:
+def make_trainer(
+    task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe: Job, before: Program | None = None
+) -> tuple[Trainer, str]:
     """The fastest trainer that can train this task, and, where that is `model.fit`, the reason; else "".
 
     rules: one of each kind that will be trained. seeds: with which. probe: a short job; it is run once, so that a
-    model which does not trace is found here.
+    model which does not trace is found here. before: the program of an earlier task, used again if it serves.
     """
+    # In a model of the user's own any code may be: no two traces of it need be alike.
+    if before is not None and task.spec.model is None and before.serves(task, rules):
+        return CompiledTrainer(task, rules, program=before.over(task, seeds)), ""
     reason = _cannot_compile(task)
     if not reason:
         try:

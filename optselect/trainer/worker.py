@@ -5,15 +5,18 @@ It reads pickled requests from a socket and answers each: a task first, then job
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import re
 import signal
 import socket
 import sys
+import sysconfig
 import threading
 import traceback
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from optselect.errors import InvalidModel, InvalidValue, OptselectError
@@ -34,8 +37,13 @@ def main(descriptor: int, threads: int) -> None:
     while True:
         kind, payload = requests.get()
         try:
-            if kind == "task":
-                answer: Any = _take_task(payload, trainers)
+            if kind == "renew":
+                _renew(*payload)
+                continue
+            if kind == "rest":
+                answer: Any = _rest(trainers)
+            elif kind == "task":
+                answer = _take_task(payload, trainers)
             else:
                 answer = _run(payload, trainers)
         except OptselectError as error:
@@ -64,6 +72,7 @@ def _prepare_tensorflow(threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     for device in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(device, True)
+    gc.freeze()  # what has been imported stays: to look through it takes half a second
 
 
 def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +85,8 @@ def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
     task = Task.from_spec(spec)
     kinds = {rule.key: rule for rule in (*rules, BASELINE.rule)}
     probe = Job(configuration=BASELINE, seed=seeds[0] if seeds else 0, epochs=1, test=True)
-    trainer, note = make_trainer(task, list(kinds.values()), seeds, probe)
+    before = trainers.pop("before", None)
+    trainer, note = make_trainer(task, list(kinds.values()), seeds, probe, before)
     trainers["search"] = trainer
     trainers["plain"] = FitTrainer(task)
     way, how, step_seconds = "", "", 0.0
@@ -88,6 +98,43 @@ def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
     lines = [line for line in (_summary(task), note, how) if line]
     measured = {"way": way, "memory": resident_memory(os.getpid()), "step_seconds": step_seconds}
     return {**task.describe(), **_judged(task), **measured, "lines": lines}
+
+
+def _rest(trainers: dict[str, Any]) -> dict[str, int]:
+    """Forget the task, but for the traced program, until the next one.
+
+    When the files were written from which modules were loaded, those aside that were installed.
+    """
+    import keras
+
+    from optselect.trainer.run import CompiledTrainer
+
+    trainer = trainers.get("search")
+    trainers.clear()
+    if isinstance(trainer, CompiledTrainer):
+        trainers["before"] = trainer.program
+        trainer.program.rest()
+    keras.utils.clear_session(free_memory=False)  # layers are numbered from 1 again, as in a new process
+    gc.collect()
+    _print_to(os.devnull)
+    installed = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    own = [Path(file) for file in files if not file.startswith(installed)]
+    return {str(file): file.stat().st_mtime_ns for file in own if file.is_file()}
+
+
+def _renew(log: str, environment: dict[str, str]) -> None:
+    """Be as a process that starts now: its log, its environment."""
+    _print_to(log)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _print_to(log: str) -> None:
+    with Path(log).open("ab") as output:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(output.fileno(), stream.fileno())
 
 
 def _judged(task: Any) -> dict[str, Any]:
@@ -114,13 +161,15 @@ def _summary(task: Any) -> str:
 
 
 def _run(payload: tuple[str, Job | Probe], trainers: dict[str, Any]) -> Run | ProbeRun:
+    from optselect.trainer.run import CompiledTrainer
+
     way, job = payload
     plain = isinstance(job, Job) and job.plain
     trainer = trainers["plain" if plain else "search"]
     try:
         if isinstance(job, Job) and job.refit:
-            trainer = _refitting(trainer)
-        if way and not plain:
+            trainer = _refitting(trainer, whole=job.whole)
+        if way and isinstance(trainer, CompiledTrainer):
             trainer.program.way = way
         answer: Run | ProbeRun = trainer.run(job) if isinstance(job, Job) else trainer.probe(job)
     except Exception as error:
@@ -129,12 +178,19 @@ def _run(payload: tuple[str, Job | Probe], trainers: dict[str, Any]) -> Run | Pr
     return answer
 
 
-def _refitting(trainer: Any) -> Any:
-    """A trainer of the same task whose training part holds the validation rows too, prepared anew."""
-    from optselect.tasks.task import Task
-    from optselect.trainer.run import FitTrainer
+def _refitting(trainer: Any, *, whole: bool) -> Any:
+    """A trainer of the same task whose training part holds the validation rows too, prepared anew.
 
-    return FitTrainer(Task.from_spec(trainer.task.spec.joined()))
+    whole: and the test rows.
+    """
+    from optselect.tasks.task import Task
+    from optselect.trainer.run import CompiledTrainer, FitTrainer
+
+    task = Task.from_spec(trainer.task.spec.joined(whole=whole))
+    # A category that only validation rows have is one feature more.
+    if isinstance(trainer, CompiledTrainer) and trainer.program.serves(task):
+        return CompiledTrainer(task, [], program=trainer.program.over(task))
+    return FitTrainer(task)
 
 
 def _said(error: Exception, where: str = "") -> str:

@@ -21,6 +21,7 @@ __all__ = ["FOUND", "rewritten", "setup"]
 ROOT = Path(__file__).parents[2]
 _RECORDS = ROOT / "examples" / "records"
 _LINK = re.compile(r"(?<!!)\[(?P<words>[^\[\]]*)\]\((?P<path>[^)#:\s]+)(?P<anchor>#[^)\s]*)?\)")
+_MARK = re.compile(r"^<!-- found: (?P<name>\w+) -->$", re.MULTILINE)
 _FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<language>.*)$")
 
 
@@ -62,9 +63,7 @@ def rewritten(text: str, page: str) -> str:
 
     page: its name, with folders and without suffix.
     """
-    for name, found in FOUND.items():
-        mark = f"<!-- found: {name} -->"
-        text = text.replace(mark, found()) if mark in text else text
+    text = _MARK.sub(lambda mark: FOUND[mark["name"]](), text)
     lines, fence = [], ""
     for line in text.split("\n"):
         found = _FENCE.match(line)

@@ -99,6 +99,11 @@ def _process(app: Any, what: str, name: str, thing: Any, options: Any, lines: li
     lines[:] = structured(lines, parameters(thing))
 
 
+def _skip(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out what another package has put into a class of ours, such as scikit-learn's `set_fit_request`."""
+    return True if not (getattr(thing, "__module__", None) or "optselect").startswith("optselect") else None
+
+
 def _help(app: Any, context: Any, lines: list[str]) -> None:
     lines[:] = helped(lines)
 
@@ -109,6 +114,7 @@ def setup(app: Any) -> dict[str, Any]:
 
     LazyModule.__sphinx_mock__ = None  # autodoc asks every name of a module for this, and would load TensorFlow
     app.connect("autodoc-process-docstring", _process)
+    app.connect("autodoc-skip-member", _skip)
     app.connect("sphinx-click-process-description", _help)
     app.connect("sphinx-click-process-options", _help)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -226,6 +226,12 @@ def test_two_seeds_count_one_or_the_other() -> None:
     assert found.regret == pytest.approx([0.5, 0.5], abs=0.05)
 
 
+def test_one_seed_of_ten_makes_nobody_certain() -> None:
+    """Who is ahead under one seed and equal under nine is likely, not certainly, the best: as its t statistic says."""
+    found = odds([[1.0, 0.0]] + 9 * [[0.0, 0.0]], minimize=False)
+    assert found.best[0] == pytest.approx(stats.t(9).cdf(1.0), abs=0.03)
+
+
 @given(tables)
 def test_odds_are_probabilities_and_know_directions(table: Array) -> None:
     """P(best) sums to one; turning all signs and the direction changes nothing; nor does what a seed adds to all."""

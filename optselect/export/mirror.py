@@ -89,8 +89,9 @@ class Mirror:
             took = time.monotonic() - began
             pause = max(_PAUSE, took / _SHARE) if well else min(2 * pause, _LONGEST_PAUSE)
             self._closing.wait(pause)
-        if not self._attempt(database):
-            self._attempt(database)
+        for _ in range(2):
+            if self._abandoned.is_set() or self._attempt(database):
+                break
         if self._engine is not None:
             self._engine.dispose()
 

@@ -76,7 +76,7 @@ def add_trials(connection: sa.Connection, study_id: int, trials: Sequence[optuna
     heads = [(t.number, study_id, t.state.name, _utc(t.datetime_start), _utc(t.datetime_complete)) for t in trials]
     _insert(connection, "trials", heads, without="trial_id")
     known = sa.select(column("trials.number"), column("trials.trial_id")).where(column("trials.study_id") == study_id)
-    ids = dict(connection.execute(known).tuples().all())
+    ids = {row.number: row.trial_id for row in connection.execute(known)}
     rows: dict[str, _Rows] = {name: [] for name in _OF_TRIALS}
     for trial in trials:
         _details(rows, ids[trial.number], trial)

@@ -20,11 +20,12 @@ __all__ = ["Evidence", "Row", "gather"]
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A trial as pictures and table see it: its record, its optimizer and its learning rate."""
+    """A trial as pictures and table see it: its record, its optimizer, learning rate and other numbers by name."""
 
     record: TrialRecord
     optimizer: str
     rate: float
+    numbers: Mapping[str, float]
 
     @property
     def value(self) -> float:
@@ -131,7 +132,10 @@ def gather(folder: Path) -> Evidence:
 
 def _row(record: TrialRecord) -> Row:
     rule = record.configuration.rule
-    return Row(record, rule.key, float(rule.base.values()["learning_rate"]))
+    numbers = {name: float(value) for name, value in rule.named_numbers().items()}
+    rates = {name for name in numbers if name.endswith("learning_rate")}
+    rate = numbers[max(rates, key=len)]  # the wrapped rule's: its name has the most before it
+    return Row(record, rule.key, rate, {name: value for name, value in numbers.items() if name not in rates})
 
 
 def _probe(run: Mapping[str, Any]) -> dict[str, Any]:

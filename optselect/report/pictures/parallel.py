@@ -68,13 +68,12 @@ def _axes(rows: Sequence[Row]) -> list[_Axis]:
     """The learning rate, then what differs in most trials."""
     numbers: dict[str, list[float]] = {}
     for row in rows:
-        for name, value in row.record.configuration.rule.named_numbers().items():
-            if not name.endswith("learning_rate"):
-                numbers.setdefault(name, []).append(float(value))
-    tried = {name: len({r.optimizer for r in rows if _named(r, name) is not None}) for name in numbers}
+        for name, value in row.numbers.items():
+            numbers.setdefault(name, []).append(value)
+    tried = {name: len({row.optimizer for row in rows if name in row.numbers}) for name in numbers}
     vary = [name for name, values in numbers.items() if len(set(values)) > tried[name]]
     vary.sort(key=lambda name: -len(numbers[name]))
-    found = [_Axis(name, lambda row, name=name: _named(row, name)) for name in vary]  # type: ignore[misc]
+    found = [_Axis(name, lambda row, name=name: row.numbers.get(name)) for name in vary]  # type: ignore[misc]
     choices: list[tuple[str, Callable[[Row], str]]] = [
         ("schedule", lambda row: row.record.configuration.schedule.key),
         ("clipping", lambda row: row.record.configuration.clipping.name),
@@ -90,11 +89,6 @@ def _axes(rows: Sequence[Row]) -> list[_Axis]:
         else:
             found.insert(0, _Axis("batch_size", lambda r: r.record.configuration.batch_size))
     return [_Axis("learning_rate", lambda row: row.rate), *found][:_AXES]
-
-
-def _named(row: Row, name: str) -> float | None:
-    value = row.record.configuration.rule.named_numbers().get(name)
-    return None if value is None else float(value)
 
 
 def _scale(axis: _Axis, rows: Sequence[Row], *, worse: str) -> Scale:

@@ -8,6 +8,7 @@ from optselect.api.report import Report, report
 from optselect.api.result import Result
 from optselect.api.scaling import Scaled, scale
 from optselect.api.studies import STUDIES, studies
+from optselect.api.sync import Synced, sync
 from optselect.api.tune import tune
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Result",
     "Scaled",
     "Sweep",
+    "Synced",
     "check_film",
     "compare",
     "lr_range",
@@ -29,5 +31,6 @@ __all__ = [
     "report",
     "scale",
     "studies",
+    "sync",
     "tune",
 ]

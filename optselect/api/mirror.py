@@ -66,6 +66,7 @@ def _standing(place: int, verdict: Mapping[str, Any]) -> Standing:
     said = {
         "place": place + 1,
         "p_best": told["p_best"],
+        **_interval("held_out", told["held_out"]),
         **_interval("gain_over_default", told["gain"]),
         "recommended": place == verdict["chosen"],
         "is_default": told["configuration"] == verdict["baseline"],

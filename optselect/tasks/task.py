@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import weakref
 from collections.abc import Iterator
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -22,6 +24,7 @@ from optselect.tasks.models import Shape, load_builder
 from optselect.tasks.on_disk import Array, DiskArray
 from optselect.tasks.schema import raw_inputs
 from optselect.tasks.serving import free_name, serve
+from optselect.tasks.signature import signature
 from optselect.tasks.source import compile_code
 from optselect.tasks.spec import TaskSpec
 from optselect.tasks.target import Target
@@ -154,6 +157,12 @@ class Task:
         if plain and self._preparation is None and answers[0][2] is None:
             return body
         return serve(body, answers, prepared=self.x_train, preparation=self._preparation, schema=self.spec.schema)
+
+    def save(self, body: Any, path: Path) -> None:
+        """Write `full_model` of a trained body; beside it, in `signature.json`, what it takes and gives."""
+        model = self.full_model(body)
+        model.save(path)
+        path.with_name("signature.json").write_text(json.dumps(signature(model)), encoding="utf-8")
 
     def raw_inputs(self, features: Any) -> Any:
         """What `full_model` takes: for a table, a frame or Data turned into columns; arrays as they are."""

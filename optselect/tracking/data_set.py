@@ -41,13 +41,22 @@ def data_set(study: StudyRecord) -> Any:
 
 
 def input_schema(columns: Sequence[Mapping[str, str]]) -> Any:
-    """The `mlflow.types.Schema` of the used columns of a table."""
-    from mlflow.types import ColSpec, Schema
+    """The `mlflow.types.Schema` of the used columns of a table.
 
-    return Schema([ColSpec(_type(column), name=column["name"]) for column in columns])
+    A column of whole numbers may be anything: of raw rows with a gap in it pandas makes floats, which MLflow would
+    not let through as whole numbers, nor whole numbers as floats.
+    """
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
+
+    types = {column["name"]: _type(column) for column in columns}
+    return Schema([ColSpec(AnyType() if kind == "long" else kind, name=name) for name, kind in types.items()])
 
 
 def _type(column: Mapping[str, str]) -> str:
+    """MLflow's word for what a column holds."""
+    if column["kind"] == "number" and "int" in column["type"].lower():
+        return "long"
     return "datetime" if column["type"].startswith("datetime64") else _TYPES[column["kind"]]
 
 
@@ -56,7 +65,8 @@ def _schema(about: Mapping[str, Any]) -> dict[str, Any]:
     if columns := about.get("columns"):
         targets = [{"type": "string" if t["kind"] == "classification" else "double", "name": t["name"],
                     "required": True} for t in about.get("targets", [])]  # fmt: skip
-        return {"mlflow_colspec": [*input_schema(columns).to_dict(), *targets]}
+        used = [{"type": _type(column), "name": column["name"], "required": True} for column in columns]
+        return {"mlflow_colspec": [*used, *targets]}
     tensors = [{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, *shape]}}
                for shape in about.get("features", [])]  # fmt: skip
     return {"mlflow_tensorspec": {"features": json.dumps(tensors), "targets": None}}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from optselect.errors import OptselectError
 from optselect.records import StudyRecord, TrialRecord
@@ -73,7 +73,7 @@ class Delivery:
             "create_run",
             self.experiment_id,
             start_time=start,
-            tags={**layout.trial_tags(trial), **self._marks, PARENT: home},
+            tags={**layout.trial_tags(trial), **self.tree.alone(home), **self._marks, PARENT: home},
             run_name=f"{trial.configuration.rule.name} {trial.number}",
         ).info.run_id
         self._calls.log(run, layout.trial_params(trial), layout.trial_points(trial))
@@ -106,8 +106,11 @@ class Delivery:
         ending.write(self._calls, found, self._study, self._key)
         return False
 
-    def stand(self, ending: Ending) -> None:
-        """What the verdict says of each configuration, on its run; the trials are there now."""
+    def stand(self, ending: Ending, trials: Sequence[TrialRecord]) -> None:
+        """Mean curves and what the verdict says of each configuration, on its run; the trials are there now."""
+        for key, those in _grouped(trials, _configuration).items():
+            if key in self.tree.configurations and (curves := sums.mean_curves(those)):
+                self._calls.log(self.tree.configurations[key].run, {}, curves)
         ending.write_last(self._calls, self._run, self.tree.configurations)
 
     def version(self, ending: Ending) -> str | None:
@@ -155,7 +158,8 @@ class Delivery:
         if found is None:
             location = None
             if self._store.file:  # beside the database, not in the folder that we happen to run in
-                location = (self._store.file.parent / "mlruns" / quote(self._name, safe="")[:100]).as_uri()
+                folder = re.sub(r"[^\w.\-]+", "-", self._name, flags=re.ASCII)[:100]  # MLflow would undo a % twice
+                location = (self._store.file.parent / "mlruns" / folder).as_uri()
             made = self._calls.write("create_experiment", self._name, artifact_location=location)
             found = self._calls.read("get_experiment", made)
         tag, state = view.shared(maximize=self._sign < 0)

@@ -21,6 +21,7 @@ __all__ = [
     "configuration_key",
     "configuration_params",
     "configuration_tags",
+    "distinct",
     "finite",
     "key",
     "milliseconds",
@@ -94,7 +95,7 @@ def number(value: Any) -> str:
 
 
 def configuration_key(arm: str, configuration: Configuration) -> str:
-    """Twelve letters that all seeds of a configuration share: what charts in MLflow are grouped by.
+    """Twelve letters that all seeds of a configuration share, and no other's.
 
     >>> from optselect.configuration import BASELINE
     >>> len(configuration_key("adam", BASELINE))
@@ -127,13 +128,23 @@ def arm_tags(arm: str) -> dict[str, str]:
     return {"optselect.kind": "arm", "optselect.arm": text(arm, TAG_LENGTH)}
 
 
+def distinct(once: bool) -> dict[str, str]:
+    """The tag by which every configuration is found once: by its own run, or by its only training's.
+
+    >>> distinct(True)
+    {'optselect.distinct': 'yes'}
+    """
+    return {"optselect.distinct": "yes" if once else "no"}
+
+
 def configuration_tags(arm: str, configuration: Configuration) -> dict[str, str]:
     """What the run of a configuration is found by."""
     tags = {
         **arm_tags(arm),
         "optselect.kind": "configuration",
         "optselect.optimizer": configuration.rule.key,
-        "optselect.configuration": configuration_key(arm, configuration),
+        "optselect.configuration": str(configuration),
+        "optselect.configuration_key": configuration_key(arm, configuration),
     }
     return {name: text(value, TAG_LENGTH) for name, value in tags.items()}
 

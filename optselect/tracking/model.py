@@ -65,6 +65,8 @@ def _signature(path: Path, columns: Sequence[Mapping[str, str]]) -> Any:
     if not path.exists():
         return None
     told = json.loads(path.read_text(encoding="utf-8"))
+    if told is None:
+        return None
     inputs = input_schema(columns) if columns else _tensors(told["inputs"])
     return ModelSignature(inputs=inputs, outputs=_tensors(told["outputs"]))
 

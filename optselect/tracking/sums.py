@@ -10,7 +10,7 @@ import numpy as np
 from optselect.records import TrialRecord
 from optselect.tracking.layout import Point, finite, key, milliseconds
 
-__all__ = ["arm_points", "configuration_points", "improvements"]
+__all__ = ["arm_points", "configuration_points", "improvements", "mean_curves"]
 
 
 def improvements(trials: Sequence[TrialRecord], sign: float) -> list[TrialRecord]:
@@ -41,9 +41,9 @@ def arm_points(trials: Sequence[TrialRecord], sign: float) -> list[Point]:
 def configuration_points(trials: Sequence[TrialRecord], rho: float) -> list[Point]:
     """How a configuration stands after these seeds of it, those of the search aside: they have chosen it.
 
-    A figure's mean has the name that it has on a trial, so that one column of MLflow's table sorts both; beside it
-    are the ends of its 95 % interval, `..._low` and `..._high`. rho: the correlation of two seeds where each redraws
-    the split, 0 where all share one. The step is the number of its trainings.
+    A mean has the name that the figure has on a trial, so that one column of MLflow's table sorts both; beside it are
+    the ends of its 95 % interval, `..._low` and `..._high`. Figures with a curve are told by `mean_curves`. rho: the
+    correlation of two seeds where each redraws the split, 0 where all share one. The step is the number of trainings.
     """
     fresh = [trial for trial in trials if trial.stage != "search"]
     whole = [trial for trial in fresh if trial.value is not None]
@@ -52,14 +52,24 @@ def configuration_points(trials: Sequence[TrialRecord], rho: float) -> list[Poin
     figures: dict[str, list[float]] = {"objective": [float(trial.value or 0.0) for trial in whole]}
     for trial in whole:
         for name, value in trial.metrics.items():
-            if finite(value):
+            if finite(value) and name not in trial.curves:
                 figures.setdefault(name, []).append(float(value))
-    held_out = max((len(values) for name, values in figures.items() if name.startswith("test_")), default=0)
-    if held_out:
-        said["held_out_seeds"] = held_out
     for name, values in figures.items():
         said |= _mean(name, values, rho)
     return _points(said, trials)
+
+
+def mean_curves(trials: Sequence[TrialRecord]) -> list[Point]:
+    """The mean curves of a configuration over its seeds, those of the search aside, by epoch from 1."""
+    whole = [trial for trial in trials if trial.stage != "search" and trial.value is not None]
+    end = _end(trials)
+    points = []
+    for name in dict.fromkeys(name for trial in whole for name in trial.curves):
+        curves = [trial.curves[name] for trial in whole if name in trial.curves]
+        for epoch, values in enumerate(zip(*curves, strict=False), start=1):
+            if all(map(finite, values)):
+                points.append(Point(key(name), float(np.mean(values)), end, epoch))
+    return points
 
 
 def _mean(name: str, values: Sequence[float], rho: float) -> dict[str, float]:
@@ -76,5 +86,9 @@ def _mean(name: str, values: Sequence[float], rho: float) -> dict[str, float]:
 
 
 def _points(said: dict[str, float], trials: Sequence[TrialRecord]) -> list[Point]:
-    end = max((milliseconds(trial.started + trial.seconds) for trial in trials), default=0)
+    end = _end(trials)
     return [Point(key(name), float(value), end, len(trials)) for name, value in said.items() if finite(value)]
+
+
+def _end(trials: Sequence[TrialRecord]) -> int:
+    return max((milliseconds(trial.started + trial.seconds) for trial in trials), default=0)

@@ -31,6 +31,7 @@ _SETTINGS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds between attempts at a server that does not answer
 _SUMS = 2.0  # seconds between two looks at what the runs above the trials should say
@@ -147,7 +148,7 @@ class MlflowTracker:
 
     def where(self) -> str | None:
         """A link or, for a database, the command that serves it and the link."""
-        return self._store.where(self._experiment_id, ascending=self._sign > 0)
+        return self._store.where(self._experiment_id)
 
     def version(self) -> str | None:
         """The number of the model's version in the registry, None if there is none."""
@@ -229,7 +230,7 @@ class MlflowTracker:
         if self._troubled:
             delivery.sweep(list(self._trials.values()))
         if ending is not None and not said:
-            delivery.stand(ending)
+            delivery.stand(ending, self._there())
         delivery.end("FINISHED" if ending is not None else "KILLED", self._there(), when)
         self._ended = ending is not None
 

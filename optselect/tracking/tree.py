@@ -53,7 +53,7 @@ class Tree:
         self._adopt(by_kind["arm"], "optselect.arm", self.arms, lambda run: self._study)
         self._adopt(
             by_kind["configuration"],
-            "optselect.configuration",
+            "optselect.configuration_key",
             self.configurations,
             lambda run: self._arm(run.data.tags["optselect.arm"], run.info.start_time),
         )
@@ -80,6 +80,10 @@ class Tree:
         """A trial's run was made."""
         self._note(trial, run, home)
 
+    def alone(self, home: str) -> dict[str, str]:
+        """The tag of a trial there: below an arm it stands for its configuration."""
+        return layout.distinct(home in {branch.run for branch in self.arms.values()})
+
     def end(self, status: str, ends: Mapping[str, int]) -> None:
         """Give all branches their end. ends: milliseconds since 1970, by the run's id."""
         for branches in (self.configurations, self.arms):
@@ -93,6 +97,7 @@ class Tree:
         arm = self._arm(trial.arm, start)
         if seeds > 1 and key not in self.configurations:
             tags = layout.configuration_tags(trial.arm, trial.configuration)
+            tags |= layout.distinct(True)
             self.configurations[key] = self._made(tags, str(trial.configuration), arm, start)
         return self.configurations[key].run if key in self.configurations else arm
 
@@ -118,7 +123,7 @@ class Tree:
                 self._calls.write("delete_run", run.info.run_id)
                 continue
             home = parent(run)
-            self._move(run.info.run_id, run.data.tags.get(PARENT, ""), home)
+            self._move(run.info.run_id, run.data.tags.get(PARENT, ""), home, {})
             said = int(run.data.metrics.get("trainings", 0))
             branches[key] = Branch(run.info.run_id, home, run.info.status, said)
 
@@ -128,12 +133,12 @@ class Tree:
 
     def _hang(self, number: int, home: str) -> None:
         run, parent = self._trials[number]
-        self._move(run, parent, home)
+        self._move(run, parent, home, self.alone(home))
         self._trials[number] = run, home
 
-    def _move(self, run: str, parent: str, home: str) -> None:
+    def _move(self, run: str, parent: str, home: str, tags: Mapping[str, str]) -> None:
         if parent != home:
-            self._calls.write("set_tag", run, PARENT, home)
+            self._calls.log(run, {}, [], {PARENT: home, **tags})
 
 
 def _key(trial: TrialRecord) -> str:

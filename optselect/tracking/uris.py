@@ -71,14 +71,14 @@ class Store(NamedTuple):
         """The SQLite file."""
         return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:") else None
 
-    def where(self, experiment_id: str, *, ascending: bool = True) -> str:
-        """The link to an experiment ("" if not known yet), below the command that serves it if no server does.
-
-        ascending: whether the smallest objective is the best.
-        """
-        link = re.sub(r"//[^/]*@", "//", self.shown).rstrip("/") if self.is_server else "http://127.0.0.1:5000"
+    def where(self, experiment_id: str) -> str:
+        """The link to an experiment ("" if not known yet), below the command that serves it if no server does."""
+        link = "http://127.0.0.1:5000"
+        if self.is_server:  # which a browser may have to ask for by another name
+            link = os.environ.get("OPTSELECT_MLFLOW_UI") or re.sub(r"//[^/]*@", "//", self.shown)
+        link = link.rstrip("/")
         if experiment_id:
-            link = view.link(link, experiment_id, ascending=ascending)
+            link = view.link(link, experiment_id)
         return link if self.is_server else f"mlflow ui --backend-store-uri {self.shown}\n{link}"
 
     def scrub(self, message: str) -> str:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote
 
 __all__ = ["link", "shared"]
 
 _NAME = "optselect"
-_TRIALS = "tags.`optselect.kind` = 'trial'"
+_EACH_ONCE = "tags.`optselect.distinct` = 'yes'"
 
 
 def shared(*, maximize: bool) -> tuple[str, str]:
     """The tag of an experiment that holds the view, and its content.
 
-    It is what the interface's own button "Share" writes, undocumented: where a version of MLflow does not know it, the
-    link's other words still ask for the trials, the best first, with charts.
+    It is what the interface's own button "Share" writes, undocumented. Every configuration is a row, the best first;
+    charts draw all of them.
     """
     state = {
-        "searchFilter": _TRIALS,
+        "searchFilter": _EACH_ONCE,
         "orderByKey": "metrics.`objective`",
         "orderByAsc": not maximize,
         "startTime": "ALL",
@@ -28,7 +27,7 @@ def shared(*, maximize: bool) -> tuple[str, str]:
         "modelVersionFilter": "All Runs",
         "viewMaximized": False,
         "runListHidden": False,
-        "isAccordionReordered": False,
+        "isAccordionReordered": True,
         "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
         "groupBy": None,
@@ -39,10 +38,24 @@ def shared(*, maximize: bool) -> tuple[str, str]:
         "runsHiddenMode": "SHOWALL",
         "runsPinned": [],
         "runsExpanded": {},
-        "selectedColumns": ["metrics.`objective`", "params.`optimizer`", "params.`learning_rate`", "params.`stage`"],
+        "selectedColumns": ["metrics.`objective`", "metrics.`seeds`", "params.`optimizer`", "params.`learning_rate`"],
         "compareRunSections": [
-            {"uuid": "optselect-what", "name": "What matters", "display": True, "isReordered": False},
-            {"uuid": "optselect-curves", "name": "Curves", "display": True, "isReordered": False},
+            {
+                "uuid": "optselect-what",
+                "name": "What matters",
+                "display": True,
+                "isReordered": True,
+                "columns": 2,
+                "cardHeight": 360,
+            },
+            {
+                "uuid": "optselect-curves",
+                "name": "Curves",
+                "display": True,
+                "isReordered": True,
+                "columns": 2,
+                "cardHeight": 360,
+            },
         ],
         "compareRunCharts": _charts(),
     }
@@ -57,8 +70,9 @@ def _charts() -> list[dict[str, Any]]:
          "yaxis": {"key": "objective", "type": "METRIC"}},
     ]  # fmt: skip
     curves: list[dict[str, Any]] = [
-        {"type": "LINE", "metricKey": name, "selectedMetricKeys": [name], "xAxisKey": "step", "lineSmoothness": 0,
-         "scaleType": "linear", "xAxisScaleType": "linear", "yAxisKey": "metric", "selectedYAxisMetricKey": name}
+        {"type": "LINE", "metricKey": name, "selectedMetricKeys": [name], "selectedYAxisMetricKey": name,
+         "xAxisKey": "step", "yAxisKey": "metric", "xAxisScaleType": "linear", "lineSmoothness": 0,
+         "scaleType": "log" if "loss" in name else "linear"}
         for name in ("val_loss", "loss", "learning_rate", "gradient_norm")
     ]  # fmt: skip
     made = [(chart, "optselect-what") for chart in what] + [(chart, "optselect-curves") for chart in curves]
@@ -69,12 +83,10 @@ def _charts() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def link(server: str, experiment: str, *, ascending: bool) -> str:
-    """The address of the view. server: its root. ascending: whether the smallest objective is the best.
+def link(server: str, experiment: str) -> str:
+    """The address of the view. server: its root. Of itself MLflow opens in its mode for language models.
 
-    MLflow opens in its mode for language models, and folds the runs of a study into one row unless they are sorted by
-    a metric.
+    A filter in the address would switch the view off.
     """
-    best_first = f"orderByKey={quote('metrics.`objective`', safe='')}&orderByAsc={str(ascending).lower()}"
     view = f"workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={_NAME}"
-    return f"{server}/#/experiments/{experiment}/runs?{view}&{best_first}&searchFilter={quote(_TRIALS, safe='')}"
+    return f"{server}/#/experiments/{experiment}/runs?{view}"

@@ -149,7 +149,7 @@ class CompiledTrainer:
         if job.save and state.finite:
             body = self.task.build(job.seed)
             self.program.load(state, job.configuration, body)
-            self.task.full_model(body).save(job.save)
+            self.task.save(body, job.save)
         return Run(
             curves=_in_units(self.task, curves),
             metrics=_in_units(self.task, metrics),
@@ -217,7 +217,7 @@ class FitTrainer:
         if job.test and finite:
             metrics |= {f"test_{name}": value for name, value in self._evaluate(model, "test").items()}
         if job.save and finite:
-            task.full_model(model).save(job.save)
+            task.save(model, job.save)
         return Run(
             curves=_in_units(task, curves),
             metrics=_in_units(task, metrics),

@@ -1,0 +1,131 @@
+"""Deliver to MLflow what is missing there of studies that nobody runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from optselect.api.mirror import ending
+from optselect.api.studies import STUDIES, folder
+from optselect.errors import OptselectError
+from optselect.ledger import Ledger
+from optselect.records import StudyRecord, TrialRecord
+from optselect.tracking import Delivered, Ending, MlflowTracker, Remembered, default_uri
+
+__all__ = ["Synced", "sync"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Synced:
+    """What came of a study. trials: delivered now, of `total`. written: requests that changed something in MLflow.
+
+    finished: whether the study has its answer; one without is ended as KILLED in MLflow. registered: name and version
+    of its model, "" for none. where: how to look at it. warnings: for people. problem: why nothing was delivered, ""
+    if it was.
+    """
+
+    study: str
+    trials: int = 0
+    total: int = 0
+    written: int = 0
+    finished: bool = False
+    registered: str = ""
+    where: str = ""
+    warnings: Sequence[str] = ()
+    problem: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only."""
+        return {**dataclasses.asdict(self), "warnings": list(self.warnings)}
+
+
+def sync(
+    study: str | Path | None = None,
+    *,
+    mlflow: str | None = None,
+    out: str | Path | None = None,
+    register: str | None = None,
+) -> list[Synced]:
+    """Deliver what MLflow lacks of a study, or of all in a folder; a second call adds nothing.
+
+    study: its name or folder, all of `out` if None. mlflow: a tracking URI; where the study was delivered before if
+    None, else `MLFLOW_TRACKING_URI` or `mlflow.db` in the current folder. register: as in `tune`.
+
+    Raises an `OptselectError` for a study that is named and cannot be delivered: it is being run, it is unknown, the
+    server does not answer. Of all studies of a folder each has its own `problem`.
+
+    >>> import tempfile
+    >>> sync(out=tempfile.mkdtemp())
+    []
+    """
+    if study is not None:
+        return [_synced(folder(study, out), mlflow, register)]
+    found = []
+    for path in sorted(Path(out or STUDIES).glob("*/ledger.jsonl")):
+        try:
+            found.append(_synced(path.parent, mlflow, register))
+        except OptselectError as error:
+            found.append(Synced(study=path.parent.name, problem=str(error)))
+    return found
+
+
+def _synced(directory: Path, mlflow: str | None, register: str | None) -> Synced:
+    with Ledger.open(directory / "ledger.jsonl") as ledger:  # held, so that no process runs the study meanwhile
+        kinds: dict[str, list[dict[str, Any]]] = {}
+        for entry in ledger.entries:
+            kinds.setdefault(entry["kind"], []).append(
+                {name: value for name, value in entry.items() if name not in ("kind", "crc")}
+            )
+        if "task" not in kinds:
+            return Synced(study=directory.name)  # it has not begun
+        record, description = StudyRecord.from_dict(kinds["study"][0]), kinds["task"][0]["description"]
+        records = [TrialRecord.from_dict(entry) for entry in kinds.get("trial", [])]
+        kept = Remembered.of(directory)
+        tracker = MlflowTracker(
+            mlflow or (kept.address() if kept else default_uri()),
+            experiment=f"optselect/{record.name}",
+            directory=directory,
+            direction="maximize" if description["objective_maximize"] else "minimize",
+            register=register,
+        )
+        end = _ending(directory, records, kinds, register or (kept.register if kept else None))
+        whole = dataclasses.replace(record, description={**record.description, **description})
+        done, warnings = tracker.catch_up(whole, records, end, when=_when(records, ledger.path))
+    return _told(record.name, done, end, records, tracker.where() or "", warnings)
+
+
+def _ending(
+    directory: Path, records: Sequence[TrialRecord], kinds: Mapping[str, Any], register: str | None
+) -> Ending | None:
+    path = directory / "recommendation.json"
+    if "refit" not in kinds or not path.exists():
+        return None
+    return ending(json.loads(path.read_text(encoding="utf-8")), directory, records, register)
+
+
+def _when(records: Sequence[TrialRecord], ledger: Path) -> float:
+    """When a study ended, as far as anybody knows: with its last trial."""
+    return max((record.started + record.seconds for record in records), default=ledger.stat().st_mtime)
+
+
+def _told(
+    name: str,
+    done: Delivered,
+    end: Ending | None,
+    records: Sequence[TrialRecord],
+    where: str,
+    warnings: Sequence[str],
+) -> Synced:
+    return Synced(
+        study=name,
+        trials=done.trials,
+        total=len(records),
+        written=done.written,
+        finished=end is not None,
+        registered=f"{end.register} {done.version}" if end is not None and done.version else "",
+        where=where,
+        warnings=warnings,
+    )

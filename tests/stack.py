@@ -75,7 +75,7 @@ def running(folder: Path) -> Iterator[Stack]:
     here = {
         "postgres:5432": f"127.0.0.1:{ports['postgres']}",
         "mlflow:5000": f"127.0.0.1:{ports['mlflow']}",
-        "localhost:5000": f"127.0.0.1:{ports['mlflow']}",
+        "localhost:5000": f"localhost:{ports['mlflow']}",
         "127.0.0.1:5000": f"127.0.0.1:{ports['mlflow']}",
         "127.0.0.1:8080": f"127.0.0.1:{ports['dashboard']}",
         "=0.0.0.0": "=127.0.0.1",

@@ -94,13 +94,19 @@ def masked(uri: str) -> tuple[str, tuple[str, ...]]:
 
     >>> masked("postgresql://ada:s3cr3t@db/optuna")
     ('postgresql://ada:***@db/optuna', ('s3cr3t',))
+    >>> masked("postgresql://ada@db/optuna")
+    ('postgresql://ada@db/optuna', ())
     """
     secrets: list[str] = []
     found = re.match(r"(\w[\w+.\-]*://)([^?]*)@(.*)", uri)
     if found:
         user, _, password = found[2].partition(":")
-        secrets.append(password or user)
-        uri = f"{found[1]}{user + ':' if password else ''}***@{found[3]}"
+        if password:
+            secrets.append(password)
+            uri = f"{found[1]}{user}:***@{found[3]}"
+        elif uri.startswith(_HTTP):  # alone it is a token; of a database it is a name
+            secrets.append(user)
+            uri = f"{found[1]}***@{found[3]}"
 
     def hide(match: re.Match[str]) -> str:
         secrets.append(match[2])

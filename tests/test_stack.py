@@ -1,0 +1,178 @@
+"""The services of docker-compose.yml as processes, and a study in them: Postgres, MLflow, Optuna's dashboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import sqlalchemy as sa
+
+from optselect.errors import InvalidValue
+from optselect.export import Database, Mirror
+from tests.stack import PASSWORD, Stack, postgres_programs, running
+from tests.test_export import plain, study_of
+
+ARMS = ["adam", "sgd"]
+TUNE = [
+    *("tune", "sklearn:iris", "--trials", "8", "--epochs", "3", "--optimizers", ",".join(ARMS)),
+    *("--care", "quick", "--confirm", "0", "--workers", "1"),
+]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """All services. Where Postgres is not installed the tests are skipped; in CI they fail."""
+    if postgres_programs() is None:
+        assert not os.environ.get("CI"), "CI needs Postgres: apt-get install postgresql"
+        pytest.skip("needs Postgres: apt-get install postgresql")
+    with running(tmp_path_factory.mktemp("stack")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the command runs."""
+    return tmp_path_factory.mktemp("worker")
+
+
+@pytest.fixture(scope="module")
+def tuned(stack: Stack, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A study by the command line, in the environment of a worker."""
+    return tune(stack, folder)
+
+
+@pytest.fixture
+def url(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> sa.URL:
+    """The address of Optuna's database, which needs the password of the environment."""
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    return sa.make_url(stack.worker["OPTSELECT_STORAGE"]).set(drivername="postgresql+psycopg")
+
+
+@pytest.fixture
+def database(url: sa.URL) -> optuna.storages.RDBStorage:
+    """Optuna's own storage on it; no connection stays open."""
+    return optuna.storages.RDBStorage(str(url), {"poolclass": sa.NullPool})
+
+
+def tune(stack: Stack, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command as a worker does."""
+    command = [sys.executable, "-m", "optselect", *TUNE]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **stack.worker},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def answer(address: str, host: str | None = None) -> Any:
+    """What a server says, as JSON."""
+    request = urllib.request.Request(address, headers={"Host": host} if host else {})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)
+
+
+def recorded(folder: Path) -> list[dict[str, Any]]:
+    """The trials of the ledger."""
+    lines = (folder / "optselect-studies" / "iris" / "ledger.jsonl").read_text().splitlines()
+    return [entry for entry in map(json.loads, lines) if entry["kind"] == "trial"]
+
+
+def test_the_study_warns_of_nothing_and_shows_no_password(stack, tuned):
+    """Both servers took everything in time; the link is the one for a browser; the password is nowhere."""
+    assert "Warning" not in tuned.stderr
+    assert "optuna-dashboard postgresql://optuna@127.0.0.1" in tuned.stderr
+    assert f"MLflow: {stack.worker['OPTSELECT_MLFLOW_UI']}/#/experiments/" in tuned.stdout
+    assert PASSWORD not in tuned.stderr + tuned.stdout
+
+
+def test_mlflow_has_every_trial(stack, tuned, folder):
+    """MLflow's own client finds each trial of the ledger once, and the answer beside them as an artifact."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(stack.mlflow)
+    experiment = client.get_experiment_by_name("optselect/iris")
+    runs = client.search_runs([experiment.experiment_id], max_results=1000)
+    numbers = [int(run.data.tags["optselect.number"]) for run in runs if "optselect.number" in run.data.tags]
+    assert sorted(numbers) == sorted(entry["number"] for entry in recorded(folder))
+    (study,) = [run for run in runs if run.data.tags["optselect.kind"] == "study"]
+    assert study.info.status == "FINISHED"
+    assert "recommendation.json" in [file.path for file in client.list_artifacts(study.info.run_id)]
+
+
+def test_optuna_has_every_trial_of_the_search(tuned, folder, database):
+    """Plain Optuna loads from Postgres what it loads from the file in the study's folder."""
+    file = f"sqlite:///{folder / 'optselect-studies' / 'iris' / 'study.db'}"
+    for arm in ARMS:
+        found, copy = (optuna.load_study(storage=storage, study_name=f"iris/{arm}") for storage in (database, file))
+        assert found.trials
+        assert [plain(trial) for trial in found.trials] == [plain(trial) for trial in copy.trials]
+        assert found.best_params == copy.best_params
+
+
+def test_the_dashboard_lists_the_study(stack, tuned):
+    """Optuna's dashboard shows each arm as a study, with its trials."""
+    studies = {
+        study["study_name"]: study["study_id"] for study in answer(f"{stack.dashboard}/api/studies")["study_summaries"]
+    }
+    for arm in ARMS:
+        trials = answer(f"{stack.dashboard}/api/studies/{studies[f'iris/{arm}']}?after=0")["trials"]
+        assert len(trials) >= 3
+
+
+def test_a_finished_study_goes_to_a_database_that_has_lost_it(stack, tuned, folder, database):
+    """The same command trains nothing and delivers what is missing, beside what is there."""
+    optuna.delete_study(storage=database, study_name="iris/sgd")
+    assert "nothing is left to train" in tune(stack, folder).stderr
+    names = [name for name in optuna.get_all_study_names(database) if name.startswith("iris")]
+    assert sorted(names) == ["iris/adam", "iris/sgd"]
+    assert optuna.load_study(storage=database, study_name="iris/sgd").trials
+
+
+def test_postgres_holds_what_was_in_memory(url, database):
+    """Every field of every trial, beside a study of somebody else; a second time changes nothing but is not twice."""
+    optuna.create_study(storage=database, study_name="somebody's").add_trials(study_of(2).trials)
+    study = study_of(9)
+    for _ in range(2):
+        mirror = Mirror(Database.parse(str(url)), key="1f2e3d4c", name="digits")
+        mirror.start({"adam": study})
+        assert mirror.close(60) == []
+        found = optuna.load_study(storage=database, study_name="digits/adam")
+        assert [plain(trial) for trial in found.trials] == [plain(trial) for trial in study.trials]
+    assert len(optuna.load_study(storage=database, study_name="somebody's").trials) == 2
+
+
+def test_mlflows_database_is_refused(url):
+    """A storage that points to MLflow's own database is refused before anything is written."""
+    with pytest.raises(InvalidValue, match="holds MLflow's tables"):
+        Database.parse(str(url.set(username="mlflow", database="mlflow")))
+
+
+@pytest.mark.parametrize("wrong", [{"username": "mlflow"}, {"database": "mlflow"}])
+def test_each_database_is_closed_to_the_other_role(url, wrong):
+    """By the wrong role the server refuses the connection: a slip cannot mix the two."""
+    engine = sa.create_engine(url.set(**wrong), poolclass=sa.NullPool)
+    with pytest.raises(sa.exc.OperationalError, match="permission denied for database"):
+        engine.connect()
+
+
+def test_mlflow_answers_to_its_own_names_only(stack):
+    """A page that gives the server another name (DNS rebinding) gets nothing; a worker's name for it is allowed."""
+    address = f"{stack.mlflow}/api/2.0/mlflow/experiments/search?max_results=1"
+    assert "experiments" in answer(address, host="mlflow:5000")
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        answer(address, host="attacker.example")

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from optselect.api.result import Result, snippet
 from optselect.api.settings import Settings
 from optselect.configuration import BASELINE
 from optselect.executors import LocalExecutor
-from optselect.export import export
+from optselect.export import Mirror, export
 from optselect.ledger import Ledger
 from optselect.records import StudyRecord, TrialRecord
 from optselect.report.environment import environment
@@ -85,8 +86,11 @@ class Session:
         opening = self._opening(description, direction, budget, clock)
         search = opening.search(study)
         closing = self._closing(description, direction, clock)
+        mirror = self._mirror()
         if search.finished() and closing.finished(study):
             self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
+            mirror.start(_optuna(search))
+            self._close(_MOST_DELIVERY, mirror)
             result = self._result(study, closing, search, description, len(restored))
             return self._registered_late(result, description, direction)
         if restored:
@@ -97,6 +101,7 @@ class Session:
             executor = self._workers()
             clock.setup = self._setup
             search = opening.prepared(search, study, executor)
+            mirror.start(_optuna(search))
             study.drive(search, executor, tracker, self.listener)
             for stage in closing.stages(study, begin=True):
                 study.drive(stage, executor, tracker, self.listener)
@@ -106,8 +111,9 @@ class Session:
             patience = _LEAST_DELIVERY
             raise
         finally:
-            for warning in tracker.close(timeout=max(_LEAST_DELIVERY, min(patience, clock.left()))):
-                self.listener.say(f"Warning: {warning}")
+            self._close(max(_LEAST_DELIVERY, min(patience, clock.left())), tracker, mirror)
+        if where := mirror.where():
+            self.listener.say(f"Optuna: {where}")
         return dataclasses.replace(result, dashboard=tracker.where() or "", registered=self._registered(tracker))
 
     def _budget(self, description: Mapping[str, Any], restored: Sequence[TrialRecord]) -> tuple[Budget, Clock]:
@@ -204,6 +210,21 @@ class Session:
             register=self.settings.register,
         )
 
+    def _mirror(self) -> Mirror:
+        """The study's copy in a database, under a key that no other study has."""
+        known = self._entry("storage")
+        key = known["key"] if known else uuid.uuid4().hex
+        if self.settings.storage is not None and not known:
+            self.ledger.append("storage", {"key": key})
+        return Mirror(self.settings.storage, key=key, name=self.record.name)
+
+    def _close(self, patience: float, *mirrors: Tracker | Mirror) -> None:
+        """Let each deliver the rest, all of them within `patience` seconds and half a second for the later ones."""
+        until = time.monotonic() + patience
+        for mirror in mirrors:
+            for warning in mirror.close(timeout=max(0.5, until - time.monotonic())):
+                self.listener.say(f"Warning: {warning}")
+
     def _result(
         self, study: Study, closing: Closing, search: Search, description: Mapping[str, Any], resumed: int
     ) -> Result:
@@ -234,17 +255,10 @@ class Session:
         if self.settings.report:
             export(
                 self.directory / "study.db",
-                {f"{self.record.name}/{arm.name}": arm.study for arm in search.arms.values()},
+                {f"{self.record.name}/{arm}": study for arm, study in _optuna(search).items()},
             )
             self._report()
         tracker.finish(ending(result.to_dict(), self.directory, result.records, self.settings.register))
-
-    def _report(self) -> None:
-        """The page for people. Whatever is wrong with it, the study is done and stands."""
-        try:
-            report(self.directory.absolute())
-        except Exception as error:
-            self.listener.say(f"Warning: the report was not written: {error or type(error).__name__}")
 
     def _registered_late(self, result: Result, description: Mapping[str, Any], direction: Direction) -> Result:
         """A finished study whose model is asked for only now."""
@@ -265,6 +279,13 @@ class Session:
         self.listener.say(f"Registered in MLflow: model {name!r}, version {version}, alias {ALIAS!r}.")
         return f"{name} {version}"
 
+    def _report(self) -> None:
+        """The page for people. Whatever is wrong with it, the study is done and stands."""
+        try:
+            report(self.directory.absolute())
+        except Exception as error:
+            self.listener.say(f"Warning: the report was not written: {error or type(error).__name__}")
+
     def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
         for entry in self.ledger.entries:
             if entry["kind"] == kind:
@@ -272,3 +293,8 @@ class Session:
 
     def _entry(self, kind: str) -> dict[str, Any] | None:
         return next(self._entries(kind), None)
+
+
+def _optuna(search: Search) -> dict[str, Any]:
+    """The Optuna study of every arm."""
+    return {name: arm.study for name, arm in search.arms.items()}

@@ -8,6 +8,7 @@ from typing import get_args
 
 from optselect.errors import InvalidValue, UnknownName, suggestion
 from optselect.executors import Device
+from optselect.export import Database
 from optselect.study.options import SearchOptions
 from optselect.tracking import check_name
 from optselect.verdict.race import PRESETS
@@ -21,8 +22,8 @@ class Settings:
     """trials, seconds: the budget, as in `Budget`; 60 trials if neither is given. care: how many are re-run how often,
     a preset of `race`. confirm: confirmations of a finalist, None for the preset's. rope: as `width` in `judge`.
     prefer: as there. seed: of the whole study. workers: training processes, None to be found.
-    device: as in `LocalExecutor`. register, mlflow, check, whole, report: as in `tune`.
-    search: how the search goes about it.
+    device: as in `LocalExecutor`. register, mlflow, check, whole, report: as in `tune`. storage: for a
+    copy of the study that Optuna reads. search: how the search goes about it.
 
     >>> Settings(confirm=1)
     Traceback (most recent call last):
@@ -40,6 +41,7 @@ class Settings:
     device: Device = "auto"
     mlflow: str | None = "default"
     register: str | None = None
+    storage: Database | None = None
     check: bool = True
     whole: bool = False
     report: bool = True

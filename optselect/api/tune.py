@@ -20,6 +20,7 @@ from optselect.api.studies import STUDIES
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue
 from optselect.executors import Device
+from optselect.export import Database
 from optselect.ledger import Ledger
 from optselect.records import StudyRecord
 from optselect.spaces import Space, load_space
@@ -63,6 +64,7 @@ def tune(
     device: Device = "auto",
     mlflow: str | None = "default",
     register: str | None = None,
+    storage: str | None = "default",
     check: bool = True,
     whole: bool = False,
     report: bool = True,
@@ -98,10 +100,11 @@ def tune(
     docs/warm-start.md). seed: of the whole study. workers: training processes. device: "auto" (a process
     a GPU where there are some), "cpu" or "gpu". mlflow: a tracking URI, "default" for
     `MLFLOW_TRACKING_URI` or a local SQLite file, None for no tracking. register: the name under which the trained model
-    becomes a version in MLflow's registry, with the alias "candidate". check: train the recommended configuration once
-    with `model.fit`, and so the model that is kept; without, that one comes from the compiled program, sooner. whole:
-    train that model on the test rows too. report: write the page for people and Optuna's file. study: its name. out:
-    where its folder goes.
+    becomes a version in MLflow's registry, with the alias "candidate". storage: the URL of a database that gets a copy
+    of the study for Optuna and optuna-dashboard while it runs, "default" for `OPTSELECT_STORAGE`, None for none. check:
+    train the recommended configuration once with `model.fit`, and so the model that is kept; without, that one comes
+    from the compiled program, sooner. whole: train that model on the test rows too. report: write the page for people
+    and Optuna's file. study: its name. out: where its folder goes.
 
     Raises a subclass of `OptselectError` for whatever is wrong with the input, before anything is trained where
     that is possible.
@@ -123,6 +126,7 @@ def tune(
         device=device,
         mlflow=mlflow,
         register=register,
+        storage=Database.find(storage),
         check=check,
         whole=whole,
         report=report,

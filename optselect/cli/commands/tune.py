@@ -103,13 +103,26 @@ class ClassWeights(click.ParamType):
 @click.option(
     "--mlflow", default="default", help="Tracking URI, or 'none'.  [default: MLFLOW_TRACKING_URI, else ./mlflow.db]"
 )
+@click.option(
+    "--storage",
+    default="default",
+    help="Database for a copy that Optuna reads, or 'none': postgresql://...  [default: OPTSELECT_STORAGE]",
+)
 @click.option("--register", metavar="NAME", help="Make the trained model a version in MLflow's registry.")
 @click.option("--study", help="Name of the study.  [default: from the data]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the studies.  [default: optselect-studies]")
 @click.option("--encoding", help="Of a text file.  [default: UTF-8]")
 @click.option("--separator", help="Of a text file; found out else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and no progress.")
-def command(data: str, model: str | None, optimizers: str | None, mlflow: str, as_json: bool, **options: Any) -> None:
+def command(
+    data: str,
+    model: str | None,
+    optimizers: str | None,
+    mlflow: str,
+    storage: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Find the best optimizer and settings for DATA.
 
     DATA is a CSV, TSV, Parquet, Feather or .npz file, sklearn:NAME, or FILE.py:FUNCTION returning (x, y) or
@@ -136,6 +149,7 @@ def command(data: str, model: str | None, optimizers: str | None, mlflow: str, a
             data,
             optimizers=[name.strip() for name in optimizers.split(",") if name.strip()] if optimizers else None,
             mlflow=None if mlflow.lower() == "none" else mlflow,
+            storage=None if storage.lower() == "none" else storage,
             listener=board or Silent(),
             **options,
         )

@@ -1,8 +1,8 @@
 """How long until a report is written, and until a browser shows its verdict and its first pictures.
 
 A study of many trials is made from a real one, whose records are repeated under new numbers. Times are medians. Those
-of opening are of a real Chromium without a window, each in a context of its own without a cache, from the call that opens
-the file until the frame after the one in which the verdict and the first two pictures have their places. `--plotly`
+of opening are of a real Chromium without a window, each in a context of its own without a cache, from the call that
+opens the file until the frame after the one in which verdict and first two pictures have their places. `--plotly`
 measures beside it the least that a page with plotly does: its script inline, the same verdict, the same two pictures,
 and nothing below.
 

@@ -223,9 +223,10 @@ class Frame:
     def axes(self, x: Scale, y: Scale, *, below: str, beside: str) -> Markup:
         """Grid, ticks and the names of the axes."""
         floor, end = self.high - self.bottom, self.wide - self.right
+        beside_ticks = y.ticks(max(3, round((floor - self.top) / 38)))
         parts = [
-            *(line(self.left, y(v), end, y(v), "grid") for v in y.ticks()),
-            *(text(self.left - 7, y(v) + 4, short(v), anchor="end", kind="tick") for v in y.ticks()),
+            *(line(self.left, y(v), end, y(v), "grid") for v in beside_ticks),
+            *(text(self.left - 7, y(v) + 4, short(v), anchor="end", kind="tick") for v in beside_ticks),
             *(tick(x(v), floor, short(v)) for v in x.ticks()),
             line(self.left, floor, end, floor, "axis"),
             text(end, self.high - 7, below + (" (log)" if x.log else ""), anchor="end", kind="name"),

@@ -45,14 +45,22 @@ def _records() -> str:
 
 def _record(folder: Path) -> str:
     """A section: the words of its README, its pictures, and its files."""
-    words = (folder / "README.md").read_text(encoding="utf-8") if (folder / "README.md").exists() else ""
-    words = re.sub(r"^#.*\n", "", words, flags=re.MULTILINE)
+    words = re.sub(r"^#.*\n", "", _words(folder), flags=re.MULTILINE)
     words = _LINK.sub(lambda link: link["words"], words)
     files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != "README.md"]
     here = {file.relative_to(folder).as_posix(): os.path.relpath(file, ROOT / "docs") for file in files}
     pictures = [f"![{name}]({path})" for name, path in here.items() if name.endswith((".png", ".gif"))]
     links = ", ".join(f"[{name}]({path})" for name, path in here.items() if not name.endswith((".png", ".gif")))
     return "\n\n".join([f"({folder.name})=", f"### {folder.name}", words.strip(), *pictures, f"Files: {links}"])
+
+
+def _words(folder: Path) -> str:
+    """What a record says of itself: its README, or the command on the first line of a log."""
+    if (folder / "README.md").exists():
+        return (folder / "README.md").read_text(encoding="utf-8")
+    logs = [log for log in sorted(folder.rglob("*")) if log.suffix in {".log", ".txt"}]
+    firsts = [log.read_text(encoding="utf-8").partition("\n")[0] for log in logs]
+    return ", ".join(f"`{first[2:]}`" for first in firsts if first.startswith("$ "))
 
 
 FOUND = {"guides": _guides, "numbers": _numbers, "records": _records}

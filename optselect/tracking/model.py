@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ def write_model(folder: Path, kept: Path, about: Mapping[str, Any], *, run: str,
 
     MLflow's own `log_model` would load TensorFlow here, and its Keras flavour takes no table of mixed columns.
     """
+    # MLflow says so of a class of its own when it is imported.
+    warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
     from mlflow import pyfunc
     from mlflow.models import Model
     from mlflow.utils.environment import _PythonEnv

@@ -59,3 +59,18 @@ bench-search *args:
 # every claim of a verdict checked by new trainings, on 28 real data sets (half an hour)
 bench-verdict *args:
     uv run --extra bench python -m benchmarks.verdict {{args}}
+
+# the animations of docs/race.md (two minutes)
+gallery:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    race() { uv run optselect race "${@:2}" --out-file "docs/images/race-$1.gif"; echo; }
+    race saddle --classic saddle
+    race saddle-best sgd "sgd(momentum=0.9)" "sgd(momentum=0.9, nesterov=True)" adagrad adadelta rmsprop adam --on saddle
+    race nesterov --classic nesterov
+    race noisy-bowl sgd "sgd(momentum=0.9)" adam "ema(sgd)" schedule_free_sgd --on noisy-bowl
+    race digits sgd "sgd(momentum=0.9)" adam muon --on sklearn:digits
+
+# execute examples/notebook.ipynb anew and keep what it shows
+notebook:
+    uv run --extra dev python examples/run_notebook.py

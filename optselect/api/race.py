@@ -318,6 +318,8 @@ def _on_surface(entries: Sequence[Entry], surface: Surface, steps: int | None, s
         paths, heights = walker.walk(entry.rule, tried or [entry.rule.base.values()["learning_rate"]])
         best = best_walk(heights, surface.lowest)
         rule = entry.rule.replaced(learning_rate=tried[best]) if tried else entry.rule
+        if tried and best in (0, len(tried) - 1):
+            notes.append(f"{entry.label}: its best rate is the {'highest' if best else 'lowest'} that was tried.")
         runners.append(Runner(label=entry.label, rule=rule, tried=tried, path=paths[best], heights=heights[best]))
         fitted = rule.for_variable(POINT).key
         if fitted != rule.key:

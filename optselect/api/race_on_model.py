@@ -268,20 +268,20 @@ def _axes(plane: str) -> tuple[str, str]:
 
 
 def _about(spec: tasks.TaskSpec, task: Any, trainer: _Trainer, steps: int, runners: Sequence[Runner]) -> str:
-    least, most = (f"{find(runner.held or 0.0 for runner in runners):.2g}" for find in (min, max))
+    least, most = (f"{100 * find(runner.held or 0.0 for runner in runners):.2g}" for find in (min, max))
     held = least if least == most else f"{least} to {most}"
     model = getattr(spec.model, "function", None) or getattr(spec.model, "name", "the default model")
     return (
         f"{model}, {task.parameters:,} weights, {steps} steps of {trainer.size} rows; "
-        f"the plane holds {held} of the squared way."
+        f"the plane holds {held} % of the squared distance."
     )
 
 
 def _notes(runners: Sequence[Runner], trainer: _Trainer, kind: str) -> list[str]:
     """What must be said of a picture with two of so many dimensions."""
-    each = "; ".join(f"{runner.label}: {runner.held:.2g}" for runner in runners)
+    each = "; ".join(f"{runner.label}: {100 * (runner.held or 0.0):.2g} %" for runner in runners)
     notes = [
-        f"Of the squared distance from the start the plane holds these shares: {each}. "
+        f"Of the squared distance from the start the plane holds: {each}. "
         "A marker is the projection of weights that lie off the plane: its loss, at the right, is that of the real "
         "weights and not the height of the map under it.",
         f"Losses are those of {trainer.rows:,} training rows, without dropout; the lowest is the lowest that was seen, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from optselect.cli.quiet import load_tensorflow_quietly
 
 if TYPE_CHECKING:
     from optselect.api import Race
+
+_WIDTH = 110
 
 
 @click.command("race")
@@ -72,7 +75,11 @@ def command(
     if as_json:
         click.echo(json.dumps({**found.to_dict(), "file": str(path)}))
         return
-    click.echo("\n".join([*_table(found), "", *found.notes, f"The animation: {path}"]))
+    click.echo(
+        "\n".join(
+            [*_table(found), "", *(textwrap.fill(note, _WIDTH) for note in found.notes), f"The animation: {path}"]
+        )
+    )
 
 
 def _listed(races: Any) -> list[str]:
@@ -87,7 +94,7 @@ def _table(found: Race) -> list[str]:
     """A row a rule."""
     rows = [("rule", "learning rate", "start", "end", "last quarter", "outcome")]
     for runner in found.runners:
-        tried = f" of {len(runner.tried)}" if runner.tried else ""
+        tried = f", best of {len(runner.tried)}" if runner.tried else ""
         end, late = runner.heights[-1], runner.late
         shown = ("-", "-") if late is None else (f"{end:.4g}", f"{late:.4g}")
         rate = f"{runner.learning_rate:.3g}{tried}"

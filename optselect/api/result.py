@@ -109,6 +109,14 @@ class Result:
 
         return report(self.directory, path=path).path
 
+    def __repr__(self) -> str:
+        return f"<Result of {self.name}: {self.best}; {len(self.records)} trials in {self.directory}>"
+
+    def _repr_html_(self) -> str:
+        from optselect.api.in_notebook import shown
+
+        return shown(self)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON types only: what `recommendation.json` holds."""
         return {

@@ -20,7 +20,7 @@ from optselect.configuration import Configuration
 from optselect.rule import Rule, Variable
 from optselect.stepping import join, split
 from optselect.tasks.task import Task
-from optselect.trainer.feeding import Feed, Part, is_on_disk, row_order, rows_of
+from optselect.trainer.feeding import Feed, is_on_disk, parts, row_order, rows_of
 from optselect.trainer.jobs import Way
 from optselect.trainer.judging import Judge
 from optselect.trainer.loops import Loops
@@ -73,7 +73,7 @@ class Program:
 
         rules: None for those that it has.
         """
-        return self._form == _form(task, [x.rule for x in self.layouts.values()] if rules is None else rules)
+        return bool(self._form == _form(task, [x.rule for x in self.layouts.values()] if rules is None else rules))
 
     def over(self, task: Task, seeds: Iterable[int] = ()) -> Program:
         """The program of a task that it `serves`, with nothing traced anew; this one is not to be used any more
@@ -315,9 +315,16 @@ class Program:
 def _form(task: Task, rules: Iterable[Rule]) -> Any:
     """All that a program depends on but for the rows of its data."""
     targets = [(t.name, t.kind, len(t.classes), t.shape) for t in task.spec.targets]
-    data: Part = (task.x_train, task.y_train, *([] if task.w_train is None else [task.w_train]))
+    data = parts(task)  # weights of classes are in the training part alone
     arrays = tf.nest.map_structure(lambda a: (str(a.dtype), *a.shape[1:]), data)
-    return [rule.key for rule in rules], task.spec.model, task.spec.precision, targets, arrays, is_on_disk(data)
+    return (
+        [rule.key for rule in rules],
+        task.spec.model,
+        task.spec.precision,
+        targets,
+        arrays,
+        is_on_disk(data["train"]),
+    )
 
 
 def _as_given(tree: Any) -> Any:

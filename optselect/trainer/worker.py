@@ -160,7 +160,7 @@ def _summary(task: Any) -> str:
     )
 
 
-def _run(payload: tuple[str, Job | Probe], trainers: dict[str, Any]) -> Run | ProbeRun:
+def _run(payload: tuple[Any, Job | Probe], trainers: dict[str, Any]) -> Run | ProbeRun:
     from optselect.trainer.run import CompiledTrainer
 
     way, job = payload

@@ -1,1 +1,0 @@
-"""scikit-learn's own interface: estimators that search for their optimizer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -59,6 +60,7 @@ def render(evidence: Evidence, drawn: Sequence[Picture] | None = None) -> str:
         table=rows,
         data=rows.data(evidence.optimizers),
         how=telling.how(evidence),
+        replay=shlex.join(["optselect", "replay", evidence.name]),
         command=telling.command(evidence),
     )
 

@@ -163,9 +163,9 @@
 
   const note = byId("table-note"), onPaper = note.textContent;
   const paper = matchMedia("print");
-  const media = () => {  // on paper the first rows of the table as it is sorted now, and a word on the others
-    note.hidden = !paper.matches;
-    if (paper.matches) {
+  const media = (print) => {  // on paper the first rows of the table as it is sorted now, and a word on the others
+    note.hidden = !print;
+    if (print) {
       const count = Math.min(data.print, rows.length);
       note.textContent = count < data.rows.length ? `The first ${count} of ${data.rows.length} trainings, sorted by ${data.columns[sorted.at].name}.` : onPaper;
       draw(0, data.print);
@@ -175,8 +175,10 @@
   const goal = byId("table").dataset.objective;
   if (column.has(goal)) sorted = { at: column.get(goal), down: byId("table").dataset.larger === "yes" };
   select();
-  media();
-  paper.addEventListener("change", media);
+  media(paper.matches);
+  paper.addEventListener("change", () => media(paper.matches));
+  addEventListener("beforeprint", () => media(true));  // before pages are counted
+  addEventListener("afterprint", () => media(false));
 
   // -- copying -----------------------------------------------------------------------------------------------
   const copy = byId("copy");

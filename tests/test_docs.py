@@ -25,7 +25,7 @@ TUTORIALS = [page for page in PAGES if page.parent.name == "tutorials" and "```p
 RECORDS = [folder for folder in sorted((EXAMPLES / "records").iterdir()) if folder.is_dir()]
 
 _FENCED = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
-_TARGET = re.compile(r"\]\(([^)\s]+)\)|^:::\{literalinclude\} (\S+)$", re.MULTILINE)
+_TARGET = re.compile(r"\]\(([^)\s]+)\)|^:::\{(?:literalinclude|image)\} (\S+)$", re.MULTILINE)
 
 
 def _named(page: Path) -> str:

@@ -110,6 +110,7 @@ def test_links_of_a_page_lead_to_what_the_site_has() -> None:
     assert rewritten("[rules](optimizers)", "start") == "[rules](optimizers/README.md)"
     assert rewritten("[a page](verdict.md)", "start") == "[a page](verdict.md)"
     assert rewritten(f"```\n{link}\n```\n```yaml\na: 1\n```", "start") == f"```text\n{link}\n```\n```yaml\na: 1\n```"
+    assert rewritten("```\na    b\n```", "start") == "```none\na    b\n```"  # columns do not wrap
 
 
 def test_docstrings_become_lists() -> None:

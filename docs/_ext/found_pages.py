@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 _RECORDS = ROOT / "examples" / "records"
 _LINK = re.compile(r"(?<!!)\[(?P<words>[^\[\]]*)\]\((?P<path>[^)#:\s]+)(?P<anchor>#[^)\s]*)?\)")
 _MARK = re.compile(r"^<!-- found: (?P<name>\w+) -->$", re.MULTILINE)
+_COLUMNS = re.compile(r"\S {3,}\S")
 _FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<language>.*)$")
 
 
@@ -73,17 +74,24 @@ def rewritten(text: str, page: str) -> str:
     """
     text = _MARK.sub(lambda mark: FOUND[mark["name"]](), text)
     lines, fence = [], ""
-    for line in text.split("\n"):
+    source = text.split("\n")
+    for number, line in enumerate(source):
         found = _FENCE.match(line)
         if found and not fence:
             fence = found["ticks"]
-            line = line if found["language"] else f"{line}text"  # nothing to be coloured as Python
+            line = line if found["language"] else line + _plain(source[number + 1 :], fence)
         elif found and found[0] == fence:
             fence = ""
         elif not fence:
             line = _LINK.sub(lambda link: _followed(link, page), line)
         lines.append(line)
     return "\n".join(lines)
+
+
+def _plain(following: list[str], fence: str) -> str:
+    """A language without colours for a block that names none: "none" where columns must stay, "text" may wrap."""
+    block = following[: following.index(fence)] if fence in following else following
+    return "none" if any(_COLUMNS.search(line) for line in block) else "text"
 
 
 def _followed(link: re.Match[str], page: str) -> str:

@@ -25,6 +25,7 @@ from optselect.report.page import render
 from optselect.report.pictures import pictures
 from optselect.report.table import embedded, table
 from optselect.report.telling import command
+from optselect.study.listener import Silent
 from tests.reported import HOSTILE, STUDIES, hostile, rewritten, unpack
 
 
@@ -227,6 +228,38 @@ def test_a_report_that_was_there_stays_whole(study: Path, monkeypatch: pytest.Mo
     with pytest.raises(OptselectError, match="no space left"):
         api.report(study)
     assert (study / "report.html").read_text() == before
+
+
+def test_a_study_never_fails_for_want_of_its_report(tmp_path: Path) -> None:
+    """Where the page cannot be written, `tune` says so and ends as ever; afterwards the result writes it."""
+    said: list[str] = []
+
+    class Heard(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    blocked = tmp_path / "iris" / "report.html"
+    blocked.mkdir(parents=True)
+    result = api.tune(
+        None,
+        "sklearn:iris",
+        optimizers=["sgd"],
+        trials=2,
+        epochs=1,
+        care="quick",
+        confirm=0,
+        workers=1,
+        mlflow=None,
+        out=tmp_path,
+        listener=Heard(),
+    )
+    assert [text for text in said if text.startswith("Warning: ") and "report.html" in text]
+    blocked.rmdir()
+    assert result.report() == blocked
+    assert gather(blocked.parent).finished
+    how_it_was_done = words(blocked.read_text())
+    assert "Python" in how_it_was_done or "python" in how_it_was_done
+    assert "cores" in how_it_was_done
 
 
 def seen(colours: tuple[str, ...], matrix: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optselect.report.drawing import Frame, grouped, rect, svg, text
+from optselect.report.drawing import Frame, fitted, grouped, rect, svg, text
 from optselect.report.evidence import Evidence
 from optselect.report.pictures import Drawn
 from optselect.study.importance import FEWEST
@@ -43,7 +43,7 @@ def draw(evidence: Evidence) -> Drawn | str:
             said = f"{arm}, {name}: {share:.0%}"
             bar = rect(frame.left, y + 3, frame.left + max(1.0, share * full), y + _ROW - 3, "bar", said)
             parts += [
-                text(frame.left - 8, y + 15, name, anchor="end", kind="tick"),
+                text(frame.left - 8, y + 15, fitted(name, frame.left - 12), anchor="end", kind="tick"),
                 grouped([bar], f"arm a{place}"),
                 text(frame.left + max(1.0, share * full) + 6, y + 15, f"{share:.0%}", kind="tick"),
             ]

@@ -131,8 +131,9 @@ def _numbers(pair: _Pair, factor: float) -> tuple[str, ...]:
 def _caption(pair: _Pair, verdict: Mapping[str, Any], factor: float) -> str:
     better, worse = (sum(sign * v > 0 for v in pair.values) for sign in (1, -1))
     inside = sum(abs(v) <= verdict["rope"] for v in pair.values)
+    width = f"{factor * verdict['rope']:.2g}{' points' if factor > 1 else ''}"
+    small = f"under {inside} they are" if inside else "under none are they"
     return (
         f"{pair.who} is better than {pair.against} under {better} of {len(pair.values)} seeds and worse under {worse}; "
-        f"under {inside} they are no more than {factor * verdict['rope']:.2g}"
-        f"{' points' if factor > 1 else ''} apart, which does not matter."
+        f"{small} no more than {width} apart, which {'does' if inside else 'would'} not matter."
     )

@@ -2,11 +2,12 @@
 
 The studies are as small as they can be, since the checks fit some hundred times.
 
-uv run python -m benchmarks.check_estimator
+uv run python -m benchmarks.check_estimator [Classifier | Regressor]
 """
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections import Counter
@@ -34,7 +35,8 @@ def estimators() -> list[Any]:
 
 def main() -> None:
     print(f"scikit-learn {sklearn.__version__}")
-    for estimator in estimators():
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    for estimator in (each for each in estimators() if type(each).__name__.endswith(asked)):
         began = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

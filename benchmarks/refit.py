@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.datasets import load_diabetes, load_iris
 from sklearn.model_selection import cross_val_score
 
 from optselect.sklearn import OptimizerSearchClassifier, OptimizerSearchRegressor
@@ -30,7 +30,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 DATA = {
     "iris": (load_iris, OptimizerSearchClassifier),
-    "breast_cancer": (load_breast_cancer, OptimizerSearchClassifier),
     "diabetes": (load_diabetes, OptimizerSearchRegressor),
 }
 

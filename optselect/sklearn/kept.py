@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,9 @@ class KeptModel:
             path = Path(folder) / "best.keras"
             path.write_bytes(self.contents)
             try:
-                return keras.saving.load_model(path, compile=False)
+                with warnings.catch_warnings():  # a column's name may hold "/", a layer's cannot
+                    warnings.filterwarnings("ignore", "When providing `inputs` as a dict", UserWarning)
+                    return keras.saving.load_model(path, compile=False)
             except TypeError as problem:  # a class that Keras does not know
                 raise InvalidModel(
                     f"The trained model cannot be loaded here: {' '.join(str(problem).split())[:300]} Decorate layers "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
 
@@ -20,11 +21,15 @@ def environment() -> dict[str, str]:
     >>> sorted(environment())
     ['keras', 'machine', 'numpy', 'optselect', 'optuna', 'python', 'tensorflow']
     """
+    versions = {}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # from sources, or under another name
+            versions[name] = importlib.metadata.version(name)
     system = f"{platform.system()} {platform.machine()}"
     graphics = f", {len(found)} GPUs" if (found := gpus()) else ""
     memory = gigabytes(psutil.virtual_memory().total)
     return {
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        **versions,
         "machine": f"{system}, {cores()} cores, {memory}{graphics}",
     }

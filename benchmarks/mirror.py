@@ -81,7 +81,7 @@ def main() -> None:
     say(f"load after {os.getloadavg()[0]:.1f}")
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
-        (given.out / "mirror.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (given.out / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _study(uri: str, trials: int, place: Path) -> dict[str, Any]:

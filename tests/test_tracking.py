@@ -1,5 +1,7 @@
 """Tracking: every trial is in MLflow exactly once and readable, and a study never pays for MLflow's troubles."""
 
+# ruff: noqa: F401, F811  fixtures are imported, and named again by who takes them
+
 from __future__ import annotations
 
 import contextlib
@@ -14,7 +16,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,64 +27,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optselect.clipping import CLIPPINGS
-from optselect.configuration import Configuration
 from optselect.errors import InvalidValue
-from optselect.records import Outcome, StudyRecord, TrialRecord
+from optselect.records import StudyRecord, TrialRecord
 from optselect.rules import RULES
 from optselect.schedules import SCHEDULES
-from optselect.tracking import Ending, MlflowTracker, NullTracker, Tracker, default_uri, layout
+from optselect.tracking import MlflowTracker, NullTracker, Tracker, default_uri, layout
 from optselect.tracking.uris import Store
-
-STUDY = StudyRecord(
-    name="iris",
-    fingerprint={"data": "1f2e3d", "objective": "val_loss"},
-    description={"rows": 150, "learning rates": [1, 2], "model": "mlp"},
-)
-ENDING = Ending(summary={"note": "Take **it**.", "winner": "it", "p_best": 0.9, "gap": math.nan}, artifacts={})
-WEEK = 60.0  # seconds: longer than anything here takes
-
-
-def record(number: int, outcome: Outcome = "complete", **changed: Any) -> TrialRecord:
-    """A trial of three epochs; rules, schedules and clippings in turn."""
-    rule, schedule, clipping = (list(family.values())[number % len(family)] for family in (RULES, SCHEDULES, CLIPPINGS))
-    broken = math.inf if outcome == "diverged" else 0.25
-    values: dict[str, Any] = {
-        "number": number,
-        "stage": "search",
-        "arm": rule.name,
-        "configuration": Configuration(rule=rule(), schedule=schedule(), clipping=clipping(), batch_size=64),
-        "seed": 7,
-        "outcome": outcome,
-        "value": 1 / (number + 1) if outcome == "complete" else None,
-        "metrics": {"val_loss": 0.25, "test_accuracy": 0.875},
-        "curves": {"loss": [1.0, broken, broken], "val_loss": [1.5, 0.5, 0.25]},
-        "epochs": 3,
-        "started": 1767225600.5,
-        "seconds": 1.5,
-        "message": "" if outcome == "complete" else "the loss is inf",
-    }
-    return TrialRecord(**(values | changed))
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory) -> Path:
-    """A database that MLflow has made, which takes it seconds."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    client(f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture
-def uri(template, tmp_path) -> str:
-    """A fresh MLflow database."""
-    return f"sqlite:///{shutil.copy(template, tmp_path / 'mlflow.db')}"
-
-
-def client(uri: str) -> Any:
-    """MLflow's own client, to read back with."""
-    from mlflow.tracking import MlflowClient
-
-    return MlflowClient(uri)
+from tests.mirrored import ENDING, STUDY, WEEK, client, record, server, template, uri
 
 
 def tracker(uri: str, directory: Path, **named: Any) -> MlflowTracker:
@@ -291,7 +241,7 @@ KILLED = """
 import sys, time
 sys.path.insert(0, sys.argv[3])
 from pathlib import Path
-from test_tracking import STUDY, record, tracker
+from tests.test_tracking import STUDY, record, tracker
 mirror = tracker(sys.argv[1], Path(sys.argv[2]))
 mirror.start(STUDY, resumed=[record(n) for n in range(60)])
 print("go", flush=True)
@@ -303,7 +253,7 @@ def test_sigkill_in_the_middle(uri, tmp_path):
     """A process killed while it delivers, twice, and then run again leaves every trial in MLflow exactly once."""
     seen = [0]
     for more in (5, 10):
-        command = [sys.executable, "-c", KILLED, uri, str(tmp_path), str(Path(__file__).parent)]
+        command = [sys.executable, "-c", KILLED, uri, str(tmp_path), str(Path(__file__).parents[1])]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             until = time.monotonic() + WEEK
             while count_runs(tmp_path / "mlflow.db") < seen[-1] + more and time.monotonic() < until:
@@ -363,7 +313,7 @@ def broken_server(manner: str) -> Iterator[str]:
 )
 def test_broken_server_costs_one_warning(manner, reason, template, tmp_path, capfd):
     """A server in trouble costs no call, one warning, no password and no trial: another store gets all afterwards."""
-    import mlflow  # noqa: F401  so that the figures are not about the import
+    import mlflow
 
     records = [record(n) for n in range(41)]
     with broken_server(manner) as address:
@@ -528,7 +478,7 @@ def test_nothing_is_printed(tmp_path):
     """Making a database, delivering to it and closing prints nothing, neither MLflow nor its migrations."""
     code = KILLED.replace("time.sleep(60)", "assert mirror.close(60) == []\nprint(mirror.where())")
     uri = f"sqlite:///{tmp_path / 'new.db'}"
-    command = [sys.executable, "-c", code, uri, str(tmp_path), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", code, uri, str(tmp_path), str(Path(__file__).parents[1])]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
@@ -537,31 +487,6 @@ def test_nothing_is_printed(tmp_path):
         "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART"
         "&viewStateShareKey=optselect",
     ]
-
-
-@pytest.fixture(scope="session")
-def server(template, tmp_path_factory) -> Iterator[str]:
-    """A real MLflow server."""
-    folder = tmp_path_factory.mktemp("server")
-    database = shutil.copy(template, folder / "mlflow.db")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        try:
-            until = time.monotonic() + 120
-            while time.monotonic() < until and process.poll() is None:
-                with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                    break
-                time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def test_real_server(server, tmp_path):

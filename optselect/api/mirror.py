@@ -11,7 +11,6 @@ from optselect.records import TrialRecord
 from optselect.tasks import TaskSpec
 from optselect.tracking import Ending, Standing
 from optselect.verdict.numbers import number
-from optselect.verdict.statistics import overlap
 
 __all__ = ["about_data", "ending"]
 
@@ -19,12 +18,12 @@ _FILES = ("recommendation.json", "report.html", "snippet.py")
 
 
 def about_data(spec: TaskSpec) -> dict[str, Any]:
-    """JSON types only. columns: of a table, those that are used: name, kind, date format, type as it was read.
-
-    overlap: the correlation of two seeds where each redraws the split of training and validation rows, else 0.
+    """JSON types only. source: of a file, its path. columns: of a table, those that are used: name, kind, date format,
+    type as it was read.
     """
-    split = spec.split
-    found: dict[str, Any] = {"overlap": overlap(len(split.train), len(split.validation)) if spec.redraws else 0.0}
+    path, found = Path(spec.data.name), dict[str, Any]()
+    if path.exists():
+        found["source"] = str(path.absolute())
     if spec.schema is not None:
         types = spec.data.x.dtypes  # type: ignore[union-attr]
         found["columns"] = [

@@ -26,14 +26,14 @@ def data_set(study: StudyRecord) -> Any:
     about, digest = study.description, study.fingerprint.get("data")
     if not digest or "data" not in about:
         return None
-    source = Path(str(about["data"]))
-    local = source.exists()
+    local, name = about.get("source"), str(about["data"])
+    source = {"uri": local} if local else {"tags": {"mlflow.source.name": name}}
     schema = json.dumps(_schema(about))
     data = Dataset(
-        name=layout.text(source.name if local else about["data"], _NAME),
+        name=layout.text(Path(local).name if local else name, _NAME),
         digest=digest[:_DIGEST],
         source_type="local" if local else "code",
-        source=json.dumps({"uri": str(source.absolute())} if local else {"tags": {"mlflow.source.name": str(source)}}),
+        source=json.dumps(source),
         schema=schema if len(schema) <= _SCHEMA else None,
         profile=json.dumps(_profile(about)),
     )

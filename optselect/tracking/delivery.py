@@ -34,7 +34,6 @@ class Delivery:
         self.experiment_id = ""
         self._run = self._status = ""
         self._best: float | None = None
-        self._rho = 0.0
         self.trials = 0
 
     @property
@@ -49,7 +48,6 @@ class Delivery:
         """
         self.experiment_id = self._find_experiment()
         self._marks = {"optselect.key": self._key, "optselect.study": layout.text(study.name, layout.TAG_LENGTH)}
-        self._rho = float(study.description.get("overlap", 0.0))
         self._study = study
         runs = self._runs()
         studies = [run for run in runs if run.data.tags.get("optselect.kind") == "study"]
@@ -95,7 +93,7 @@ class Delivery:
         for key, those in _grouped(trials, _configuration).items():
             if key in self.tree.configurations:
                 params = layout.configuration_params(those[0].configuration)
-                points = sums.configuration_points(those, self._rho)
+                points = sums.configuration_points(those)
                 self._say(self.tree.configurations, key, len(those), params, points)
 
     def finish(self, ending: Ending) -> bool:

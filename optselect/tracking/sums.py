@@ -38,12 +38,12 @@ def arm_points(trials: Sequence[TrialRecord], sign: float) -> list[Point]:
     return _points(said, trials)
 
 
-def configuration_points(trials: Sequence[TrialRecord], rho: float) -> list[Point]:
+def configuration_points(trials: Sequence[TrialRecord]) -> list[Point]:
     """How a configuration stands after these seeds of it, those of the search aside: they have chosen it.
 
     A mean has the name that the figure has on a trial, so that one column of MLflow's table sorts both; beside it are
-    the ends of its 95 % interval, `..._low` and `..._high`. Figures with a curve are told by `mean_curves`. rho: the
-    correlation of two seeds where each redraws the split, 0 where all share one. The step is the number of trainings.
+    the ends of its 95 % interval, `..._low` and `..._high`, as the verdict has them. Figures with a curve are told by
+    `mean_curves`. The step is the number of trainings.
     """
     fresh = [trial for trial in trials if trial.stage != "search"]
     whole = [trial for trial in fresh if trial.value is not None]
@@ -55,7 +55,7 @@ def configuration_points(trials: Sequence[TrialRecord], rho: float) -> list[Poin
             if finite(value) and name not in trial.curves:
                 figures.setdefault(name, []).append(float(value))
     for name, values in figures.items():
-        said |= _mean(name, values, rho)
+        said |= _mean(name, values)
     return _points(said, trials)
 
 
@@ -72,7 +72,7 @@ def mean_curves(trials: Sequence[TrialRecord]) -> list[Point]:
     return points
 
 
-def _mean(name: str, values: Sequence[float], rho: float) -> dict[str, float]:
+def _mean(name: str, values: Sequence[float]) -> dict[str, float]:
     """Student's t, as `optselect.verdict.statistics.estimate` has it."""
     if not values:
         return {}
@@ -81,7 +81,7 @@ def _mean(name: str, values: Sequence[float], rho: float) -> dict[str, float]:
     count, mean = len(values), float(np.mean(values))
     if count < 2:
         return {name: mean}
-    half = float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1)) * math.sqrt(1 / count + rho / (1 - rho))
+    half = float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1)) / math.sqrt(count)
     return {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
 
 

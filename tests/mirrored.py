@@ -1,0 +1,102 @@
+"""What tests of the mirror share: trials by hand, fresh MLflow databases, a real MLflow server."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optselect.clipping import CLIPPINGS
+from optselect.configuration import Configuration
+from optselect.records import Outcome, StudyRecord, TrialRecord
+from optselect.rules import RULES
+from optselect.schedules import SCHEDULES
+from optselect.tracking import Ending
+
+STUDY = StudyRecord(
+    name="iris",
+    fingerprint={"data": "1f2e3d", "objective": "val_loss"},
+    description={"rows": 150, "learning rates": [1, 2], "model": "mlp"},
+)
+ENDING = Ending(summary={"note": "Take **it**.", "winner": "it", "p_best": 0.9, "gap": math.nan}, artifacts={})
+WEEK = 60.0  # seconds: longer than anything here takes
+
+
+def record(number: int, outcome: Outcome = "complete", **changed: Any) -> TrialRecord:
+    """A trial of three epochs; rules, schedules and clippings in turn."""
+    rule, schedule, clipping = (list(family.values())[number % len(family)] for family in (RULES, SCHEDULES, CLIPPINGS))
+    broken = math.inf if outcome == "diverged" else 0.25
+    values: dict[str, Any] = {
+        "number": number,
+        "stage": "search",
+        "arm": rule.name,
+        "configuration": Configuration(rule=rule(), schedule=schedule(), clipping=clipping(), batch_size=64),
+        "seed": 7,
+        "outcome": outcome,
+        "value": 1 / (number + 1) if outcome == "complete" else None,
+        "metrics": {"val_loss": 0.25, "test_accuracy": 0.875},
+        "curves": {"loss": [1.0, broken, broken], "val_loss": [1.5, 0.5, 0.25]},
+        "epochs": 3,
+        "started": 1767225600.5,
+        "seconds": 1.5,
+        "message": "" if outcome == "complete" else "the loss is inf",
+    }
+    return TrialRecord(**(values | changed))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory) -> Path:
+    """A database that MLflow has made, which takes it seconds."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    client(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def uri(template, tmp_path) -> str:
+    """A fresh MLflow database."""
+    return f"sqlite:///{shutil.copy(template, tmp_path / 'mlflow.db')}"
+
+
+def client(uri: str) -> Any:
+    """MLflow's own client, to read back with."""
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(uri)
+
+
+@pytest.fixture(scope="session")
+def server(template, tmp_path_factory) -> Iterator[str]:
+    """A real MLflow server."""
+    folder = tmp_path_factory.mktemp("server")
+    database = shutil.copy(template, folder / "mlflow.db")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            until = time.monotonic() + 120
+            while time.monotonic() < until and process.poll() is None:
+                with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+                    break
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from optselect.api.race import Race, race
-from optselect.report.animation import FORMATS
+from optselect.report.animation import FORMATS, film
 from optselect.report.animation.scene import INKS, MARKERS
 
 SECONDS = 2.0
@@ -159,20 +160,22 @@ def test_the_page_tells_the_result_without_the_picture(page: Any, found: Race) -
 
 
 def test_text_from_outside_stays_text(tmp_path: Path, chromium: Any) -> None:
-    """A surface's name and line are escaped, in the page and in its data."""
+    """A surface's name and line and a rule's label are escaped, in the page and in its data."""
 
     def height(x: Any, y: Any) -> Any:
         """</script><script>document.title = "broken"</script>"""
         return x**2 + y**2
 
     height.__name__ = "<b>&amp;"
-    made = race(["sgd"], on=height, learning_rate=0.1, steps=3)
-    made.save(tmp_path / "odd.html")
+    scene = race(["sgd"], on=height, learning_rate=0.1, steps=3).scene()
+    scene = dataclasses.replace(scene, lanes=(dataclasses.replace(scene.lanes[0], label="</script><i>"),))
+    film(scene, tmp_path / "odd.html", seconds=1)
     page = chromium.new_page()
     page.goto((tmp_path / "odd.html").as_uri())
     assert page.inner_text("h1") == "<b>&amp;"
     assert page.title().startswith("<b>&amp;")
-    assert json.loads(page.inner_text("#data") or page.text_content("#data"))["steps"] == [0, 1, 2, 3]
+    assert json.loads(page.text_content("#data"))["lanes"][0]["label"] == "</script><i>"
+    assert page.locator("#results tbody th").inner_text() == "</script><i>"
     page.close()
 
 

@@ -36,9 +36,10 @@ class KeptModel:
 
     def answers(self, inputs: Any) -> Any:
         """What it says of rows: an array, or arrays by target. inputs: an array, or arrays by column."""
+        model = self.model()
         import keras
 
-        model, rows = self.model(), len(keras.tree.flatten(inputs)[0])
+        rows = len(keras.tree.flatten(inputs)[0])
         found = []
         # Few sizes, filled up with the last row: the last bits of an answer change with the number of rows beside it.
         size = min(_MOST, max(_FEWEST, 1 << (rows - 1).bit_length()))
@@ -49,7 +50,7 @@ class KeptModel:
         return keras.tree.map_structure(lambda *parts: np.concatenate([np.asarray(p) for p in parts])[:rows], *found)
 
     def _loaded(self) -> Any:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # or TensorFlow greets whoever predicts first
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # most of what TensorFlow has to say when it comes
         import keras
 
         optimizers.register()

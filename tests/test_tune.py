@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +107,23 @@ def test_a_finished_study_only_reports(finished: tuple[Path, dict[str, Any]]) ->
     assert (folder / "optselect-studies/iris/ledger.jsonl").stat().st_size == size
     assert after["verdict"] == before["verdict"]
     assert after["snippet"] == before["snippet"]
+
+
+def test_killed_before_its_files_were_written(
+    finished: tuple[Path, dict[str, Any]], tmp_path: Path, optselect: Cli
+) -> None:
+    """A study that was killed after its last training writes what it has to say when the same command comes again."""
+    folder = tmp_path / "optselect-studies/iris"
+    shutil.copytree(finished[0] / "optselect-studies/iris", folder)
+    written = json.loads((folder / "recommendation.json").read_text())
+    files = ("recommendation.json", "snippet.py", "report.html", "study.db")
+    for name in files:
+        (folder / name).unlink()
+    done = optselect(*STUDY, "--mlflow", "none")
+    assert done.returncode == 0, done.stderr
+    assert all((folder / name).exists() for name in files)
+    after = json.loads((folder / "recommendation.json").read_text())
+    assert after["verdict"] == written["verdict"]
 
 
 def test_mlflow_has_every_trial(finished: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import math
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from optselect.api.closing import Closing, fresh_seeds, trainings
@@ -92,6 +93,8 @@ class Session:
             mirror.start(_optuna(search))
             self._close(_MOST_DELIVERY, mirror)
             result = self._result(study, closing, search, description, len(restored))
+            if not all(path.exists() for path in self._files()):  # killed after its last training
+                self._write(result, search)
             return self._registered_late(result, description, direction)
         if restored:
             self.listener.restored(restored)
@@ -106,7 +109,8 @@ class Session:
             for stage in closing.stages(study, begin=True):
                 study.drive(stage, executor, tracker, self.listener)
             result = self._result(study, closing, search, description, len(restored))
-            self._write(result, search, tracker)
+            self._write(result, search)
+            tracker.finish(ending(result.to_dict(), self.directory, result.records, self.settings.register))
         except BaseException:  # whoever stops a study does not want to wait
             patience = _LEAST_DELIVERY
             raise
@@ -247,18 +251,19 @@ class Session:
             resumed=resumed,
         )
 
-    def _write(self, result: Result, search: Search, tracker: Tracker) -> None:
-        recommendation = self.directory / "recommendation.json"
+    def _files(self) -> list[Path]:
+        """What a study leaves behind beside its model; the page is the last."""
+        names = ["recommendation.json", "snippet.py", *["study.db", "report.html"] * self.settings.report]
+        return [self.directory / name for name in names]
+
+    def _write(self, result: Result, search: Search) -> None:
+        recommendation, code, *for_people = self._files()
         recommendation.write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
-        code = self.directory / "snippet.py"
         code.write_text(result.snippet, encoding="utf-8")
-        if self.settings.report:
-            export(
-                self.directory / "study.db",
-                {f"{self.record.name}/{arm}": study for arm, study in _optuna(search).items()},
-            )
+        if for_people:
+            named = {f"{self.record.name}/{arm}": study for arm, study in _optuna(search).items()}
+            export(for_people[0], named)
             self._report()
-        tracker.finish(ending(result.to_dict(), self.directory, result.records, self.settings.register))
 
     def _registered_late(self, result: Result, description: Mapping[str, Any], direction: Direction) -> Result:
         """A finished study whose model is asked for only now."""

@@ -188,10 +188,9 @@ def _raced(contest: Contest, winner: int, runs: Mapping[tuple[int, int], TrialRe
         lag = float(np.mean(gains(ours, theirs, minimize=contest.minimize)))
         if math.isnan(lag):
             found[arm] = "it broke down in the race"
-        elif lag > 0:
-            found[arm] = f"in the race {lag:.2g} behind over {len(shared)} seeds"
         else:
-            found[arm] = f"in the race {-lag:.2g} ahead over {len(shared)} seeds"
+            how = f"{abs(lag):.2g} {'behind' if lag > 0 else 'ahead'}" if lag else "level"
+            found[arm] = f"in the race {how} over {len(shared)} seeds"
     return found
 
 

@@ -1,9 +1,14 @@
-"""The services of docker-compose.yml as processes, and a study in them: Postgres, MLflow, Optuna's dashboard."""
+"""The services of docker-compose.yml as processes, and a study in them: Postgres, MLflow, Optuna's dashboard.
+
+MLflow's pages are looked at here too, so that one server is started for all of it.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -18,6 +23,7 @@ import sqlalchemy as sa
 
 from optselect.errors import InvalidValue
 from optselect.export import Database, Mirror
+from tests.browsing import Pages, lines
 from tests.stack import PASSWORD, Stack, postgres_programs, running
 from tests.test_export import plain, study_of
 
@@ -63,6 +69,27 @@ def database(url: sa.URL) -> optuna.storages.RDBStorage:
     return optuna.storages.RDBStorage(str(url), {"poolclass": sa.NullPool})
 
 
+@pytest.fixture(scope="module")
+def runs(stack: Stack, tuned: Any) -> dict[str, list[Any]]:
+    """The runs in MLflow by their kind, the best first."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(stack.mlflow)
+    experiment = client.get_experiment_by_name("optselect/iris").experiment_id
+    kinds: dict[str, list[Any]] = {}
+    for run in client.search_runs([experiment], max_results=1000, order_by=["metrics.objective ASC"]):
+        kinds.setdefault(run.data.tags["optselect.kind"], []).append(run)
+    return kinds
+
+
+@pytest.fixture
+def pages(chromium: Any, stack: Stack, runs: dict[str, list[Any]]) -> Iterator[Pages]:
+    """A new visitor's window on MLflow."""
+    page = chromium.new_page(viewport={"width": 1500, "height": 1000})
+    yield Pages(page, stack.mlflow, runs["study"][0].info.experiment_id)
+    page.close()
+
+
 def tune(stack: Stack, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the command as a worker does."""
     command = [sys.executable, "-m", "optselect", *TUNE]
@@ -100,18 +127,15 @@ def test_the_study_warns_of_nothing_and_shows_no_password(stack, tuned):
     assert PASSWORD not in tuned.stderr + tuned.stdout
 
 
-def test_mlflow_has_every_trial(stack, tuned, folder):
+def test_mlflow_has_every_trial(stack, runs, folder):
     """MLflow's own client finds each trial of the ledger once, and the answer beside them as an artifact."""
     from mlflow.tracking import MlflowClient
 
-    client = MlflowClient(stack.mlflow)
-    experiment = client.get_experiment_by_name("optselect/iris")
-    runs = client.search_runs([experiment.experiment_id], max_results=1000)
-    numbers = [int(run.data.tags["optselect.number"]) for run in runs if "optselect.number" in run.data.tags]
+    numbers = [int(run.data.tags["optselect.number"]) for run in runs["trial"]]
     assert sorted(numbers) == sorted(entry["number"] for entry in recorded(folder))
-    (study,) = [run for run in runs if run.data.tags["optselect.kind"] == "study"]
+    (study,) = runs["study"]
     assert study.info.status == "FINISHED"
-    assert "recommendation.json" in [file.path for file in client.list_artifacts(study.info.run_id)]
+    assert "recommendation.json" in [file.path for file in MlflowClient(stack.mlflow).list_artifacts(study.info.run_id)]
 
 
 def test_optuna_has_every_trial_of_the_search(tuned, folder, database):
@@ -176,3 +200,69 @@ def test_mlflow_answers_to_its_own_names_only(stack):
     assert "experiments" in answer(address, host="mlflow:5000")
     with pytest.raises(urllib.error.HTTPError, match="403"):
         answer(address, host="attacker.example")
+
+
+# -- MLflow's pages --------------------------------------------------------------------------------------------------
+
+
+def test_the_printed_link_shows_the_study(pages, tuned, runs):
+    """It opens every configuration once, the best first, with charts over them and their curves."""
+    (link,) = re.findall(r"http\S+/#/experiments/\S+", tuned.stdout)
+    pages.visit(link)
+    distinct = [run for kind in runs.values() for run in kind if run.data.tags.get("optselect.distinct") == "yes"]
+    pages.page.get_by_text(f"{len(distinct)} matching runs").wait_for()
+    best = min(distinct, key=lambda run: run.data.metrics.get("objective", math.inf))
+    assert pages.page.locator(".ag-row a").first.inner_text() == best.info.run_name
+    for section in ("What matters", "Curves"):
+        pages.page.get_by_text(section).first.wait_for()
+    pages.page.locator(".scatterlayer .points path").first.wait_for(state="attached")
+
+
+def test_the_tree_unfolds(pages, runs):
+    """The study unfolds to its optimizers, one of them to its configurations, and one of these to its seeds."""
+    (study,), best = runs["study"], runs["configuration"][0]
+    arm = best.data.tags["optselect.arm"]
+    seeds = [run for run in runs["trial"] if run.data.tags["mlflow.parentRunId"] == best.info.run_id]
+    assert len(seeds) > 1
+    pages.tree()
+    pages.row(study.info.run_name).wait_for()
+    assert not any(pages.row(name).count() for name in ARMS)
+    for above, below in (
+        (study.info.run_name, ARMS),
+        (arm, [best.info.run_name]),
+        (best.info.run_name, [run.info.run_name for run in seeds]),
+    ):
+        pages.expand(above)
+        for name in below:
+            pages.row(name).wait_for(state="attached")
+
+
+def test_a_training_has_its_curves(pages, runs):
+    """The page of a run draws its metrics by the epoch."""
+    pages.curves(runs["trial"][0].info.run_id)
+    for name in ("learning_rate", "loss", "val_loss"):
+        pages.chart(name).scroll_into_view_if_needed()
+        assert min(lines(pages.chart(name))) >= 2, name  # a straight line has no corners between its ends
+
+
+def test_the_learning_rate_has_its_page(pages, runs):
+    """One metric of several trainings, a line each."""
+    pages.metric("learning_rate", [run.info.run_id for run in runs["trial"][:2]])
+    assert len(lines(pages.page)) >= 2
+    assert min(lines(pages.page)) >= 2
+
+
+def test_configurations_are_compared(pages, runs):
+    """Side by side, with parallel coordinates and every setting."""
+    compared = runs["configuration"][:2]
+    pages.compare(run.info.run_id for run in compared)
+    pages.page.get_by_text(f"Comparing {len(compared)} Runs").first.wait_for()
+    pages.page.get_by_text("log10_learning_rate", exact=True).last.wait_for(state="attached")
+    pages.page.locator(".js-plotly-plot").first.wait_for(state="attached")
+
+
+def test_the_report_opens_in_mlflow(pages, runs):
+    """The page for people is shown in MLflow's viewer, pictures included."""
+    report = pages.artifact(runs["study"][0].info.run_id, "report.html")
+    report.get_by_role("heading", name="Which optimizer for iris?").wait_for()
+    assert report.locator("svg").count() > 3

@@ -74,3 +74,7 @@ gallery:
 # execute examples/notebook.ipynb anew and keep what it shows
 notebook:
     uv run --extra dev python examples/run_notebook.py
+
+# pictures of MLflow's pages, of a real study on a real server (three minutes)
+mlflow-pictures:
+    uv run --extra dev python docs/mlflow_pictures.py

@@ -1,4 +1,4 @@
-"""Pictures of MLflow's pages, of a real study on a real server: `python docs/mlflow_pictures.py`."""
+"""Pictures of MLflow's pages, of a real study on a real server: `just mlflow-pictures`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def main() -> None:
             )
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-                _photograph(browser.new_page(viewport={"width": 1400, "height": 900}), address, result.dashboard)
+                _photograph(browser.new_page(viewport={"width": 1500, "height": 900}), address, result.dashboard)
                 browser.close()
         finally:
             server.terminate()

@@ -99,6 +99,7 @@ def test_a_study_reads_back(uri, tmp_path):
     }
     assert expected.items() <= parent.data.tags.items()
     assert "optselect.version.optuna" in parent.data.tags
+    assert {"system/cpu_utilization_percentage", "system/system_memory_usage_percentage"} <= parent.data.metrics.keys()
     said = {name: value for name, value in parent.data.metrics.items() if not name.startswith("system/")}
     assert said == {"p_best": 0.9, "best_objective": 1 / 5}
     best = client(uri).get_metric_history(parent.info.run_id, "best_objective")

@@ -34,6 +34,7 @@ _SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds between attempts at a server that does not answer
+_LAST_TRY = 3.0  # seconds that a store in trouble has to answer in the end
 _SUMS = 2.0  # seconds between two looks at what the runs above the trials should say
 
 
@@ -88,6 +89,7 @@ class MlflowTracker:
         self._delivered: set[int] = set()
         self._failures: Counter[int] = Counter()
         self._refused: dict[int, str] = {}
+        self._about_a_trial = False  # the last failure
         self._summed = 0.0
         self._ended = False
         self._trouble, self._troubled = "", False
@@ -115,11 +117,15 @@ class MlflowTracker:
         self._news.put(False)
 
     def close(self, timeout: float) -> list[str]:
-        """Deliver the rest, with one more attempt at a server that did not answer, for at most `timeout` seconds."""
+        """Deliver the rest, for at most `timeout` seconds, far fewer if the store did not answer and still does not."""
         if self._thread is None:
             return []
         self._news.put(True)
-        self._thread.join(timeout)
+        began = time.monotonic()
+        while self._thread.is_alive() and (passed := time.monotonic() - began) < timeout:
+            if self._trouble and passed > _LAST_TRY:
+                break
+            self._thread.join(min(0.1, timeout - passed))
         late = self._thread.is_alive()
         self._abandoned.set()
         self._lowered.close()
@@ -135,11 +141,10 @@ class MlflowTracker:
         self._trials = {record.number: record for record in records}
         self._ending = ending
         with _settings():
-            while True:
-                refused = sum(self._failures.values())
-                if self._attempt(study, last=True, when=when):
-                    break
-                if sum(self._failures.values()) == refused:  # it is not about a trial
+            others = 0  # failures that are not about a trial; the first may be another process's doing
+            while not self._attempt(study, last=True, when=when):
+                others += not self._about_a_trial
+                if others > 1:
                     raise OptselectError(
                         f"MLflow at {self._store.shown} {self._trouble}. Nothing is lost: run the same command again."
                     )
@@ -179,11 +184,12 @@ class MlflowTracker:
             well = self._attempt(study, last=False)
             pause = _FIRST_PAUSE if well else min(2 * pause, _LONGEST_PAUSE)
             last = self._await(pause)
-        for _ in range(2):  # a trial that fails twice is passed over
-            if self._attempt(study, last=True):
+        while not self._attempt(study, last=True):
+            if not self._about_a_trial:  # one that fails twice is passed over
                 return
 
     def _attempt(self, study: StudyRecord, *, last: bool, when: float | None = None) -> bool:
+        self._about_a_trial = False
         try:
             self._deliver(study, last, None if when is None else round(1000 * when))
         except Exception as error:  # whatever it is, it must not reach the study
@@ -239,7 +245,7 @@ class MlflowTracker:
         delivery = Delivery(self._store, self._experiment, kept.key, self._sign, self._go_on)
         self._delivered = delivery.connect(study, list(self._trials.values()), goes_on=goes_on)
         self._experiment_id = delivery.experiment_id
-        self._delivery = delivery
+        self._delivery, self._trouble = delivery, ""
 
     def _deliver_trial(self, delivery: Delivery, record: TrialRecord) -> None:
         try:
@@ -247,6 +253,7 @@ class MlflowTracker:
             self._delivered.add(record.number)
         except Exception as error:
             self._failures[record.number] += 1
+            self._about_a_trial = True
             if self._failures[record.number] < 2:
                 raise
             self._refused[record.number] = self._store.scrub(str(error))

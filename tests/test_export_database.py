@@ -131,8 +131,11 @@ def test_the_study_does_not_wait_for_a_locked_database(url, tmp_path):
 
 
 def test_a_server_that_is_not_there_costs_a_warning():
-    """Nobody answers: no error at the start, a warning without the password at the end."""
-    (warning,) = mirrored("postgresql://ada:s3cr3t@127.0.0.1:1/optuna", {"adam": study_of(2)})
+    """Nobody answers: no error at the start, a warning without the password at the end and no word of where to look."""
+    mirror = Mirror(Database.parse("postgresql://ada:s3cr3t@127.0.0.1:1/optuna"), key="1f2e3d4c", name="digits")
+    mirror.start({"adam": study_of(2)})
+    (warning,) = mirror.close(WEEK)
+    assert mirror.where() is None
     assert "The database postgresql://ada:***@127.0.0.1:1/optuna could not be written to (" in warning
     assert "2 trials are in the ledger and will be delivered when the same command runs again." in warning
     assert "s3cr3t" not in warning

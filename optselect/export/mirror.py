@@ -74,8 +74,8 @@ class Mirror:
         ]
 
     def where(self) -> str | None:
-        """How to look at it."""
-        return f"optuna-dashboard {self._database.store.shown}" if self._database else None
+        """How to look at it; None where nothing could be written."""
+        return f"optuna-dashboard {self._database.store.shown}" if self._database and not self._trouble else None
 
     def _finished(self) -> int:
         trials = (trial for study in self._studies.values() for trial in study.get_trials(deepcopy=False))

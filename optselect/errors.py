@@ -82,13 +82,15 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
     >>> suggestion("adamn", ["sgd", "adam", "adamw"])
     "Did you mean 'adam' or 'adamw'? Known: adam, adamw, sgd."
+    >>> suggestion("ADMA", ["sgd", "adam", "adan"])
+    "Did you mean 'adam'? Known: adam, adan, sgd."
     >>> suggestion("zzz", ["sgd", "adam"])
     'Known: adam, sgd.'
     """
     known = sorted(known)
     shown = known if len(known) <= 40 else [*known[:40], "..."]
-    near = difflib.get_close_matches(name, known, n=3) or difflib.get_close_matches(
-        name.strip().lower(), [k for k in known if k.strip().lower() == name.strip().lower()], n=2
-    )
+    low = name.strip().lower()
+    slips = {low, *(low[:i] + low[i + 1] + low[i] + low[i + 2 :] for i in range(len(low) - 1))}  # two letters swapped
+    near = [k for k in known if k.strip().lower() in slips] or difflib.get_close_matches(name, known, n=2)
     hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"{hint}Known: {', '.join(shown)}."

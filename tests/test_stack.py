@@ -138,13 +138,18 @@ def test_mlflow_has_every_trial(stack, runs, folder):
     assert "recommendation.json" in [file.path for file in MlflowClient(stack.mlflow).list_artifacts(study.info.run_id)]
 
 
+def asked(trial):
+    """What a later process finds in the ledger again; times are those at which a process told Optuna."""
+    return trial.number, trial.state, trial.values, trial.params, trial.distributions
+
+
 def test_optuna_has_every_trial_of_the_search(tuned, folder, database):
     """Plain Optuna loads from Postgres what it loads from the file in the study's folder."""
     file = f"sqlite:///{folder / 'optselect-studies' / 'iris' / 'study.db'}"
     for arm in ARMS:
         found, copy = (optuna.load_study(storage=storage, study_name=f"iris/{arm}") for storage in (database, file))
         assert found.trials
-        assert [plain(trial) for trial in found.trials] == [plain(trial) for trial in copy.trials]
+        assert [asked(trial) for trial in found.trials] == [asked(trial) for trial in copy.trials]
         assert found.best_params == copy.best_params
 
 

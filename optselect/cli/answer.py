@@ -34,8 +34,8 @@ def show(result: Result) -> None:
         out.print(Syntax(result.snippet, "python", background_color="default", word_wrap=True))
     else:
         out.print(result.snippet, markup=False, soft_wrap=True)
-    files = f"{result.directory}/: best.keras (trained, takes raw rows), snippet.py, report.html, recommendation.json, study.db"
-    out.print(files, markup=False, soft_wrap=True)
+    files = "report.html (pictures), best.keras (trained, takes raw rows), snippet.py, recommendation.json, study.db"
+    out.print(f"{result.directory}/: {files}", markup=False, soft_wrap=True)
     if result.dashboard:
         out.print(f"MLflow: {result.dashboard}", markup=False, soft_wrap=True)
 

@@ -75,6 +75,14 @@ gallery:
 notebook:
     uv run --extra dev python examples/run_notebook.py
 
+# pictures of a report, of a real study
+report-pictures:
+    uv run --extra dev python docs/report_pictures.py
+
+# pictures of the board in a terminal, of a real study
+board-pictures:
+    uv run --extra dev python docs/board_picture.py
+
 # pictures of MLflow's pages, of a real study on a real server (three minutes)
 mlflow-pictures:
     uv run --extra dev python docs/mlflow_pictures.py

@@ -69,13 +69,13 @@ def main() -> None:
 
     say(f"{os.cpu_count()} cores; load before {os.getloadavg()[0]:.1f}: above the cores others worked too")
     say(f"{given.trials} trials of 5 epochs, {given.repeats} times each")
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as server, _dead() as dead:
+    with tempfile.TemporaryDirectory() as folder, server(Path(folder, "server.db")) as alive, _dead() as dead:
         runs = [(store, n) for store in STORES for n in range(given.repeats)]
         random.Random(0).shuffle(runs)
         found: dict[str, list[dict[str, Any]]] = {store: [] for store in STORES}
         for store, n in runs:
             place = Path(folder) / f"{store}{n}"
-            uri = {"none": "none", "sqlite": f"sqlite:///{place}.db", "server": server, "dead": dead}[store]
+            uri = {"none": "none", "sqlite": f"sqlite:///{place}.db", "server": alive, "dead": dead}[store]
             found[store].append(_study(uri, given.trials, place))
         _tell(found, say)
     say(f"load after {os.getloadavg()[0]:.1f}")
@@ -118,11 +118,12 @@ def _dead() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    """A real MLflow server, alone in its group of processes."""
+def server(database: Path) -> Iterator[str]:
+    """A real MLflow server on a SQLite file, alone in its group of processes; artifacts and log lie beside it."""
+    folder = database.parent
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
+import shutil
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +12,25 @@ from playwright.sync_api import sync_playwright
 
 import optselect
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from browsing import Pages, lines
+
+from benchmarks.mirror import server
 
 IMAGES = Path(__file__).parent / "images"
 OPTIMIZERS = ["adam", "adamw", "sgd", "muon", "radam"]
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        address = f"http://127.0.0.1:{port}"
-        server = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "mlflow", "server", "--workers=1", f"--port={port}",
-             f"--backend-store-uri=sqlite:///{folder}/mlflow.db", f"--artifacts-destination={folder}/artifacts"],
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        )  # fmt: skip
-        try:
-            _await(f"{address}/health")
-            result = optselect.tune(
-                None, "sklearn:digits", trials=60, epochs=10, optimizers=OPTIMIZERS, mlflow=address, out=folder
-            )
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-                _photograph(browser.new_page(viewport={"width": 1500, "height": 900}), address, result.dashboard)
-                browser.close()
-        finally:
-            server.terminate()
-            server.wait()
+    with tempfile.TemporaryDirectory() as folder, server(Path(folder) / "mlflow.db") as address:
+        result = optselect.tune(
+            None, "sklearn:digits", trials=60, epochs=10, optimizers=OPTIMIZERS, mlflow=address, out=folder
+        )
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            _photograph(browser.new_page(viewport={"width": 1500, "height": 900}), address, result.dashboard)
+            browser.close()
 
 
 def _photograph(page: Any, address: str, link: str) -> None:
@@ -81,16 +66,6 @@ def _photograph(page: Any, address: str, link: str) -> None:
 def _save(page: Any, name: str) -> None:
     page.mouse.move(0, 0)
     page.screenshot(path=IMAGES / f"{name}.png")
-
-
-def _await(address: str) -> None:
-    for _ in range(240):
-        try:
-            with urllib.request.urlopen(address, timeout=5):  # noqa: S310
-                return
-        except OSError:
-            time.sleep(0.5)
-    raise SystemExit(f"{address} does not answer")
 
 
 if __name__ == "__main__":

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.mirror import server as mlflow_server
 from optselect.clipping import CLIPPINGS
 from optselect.configuration import Configuration
 from optselect.records import Outcome, StudyRecord, TrialRecord
@@ -80,23 +73,7 @@ def client(uri: str) -> Any:
 @pytest.fixture(scope="session")
 def server(template, tmp_path_factory) -> Iterator[str]:
     """A real MLflow server."""
-    folder = tmp_path_factory.mktemp("server")
-    database = shutil.copy(template, folder / "mlflow.db")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        try:
-            until = time.monotonic() + 120
-            while time.monotonic() < until and process.poll() is None:
-                with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                    break
-                time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    database = tmp_path_factory.mktemp("server") / "mlflow.db"
+    shutil.copy(template, database)
+    with mlflow_server(database) as address:
+        yield address

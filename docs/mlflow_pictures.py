@@ -13,10 +13,8 @@ from playwright.sync_api import sync_playwright
 import optselect
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from browsing import Pages, lines
-
 from benchmarks.mirror import server
+from tests.browsing import Pages, lines
 
 IMAGES = Path(__file__).parent / "images"
 OPTIMIZERS = ["adam", "adamw", "sgd", "muon", "radam"]

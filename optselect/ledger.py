@@ -15,14 +15,14 @@ import shlex
 import socket
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from optselect.errors import InvalidValue, OptselectError, StudyConflict, UnknownName
 
-__all__ = ["Ledger", "read"]
+__all__ = ["Ledger", "by_kind", "content", "read"]
 
 _HEAD = b'{"crc": "'
 _BODY = len(_HEAD) + 8 + len(b'", ')
@@ -142,6 +142,27 @@ def read(path: Path | str) -> list[dict[str, Any]]:
     except FileNotFoundError:
         raise UnknownName(f"{path}: no study is recorded here.") from None
     return _scan(data, path)[0]
+
+
+def content(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What was appended: an entry without its kind.
+
+    >>> content({"kind": "trial", "number": 0})
+    {'number': 0}
+    """
+    return {name: value for name, value in entry.items() if name != "kind"}
+
+
+def by_kind(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """What was appended, by kind, each in its order.
+
+    >>> by_kind([{"kind": "task", "rows": 9}, {"kind": "trial", "number": 0}, {"kind": "trial", "number": 1}])
+    {'task': [{'rows': 9}], 'trial': [{'number': 0}, {'number': 1}]}
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        found.setdefault(entry["kind"], []).append(content(entry))
+    return found
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:

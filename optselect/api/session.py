@@ -20,7 +20,7 @@ from optselect.api.settings import Settings
 from optselect.configuration import BASELINE
 from optselect.executors import LocalExecutor
 from optselect.export import Mirror, export
-from optselect.ledger import Ledger
+from optselect.ledger import Ledger, content
 from optselect.records import StudyRecord, TrialRecord
 from optselect.report.environment import environment
 from optselect.rules import parse
@@ -294,7 +294,7 @@ class Session:
     def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
         for entry in self.ledger.entries:
             if entry["kind"] == kind:
-                yield {k: v for k, v in entry.items() if k not in ("kind", "crc")}
+                yield content(entry)
 
     def _entry(self, kind: str) -> dict[str, Any] | None:
         return next(self._entries(kind), None)

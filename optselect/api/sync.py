@@ -11,7 +11,7 @@ from typing import Any
 from optselect.api.mirror import ending
 from optselect.api.studies import STUDIES, folder
 from optselect.errors import OptselectError
-from optselect.ledger import Ledger
+from optselect.ledger import Ledger, by_kind
 from optselect.records import StudyRecord, TrialRecord
 from optselect.tracking import Delivered, Ending, MlflowTracker, Remembered, default_uri
 
@@ -74,11 +74,7 @@ def sync(
 
 def _synced(directory: Path, mlflow: str | None, register: str | None) -> Synced:
     with Ledger.open(directory / "ledger.jsonl") as ledger:  # held, so that no process runs the study meanwhile
-        kinds: dict[str, list[dict[str, Any]]] = {}
-        for entry in ledger.entries:
-            kinds.setdefault(entry["kind"], []).append(
-                {name: value for name, value in entry.items() if name not in ("kind", "crc")}
-            )
+        kinds = by_kind(ledger.entries)
         if "task" not in kinds:
             return Synced(study=directory.name)  # it has not begun
         record, description = StudyRecord.from_dict(kinds["study"][0]), kinds["task"][0]["description"]

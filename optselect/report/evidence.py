@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optselect.ledger import read
+from optselect.ledger import by_kind, read
 from optselect.records import TrialRecord
 from optselect.study import range_test
 from optselect.trainer.jobs import ProbeRun
@@ -107,10 +107,7 @@ class Evidence:
 
 def gather(folder: Path) -> Evidence:
     """Read what there is. Raises `UnknownName` without a ledger, `StudyConflict` if it is damaged."""
-    entries = read(folder / "ledger.jsonl")
-    kinds: dict[str, list[dict[str, Any]]] = {}
-    for entry in entries:
-        kinds.setdefault(entry.pop("kind"), []).append(entry)
+    kinds = by_kind(read(folder / "ledger.jsonl"))
     path = folder / "recommendation.json"
     answer = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     started = next(iter(kinds.get("study", [])), {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from optselect.ledger import Ledger
+from optselect.ledger import Ledger, content
 
 __all__ = ["Kind", "Notes"]
 
@@ -28,8 +28,7 @@ class Notes:
 
     def of(self, kind: Kind) -> list[dict[str, Any]]:
         """All entries of a kind, in order."""
-        found = (entry for entry in self._ledger.entries if entry["kind"] == kind)
-        return [{k: v for k, v in entry.items() if k not in ("kind", "crc")} for entry in found]
+        return [content(entry) for entry in self._ledger.entries if entry["kind"] == kind]
 
     def write(self, kind: Kind, entry: Mapping[str, Any]) -> None:
         """Add an entry; when this returns it is on the disk. entry: JSON types."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, OptselectError, UnknownName, suggestion
-from optselect.ledger import read
+from optselect.ledger import content, read
 from optselect.records import TrialRecord
 
 __all__ = ["known_good", "left_out"]
@@ -65,7 +65,7 @@ def _of_study(folder: Path, given: Any) -> tuple[Configuration, ...]:
     entries = read(folder / "ledger.jsonl")
     task = next((e for e in entries if e["kind"] == "task"), {"description": {"objective_maximize": False}})
     sign = -1.0 if task["description"]["objective_maximize"] else 1.0
-    trials = [TrialRecord.from_dict(_bare(e)) for e in entries if e["kind"] == "trial" and e["stage"] == "search"]
+    trials = [TrialRecord.from_dict(content(e)) for e in entries if e["kind"] == "trial" and e["stage"] == "search"]
     good = sorted((r for r in trials if r.value is not None), key=lambda r: (sign * (r.value or 0.0), r.number))
     best: dict[str, Configuration] = {}
     for record in good:
@@ -73,10 +73,6 @@ def _of_study(folder: Path, given: Any) -> tuple[Configuration, ...]:
     if not best:
         raise InvalidValue(f"tune: `start`: the study in {folder} has no trial that gave a value.")
     return tuple(best.values())
-
-
-def _bare(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in entry.items() if k not in ("kind", "crc")}
 
 
 def _of_file(path: Path) -> tuple[Configuration, ...]:

@@ -14,11 +14,12 @@ from optselect.api.question import Question
 from optselect.api.studies import answer, folder
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, StudyConflict
+from optselect.intervals import Estimate, estimate
 from optselect.ledger import read
 from optselect.seeds import derive
 from optselect.trainer.jobs import Job
 from optselect.verdict.numbers import number, plain
-from optselect.verdict.statistics import Estimate, estimate, prediction
+from optselect.verdict.statistics import prediction
 
 __all__ = ["Replay", "replay"]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from optselect.intervals import estimate
 from optselect.records import TrialRecord
 from optselect.tracking.layout import Point, finite, key, milliseconds
 
@@ -55,7 +56,9 @@ def configuration_points(trials: Sequence[TrialRecord]) -> list[Point]:
             if finite(value) and name not in trial.curves:
                 figures.setdefault(name, []).append(float(value))
     for name, values in figures.items():
-        said |= _mean(name, values)
+        if values:
+            found = estimate(values)
+            said |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
     return _points(said, trials)
 
 
@@ -70,19 +73,6 @@ def mean_curves(trials: Sequence[TrialRecord]) -> list[Point]:
             if all(map(finite, values)):
                 points.append(Point(key(name), float(np.mean(values)), end, epoch))
     return points
-
-
-def _mean(name: str, values: Sequence[float]) -> dict[str, float]:
-    """Student's t, as `optselect.verdict.statistics.estimate` has it."""
-    if not values:
-        return {}
-    from scipy.special import stdtrit
-
-    count, mean = len(values), float(np.mean(values))
-    if count < 2:
-        return {name: mean}
-    half = float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1)) / math.sqrt(count)
-    return {name: mean, f"{name}_low": mean - half, f"{name}_high": mean + half}
 
 
 def _points(said: dict[str, float], trials: Sequence[TrialRecord]) -> list[Point]:

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, NoResult
-from optselect.verdict.statistics import correlated_t_test, estimate, gains, losses
+from optselect.intervals import estimate
+from optselect.verdict.statistics import correlated_t_test, gains, losses
 
 __all__ = ["Choice", "Simplicity", "recommend", "simplicity"]
 

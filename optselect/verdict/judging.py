@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from optselect.configuration import Configuration
+from optselect.intervals import estimate
 from optselect.records import TrialRecord
 from optselect.verdict.basin import FACTORS, Basin, basin
 from optselect.verdict.choosing import Choice, recommend, simplicity
@@ -18,7 +19,7 @@ from optselect.verdict.diagnosis import edges, why_lost
 from optselect.verdict.finals import Contest, objective
 from optselect.verdict.ranking import Preference, Standing, Verdict
 from optselect.verdict.scaling import around
-from optselect.verdict.statistics import correlated_t_test, estimate, gains, odds, optimism, rope
+from optselect.verdict.statistics import correlated_t_test, gains, odds, optimism, rope
 
 __all__ = ["judge", "seeds_around"]
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from optselect.configuration import Configuration
+from optselect.intervals import Estimate
 from optselect.verdict.basin import Basin
 from optselect.verdict.costs import Cost
 from optselect.verdict.diagnosis import Edge, Loss
 from optselect.verdict.numbers import plain
-from optselect.verdict.statistics import Comparison, Estimate, Word
+from optselect.verdict.statistics import Comparison, Word
 
 __all__ = ["Preference", "Standing", "Verdict"]
 

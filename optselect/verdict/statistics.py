@@ -8,20 +8,19 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optselect.errors import InvalidValue
+from optselect.intervals import Estimate, estimate, widening
 
 __all__ = [
     "Comparison",
-    "Estimate",
     "Odds",
     "Word",
     "correlated_t_test",
-    "estimate",
     "gains",
     "losses",
     "odds",
@@ -33,52 +32,6 @@ __all__ = [
 
 Word = Literal["clearly best", "equivalent", "undecided", "clearly worse"]
 SURE = 0.95  # the probability from which on a word is said
-
-
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """A mean over seeds with its interval, standard deviation and standard error.
-
-    For a single seed all but the mean is NaN.
-    """
-
-    mean: float
-    low: float
-    high: float
-    seeds: int
-    sd: float = math.nan
-    se: float = math.nan
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4g} ({self.low:.4g} to {self.high:.4g})"
-
-
-def estimate(values: Iterable[float], *, level: float = 0.95, rho: float = 0.0) -> Estimate:
-    """Mean and interval by Student's t: mean ± t(n - 1) s √(1/n + ρ/(1 - ρ)).
-
-    With ρ = 0 this is the interval of n independent values (Student 1908). It then speaks of the seeds
-    (initialisation and order of the rows) on these very splits, not of new data. Where every seed redraws the
-    split the values overlap and are correlated: pass `overlap(n_train, n_test)` (Nadeau & Bengio 2003).
-
-    values: of one configuration, or paired differences (`gains`). level: in (0, 1). rho: in [0, 1). A NaN
-    among the values makes everything but `seeds` NaN. Raises `InvalidValue` where there is no value.
-
-    >>> print(estimate([1.0, 2.0, 3.0]))
-    2 (-0.4841 to 4.484)
-    >>> print(estimate([1.0, 2.0, 3.0], rho=0.2))       # √(1/3 + 1/4) for √(1/3): 1.32 times as wide
-    2 (-1.286 to 5.286)
-    """
-    from scipy import stats
-
-    x = np.asarray(list(values), float)
-    if not len(x):
-        raise InvalidValue("estimate: `values` must hold at least one number, got none.")
-    if len(x) < 2:
-        return Estimate(float(x[0]), math.nan, math.nan, 1)
-    mean, sd = float(x.mean()), float(x.std(ddof=1))
-    se = sd * _widening(len(x), rho)
-    half = float(stats.t.ppf((1 + level) / 2, len(x) - 1)) * se
-    return Estimate(mean, mean - half, mean + half, len(x), sd, se)
 
 
 def prediction(known: Estimate, runs: int, *, level: float = 0.95, rho: float = 0.0) -> tuple[float, float]:
@@ -97,7 +50,7 @@ def prediction(known: Estimate, runs: int, *, level: float = 0.95, rho: float = 
         raise InvalidValue(f"prediction: `runs` must be at least 1, got {runs}.")
     if known.seeds < 2:
         return math.nan, math.nan
-    wide = math.hypot(_widening(known.seeds, rho), _widening(runs, rho))
+    wide = math.hypot(widening(known.seeds, rho), widening(runs, rho))
     half = float(stats.t.ppf((1 + level) / 2, known.seeds - 1)) * known.sd * wide
     return known.mean - half, known.mean + half
 
@@ -200,7 +153,7 @@ def correlated_t_test(differences: ArrayLike, *, rope: float, rho: float = 0.0) 
     mean, sd = float(x.mean()), float(x.std(ddof=1))
     if sd <= 1e-12 * float(np.abs(x).max()):  # equal but for rounding
         return Comparison(float(mean > rope), float(abs(mean) <= rope), float(mean < -rope))
-    where = {"df": len(x) - 1, "loc": mean, "scale": sd * _widening(len(x), rho)}
+    where = {"df": len(x) - 1, "loc": mean, "scale": sd * widening(len(x), rho)}
     better, worse = float(stats.t.sf(rope, **where)), float(stats.t.cdf(-rope, **where))
     return Comparison(better, max(0.0, 1 - better - worse), worse)
 
@@ -306,10 +259,3 @@ def _behind(means: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far each lies behind the best of its row."""
     behind: NDArray[np.float64] = means - means.min(axis=1, keepdims=True)
     return behind
-
-
-def _widening(seeds: int, rho: Any) -> float:
-    """The standard error of a mean of `seeds` values of correlation ρ, over their standard deviation."""
-    if not 0 <= rho < 1:
-        raise InvalidValue(f"`rho` must lie in [0, 1), got {rho!r}.")
-    return math.sqrt(1 / seeds + rho / (1 - rho))

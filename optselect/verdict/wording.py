@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from optselect.intervals import Estimate
 from optselect.verdict.numbers import number, seconds, signed
-from optselect.verdict.statistics import Comparison, Estimate
+from optselect.verdict.statistics import Comparison
 
 if TYPE_CHECKING:
     from optselect.verdict.ranking import Standing, Verdict

@@ -89,12 +89,12 @@ class Delivery:
         if points:
             self._calls.log(self._run, {}, points)
         for arm, those in _grouped(trials, lambda trial: trial.arm).items():
-            self._say(self.tree.arms, arm, len(those), {}, sums.arm_points(those, self._sign))
+            if self._lacks(self.tree.arms, arm, those):
+                self._say(self.tree.arms, arm, len(those), {}, sums.arm_points(those, self._sign))
         for key, those in _grouped(trials, _configuration).items():
-            if key in self.tree.configurations:
+            if self._lacks(self.tree.configurations, key, those):
                 params = layout.configuration_params(those[0].configuration)
-                points = sums.configuration_points(those)
-                self._say(self.tree.configurations, key, len(those), params, points)
+                self._say(self.tree.configurations, key, len(those), params, sums.configuration_points(those))
 
     def finish(self, ending: Ending) -> bool:
         """The study's answer on its run, the verdict first, the model last; whether it was there already."""
@@ -131,6 +131,11 @@ class Delivery:
             self._calls.write("set_terminated", self._run, status=status, end_time=when)
             self._status = status
 
+    @staticmethod
+    def _lacks(branches: Mapping[str, Branch], key: str, trials: Sequence[TrialRecord]) -> bool:
+        """Whether there is a run above these trials that does not tell of all of them."""
+        return key in branches and branches[key].said != len(trials)
+
     def _say(
         self,
         branches: dict[str, Branch],
@@ -140,8 +145,6 @@ class Delivery:
         points: Sequence[layout.Point],
     ) -> None:
         branch = branches[key]
-        if branch.said == count:
-            return
         self._calls.log(branch.run, params, points)
         branches[key] = branch._replace(said=count)
 

@@ -262,6 +262,8 @@ BAD = {
     ("compare", "one", "two"): "no study is recorded here",
     ("tune", "data.csv", "--target", "species", "--model", "model.py:biuld"): "Did you mean 'build'",
     ("tune", "sklearn:digit"): "Did you mean 'digits'",
+    ("tune", "sklearn:iris", "--target", "species"): "brings its own target",
+    ("tune", "sklearn:iris", "--mlflow", "./mlruns"): "cannot hold a study",
     ("tune", "holes.csv", "--target", "species"): "missing",
     ("tune", "one.csv", "--target", "species"): "one",
     ("tune", "ragged.csv", "--target", "species"): "line 4",

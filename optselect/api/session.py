@@ -33,7 +33,7 @@ from optselect.study.listener import Listener, Outlook
 from optselect.study.notes import Notes
 from optselect.study.search import Search, search_seed
 from optselect.study.study import Study
-from optselect.tracking import ALIAS, MlflowTracker, NullTracker, Tracker, default_uri
+from optselect.tracking import ALIAS, MlflowTracker, NullTracker, Tracker
 from optselect.trainer.jobs import Plan
 from optselect.verdict.statistics import overlap
 from optselect.warm import POOL
@@ -203,9 +203,9 @@ class Session:
         )
 
     def _tracker(self, direction: Direction) -> Tracker:
-        if self.settings.mlflow is None:
+        uri = self.settings.tracking_uri
+        if uri is None:
             return NullTracker()
-        uri = default_uri() if self.settings.mlflow == "default" else self.settings.mlflow
         return MlflowTracker(
             uri,
             experiment=f"optselect/{self.record.name}",

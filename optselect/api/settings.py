@@ -10,7 +10,8 @@ from optselect.errors import InvalidValue, UnknownName, suggestion
 from optselect.executors import Device
 from optselect.export import Database
 from optselect.study.options import SearchOptions
-from optselect.tracking import check_name
+from optselect.tracking import check_name, default_uri
+from optselect.tracking.uris import Store
 from optselect.verdict.race import PRESETS
 from optselect.verdict.ranking import Preference
 
@@ -67,9 +68,16 @@ class Settings:
             )
         if self.rope is not None and not 0 <= self.rope < math.inf:
             raise InvalidValue(f"tune: `rope` must be a number from 0, got {self.rope}.")
+        if self.tracking_uri is not None:
+            Store.parse(self.tracking_uri)  # refused before anything is started
         if self.register is not None:
             if self.mlflow is None:
                 raise InvalidValue("tune: `register` needs MLflow, which `mlflow` turns off.")
             check_name(self.register)
         if self.trials is None and self.seconds is None:
             object.__setattr__(self, "trials", 60)
+
+    @property
+    def tracking_uri(self) -> str | None:
+        """Where MLflow is; None for no tracking."""
+        return default_uri() if self.mlflow == "default" else self.mlflow

@@ -87,7 +87,10 @@ def read(
         return _kept(from_pair(x, y, _one_of(own, sample_weight, "data"), "data in memory", "data", target), spool)
     text = str(reference)
     if text.startswith("sklearn:"):
-        return _weighted(_sklearn(text.removeprefix("sklearn:")), sample_weight)
+        data = _sklearn(text.removeprefix("sklearn:"))
+        if target not in (None, data.target):
+            raise InvalidData(f"{text}: brings its own target, got `target` {target!r}; leave that out.")
+        return _weighted(data, sample_weight)
     if is_reference(text):
         path, function = split_reference(text)
         where = f"{path}: `{function}`"

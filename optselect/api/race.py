@@ -145,21 +145,8 @@ class Race:
             )
             for runner in self.runners
         ]
-        return Scene(
-            title=self.on,
-            about=self.about,
-            lanes=tuple(lanes),
-            steps=self.steps,
-            x=self.x,
-            y=self.y,
-            z=self.z,
-            minima=self.minima,
-            lowest=self.lowest,
-            within=self.within,
-            height_name=self.height_name,
-            axis_names=self.axis_names,
-            notes=self.notes,
-        )
+        alike = [field.name for field in dataclasses.fields(Scene) if field.name not in ("title", "lanes")]
+        return Scene(title=self.on, lanes=tuple(lanes), **{name: getattr(self, name) for name in alike})
 
     def save(self, path: str | Path, *, seconds: float = 7.0) -> Path:
         """Write the animation: .gif, .mp4 or .html. seconds: from the first step to the last.

@@ -33,7 +33,7 @@ from optselect.study.listener import Listener, Outlook
 from optselect.study.notes import Notes
 from optselect.study.search import Search, search_seed
 from optselect.study.study import Study
-from optselect.tracking import ALIAS, MlflowTracker, NullTracker, Tracker
+from optselect.tracking import ALIAS, Ending, MlflowTracker, NullTracker, Tracker
 from optselect.trainer.jobs import Plan
 from optselect.verdict.statistics import overlap
 from optselect.warm import POOL
@@ -110,7 +110,7 @@ class Session:
                 study.drive(stage, executor, tracker, self.listener)
             result = self._result(study, closing, search, description, len(restored))
             self._write(result, search)
-            tracker.finish(ending(result.to_dict(), self.directory, result.records, self.settings.register))
+            tracker.finish(self._ending(result))
         except BaseException:  # whoever stops a study does not want to wait
             patience = _LEAST_DELIVERY
             raise
@@ -271,10 +271,13 @@ class Session:
             return result
         tracker = self._tracker(direction)
         tracker.start(dataclasses.replace(self.record, description=description), resumed=result.records)
-        tracker.finish(ending(result.to_dict(), self.directory, result.records, self.settings.register))
+        tracker.finish(self._ending(result))
         for warning in tracker.close(timeout=_MOST_DELIVERY):
             self.listener.say(f"Warning: {warning}")
         return dataclasses.replace(result, registered=self._registered(tracker))
+
+    def _ending(self, result: Result) -> Ending:
+        return ending(result.to_dict(), self.directory, result.records, self.settings.register)
 
     def _registered(self, tracker: Tracker) -> str:
         """Name and version of the model in MLflow's registry, "" for none; said if it was asked for."""

@@ -207,8 +207,8 @@ def test_a_changed_search_is_refused(tmp_path: Path) -> None:
     """What changes the sequence of trials is in the fingerprint, each by its name."""
     from optselect.errors import StudyConflict
     from optselect.records import StudyRecord
+    from optselect.study.conflict import check_conflict
     from optselect.study.options import SearchOptions
-    from optselect.study.study import check_conflict
 
     def record(**options: Any) -> StudyRecord:
         return StudyRecord(name="s", fingerprint=SearchOptions(**options).fingerprint(), description={})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -475,3 +477,107 @@ def test_the_description_is_plain_data() -> None:
     assert about["train_rows"] + about["validation_rows"] + about["test_rows"] == about["rows"] == 60
     assert about["metrics"] == ["accuracy"]
     assert about["parameters"] > 0
+
+
+UNITS = keras.layers.Dense(8, name="hidden")
+
+
+def _with_global() -> Any:
+    return keras.Sequential([keras.Input((4,)), UNITS, keras.layers.Dense(3, activation="softmax")])
+
+
+def _net(units: int, rate: float = 1e-3) -> Any:
+    net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, activation="relu"), dense(3, "softmax")])
+    net.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return net
+
+
+def test_a_keras_model_is_the_same_whatever_was_built_before(tmp_path: Path) -> None:
+    """Numbers that Keras gives to layers, weights and the optimizer do not count; units, loss and learnt tables do."""
+    from optselect.tasks.model_reference import model_reference
+
+    first = model_reference(_net(8))
+    dense(2)  # the next layer gets another number
+    _net(8, 1e-1).save(tmp_path / "net.keras")
+    for same in (_net(8, rate=0.5), tmp_path / "net.keras"):
+        assert model_reference(same).digest == first.digest  # type: ignore[union-attr]
+    other = _net(8)
+    other.compile(loss="mse")
+    assert model_reference(other).digest != first.digest  # type: ignore[union-attr]
+    wide = model_reference(_net(64)).identity.parts  # type: ignore[union-attr]
+    changed = {label for label, part in first.identity.parts.items() if wide[label][0] != part[0]}  # type: ignore[union-attr]
+    assert "layer 2 (Dense)" in changed
+    assert "layer 3 (Dense)" not in changed
+    digests = set()
+    for mean in (0.0, 1.0):
+        scaled = keras.Sequential([keras.Input((4,)), keras.layers.Normalization(mean=None), dense(3)])
+        scaled.layers[0].adapt(np.random.default_rng(0).normal(mean, 1, (50, 4)))
+        digests.add(model_reference(scaled).digest)  # type: ignore[union-attr]
+    assert len(digests) == 2
+
+
+def test_objects_of_keras_count_by_settings_and_weights() -> None:
+    """A global layer, optimizer or built model that a function reads counts by its settings and weights."""
+    from optselect.tasks.identity import identity_of_object
+
+    def digest(value: Any) -> str:
+        found = identity_of_object(lambda: value)
+        assert not found.unseen
+        return found.digest
+
+    class Own(keras.layers.Layer):
+        def __init__(self, units: int) -> None:
+            super().__init__()
+            self.units = units
+
+    def built(seed: int) -> Any:
+        keras.utils.set_random_seed(seed)
+        return keras.Sequential([keras.Input((3,)), dense(2)])
+
+    makers: list[Callable[[], Any]] = [
+        lambda: dense(2),
+        lambda: dense(3),
+        lambda: keras.layers.Dropout(0.5),
+        lambda: keras.optimizers.Adam(1e-2),
+        lambda: keras.optimizers.Adam(1e-3),
+        lambda: keras.losses.Huber(2.0),
+        lambda: keras.initializers.GlorotUniform(),
+        lambda: keras.ops.ones(3),
+        lambda: keras.Variable(np.ones(4)),
+        lambda: Own(3),
+        lambda: Own(4),
+        lambda: built(0),
+        lambda: built(1),
+    ]
+    assert [digest(make()) for make in makers] == [digest(make()) for make in makers]
+    assert len({digest(make()) for make in makers}) == len(makers)
+    assert identity_of_object(_with_global).digest == identity_of_object(_with_global).digest
+
+
+def test_the_architecture_tells_models_apart_and_not_their_names() -> None:
+    """What a worker records of a model is the same for models built twice, and names the layer that differs."""
+    from optselect.tasks.architecture import architecture
+
+    first, again, other = architecture(_net(8)), architecture(_net(8)), architecture(_net(9))
+    assert first == again
+    assert json.loads(json.dumps(first)) == first
+    assert first["parameters"] == 8 * 5 + 3 * 9
+    assert first["layers"]["layer 2 (Dense)"] != other["layers"]["layer 2 (Dense)"]
+
+    class Subclassed(keras.Model):
+        def __init__(self, inner: Any) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def call(self, x: Any) -> Any:
+            return self.inner(x)
+
+    def called(units: int) -> Any:
+        model = Subclassed(keras.layers.Dense(units))
+        model(np.ones((2, 4)))
+        return model
+
+    assert architecture(called(2)) == architecture(called(2))
+    assert architecture(called(2)) != architecture(called(3))
+    lambdas = [keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x)]) for _ in range(2)]
+    assert architecture(lambdas[0]) == architecture(lambdas[1])

@@ -17,6 +17,7 @@ from optselect.errors import InvalidValue, StudyConflict
 from optselect.intervals import Estimate, estimate
 from optselect.ledger import read
 from optselect.seeds import derive
+from optselect.study.conflict import differences
 from optselect.trainer.jobs import Job
 from optselect.verdict.numbers import number, plain
 from optselect.verdict.statistics import prediction
@@ -129,8 +130,10 @@ def _same(place: Path, spec: tasks.TaskSpec | None) -> tasks.TaskSpec:
                 "before, which trains nothing, and then `.replay()` of what it gives."
             )
         spec = Question(**question).spec()
-    before, now = started["fingerprint"], spec.fingerprint()
-    changed = [f"  {key}: {before.get(key)} -> {now[key]}" for key in now if before.get(key) != now[key]]
+    now = spec.fingerprint()
+    before = {**started, "fingerprint": {key: started["fingerprint"].get(key) for key in now}}
+    about = {"model": None if spec.model is None else spec.model.to_dict()}
+    changed = differences(before, {"fingerprint": now, "description": about})
     if changed:
         lines = "\n".join(changed)
         raise StudyConflict(f"{place}: the study was about something else, so its number cannot be checked:\n{lines}")

@@ -28,6 +28,7 @@ from optselect.spaces import Space
 from optselect.study import ranging
 from optselect.study.arm import Direction
 from optselect.study.budget import Budget, Clock
+from optselect.study.conflict import check_architecture, needs_architecture
 from optselect.study.importance import importance
 from optselect.study.listener import Listener, Outlook
 from optselect.study.notes import Notes
@@ -79,6 +80,9 @@ class Session:
     def _run(self) -> Result:
         known = self._entry("task")
         description = known["description"] if known else self._describe()
+        if known and (why := needs_architecture(self.record, self.ledger)):
+            self.listener.say(why)
+            self._workers()
         direction: Direction = "maximize" if description["objective_maximize"] else "minimize"
         restored = [TrialRecord.from_dict(e) for e in self._entries("trial")]
         study = Study(self.ledger, restored=restored, objective=self._objective)
@@ -161,9 +165,11 @@ class Session:
 
     def _describe(self) -> dict[str, Any]:
         """Start the workers, hear what they say of the task, and only then begin the ledger."""
-        description = {**self._workers_started(), **about_data(self.spec), "environment": environment()}
+        told = self._workers_started()
+        built = told.pop("architecture")
+        description = {**told, **about_data(self.spec), "environment": environment()}
         self.ledger.append("study", self.record.to_dict())
-        self.ledger.append("task", {"description": description})
+        self.ledger.append("task", {"description": description, "architecture": built})
         return description
 
     def _workers(self) -> LocalExecutor:
@@ -187,6 +193,7 @@ class Session:
             pool=POOL,
         )
         description = self._executor.start()
+        check_architecture(self.record, self.ledger, description, description["architecture"])
         self._setup = time.monotonic() - before
         return description
 

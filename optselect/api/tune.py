@@ -25,10 +25,10 @@ from optselect.ledger import Ledger
 from optselect.records import StudyRecord
 from optselect.spaces import Space, load_space
 from optselect.study.arm import Strategy
+from optselect.study.conflict import check_conflict
 from optselect.study.listener import Listener, Silent
 from optselect.study.options import SearchOptions
 from optselect.study.start import known_good, left_out
-from optselect.study.study import check_conflict
 from optselect.verdict.ranking import Preference
 
 __all__ = ["tune"]
@@ -170,7 +170,12 @@ def tune(
             "care": care,
             **settings.search.fingerprint(),
         },
-        description={"data": spec.data.name, "space": chosen.name, "question": question.to_dict()},
+        description={
+            "data": spec.data.name,
+            "space": chosen.name,
+            "question": question.to_dict(),
+            "model": None if spec.model is None else spec.model.to_dict(),
+        },
     )
     for line in (
         *spec.describe(),

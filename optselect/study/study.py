@@ -8,16 +8,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optselect.errors import InvalidModel, StudyConflict
+from optselect.errors import InvalidModel
 from optselect.executors import LocalExecutor
 from optselect.ledger import Ledger
-from optselect.records import Outcome, StageName, StudyRecord, TrialRecord
+from optselect.records import Outcome, StageName, TrialRecord
 from optselect.study.listener import Listener
 from optselect.study.stage import Planned, Stage
 from optselect.tracking import Tracker
 from optselect.trainer.jobs import Run
 
-__all__ = ["Study", "check_conflict"]
+__all__ = ["Study"]
 
 _HOPELESS = 5  # so many first trials without one result: the fault is the model's or the machine's
 
@@ -161,20 +161,3 @@ def _rung(planned: Planned, run: Run) -> Mapping[str, Any]:
     """A rung as the ledger keeps it."""
     about = {"number": planned.number, "arm": planned.arm, "epochs": planned.job.epochs}
     return {**about, "configuration": planned.job.configuration.to_dict(), "run": dataclasses.asdict(run)}
-
-
-def check_conflict(record: StudyRecord, ledger: Ledger) -> None:
-    """Raise `StudyConflict`, naming what changed, if the ledger belongs to another question."""
-    stored = next((e for e in ledger.entries if e["kind"] == "study"), None)
-    before = stored["fingerprint"] if stored else record.fingerprint
-    changed = [
-        f"  {key}: {before.get(key, '(not there)')} -> {record.fingerprint.get(key, '(not there)')}"
-        for key in sorted({*before, *record.fingerprint})
-        if before.get(key) != record.fingerprint.get(key)
-    ]
-    if changed:
-        lines = "\n".join(changed)
-        raise StudyConflict(
-            f"Study {record.name!r} was started with something else:\n{lines}\n"
-            f"Give the new question a name of its own (`--study NAME`), or remove {ledger.path.parent}."
-        )

@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 import inspect
 import io
+import json
+import re
 import sys
 import tempfile
 import zipfile
@@ -13,42 +15,61 @@ from pathlib import Path
 from typing import Any
 
 from optselect.errors import InvalidModel, suggestion
+from optselect.tasks.architecture import config_parts
+from optselect.tasks.identity import Identity, identity_of_object, identity_of_source
 from optselect.tasks.user_code import check_function, is_reference, split_reference
 
 __all__ = ["ModelReference", "PickledFunction", "SavedModel", "UserFunction", "model_reference"]
 
 
+_ADAPTED = re.compile(r"(normalization|discretization|string_lookup|integer_lookup|text_vectorization)(_\d+)?")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class UserFunction:
+class _Known:
+    """What every reference says of its model.
+
+    digest: of the content. identity: what the digest is of, part by part. source: the digest that earlier versions
+    recorded, of the source text or of the configuration alone.
+    """
+
+    digest: str
+    identity: Identity = dataclasses.field(repr=False, compare=False)
+    source: str = dataclasses.field(repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a study keeps of its model, so that a change can be named; JSON types only."""
+        return {"name": str(self), "source": self.source, **self.identity.to_dict()}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UserFunction(_Known):
     """A function in a user's Python file."""
 
     path: Path
     function: str
-    digest: str
 
     def __str__(self) -> str:
         return f"{self.path}: `{self.function}`"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PickledFunction:
+class PickledFunction(_Known):
     """A function of the calling program or notebook, pickled by value where need be."""
 
     name: str
     pickled: bytes = dataclasses.field(repr=False)
-    digest: str
 
     def __str__(self) -> str:
         return f"function `{self.name}`"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SavedModel:
+class SavedModel(_Known):
     """The contents of a .keras file: its architecture is used, its weights are not."""
 
     name: str
     contents: bytes = dataclasses.field(repr=False)
-    digest: str
 
     def __str__(self) -> str:
         return self.name
@@ -84,7 +105,10 @@ def _from_text(text: str) -> ModelReference:
     if is_reference(text):
         path, function = split_reference(text)
         check_function(path, function, InvalidModel)
-        return UserFunction(path=path.resolve(), function=function, digest=_sha(path.read_bytes(), function))
+        source = _sha(path.read_bytes(), function)
+        return UserFunction(
+            path=path.resolve(), function=function, source=source, **_digested(identity_of_source(path, function))
+        )
     path = Path(text)
     if path.suffix in (".h5", ".hdf5", ".pb"):
         raise InvalidModel(
@@ -102,9 +126,33 @@ def _saved(contents: bytes, name: str) -> SavedModel:
     try:
         with zipfile.ZipFile(io.BytesIO(contents)) as archive:
             config = archive.read("config.json")
-    except (zipfile.BadZipFile, KeyError, OSError):
+            parts = {**config_parts(json.loads(config)), **_adapted(archive)}
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError, AttributeError):
         raise InvalidModel(f"{name}: not a .keras file: no zip archive with a config.json in it.") from None
-    return SavedModel(name=name, contents=contents, digest=_sha(config))
+    return SavedModel(name=name, contents=contents, source=_sha(config), **_digested(Identity(parts=parts)))
+
+
+def _adapted(archive: zipfile.ZipFile) -> dict[str, tuple[str, str]]:
+    """What layers have learnt from data by `adapt`: unlike trained weights, it is kept."""
+    found: dict[str, tuple[str, str]] = {}
+    for name in archive.namelist():
+        if name.startswith("assets/") and not name.endswith("/"):
+            found[f"the file {name} in it"] = (_sha(archive.read(name))[:16], "")
+    if "model.weights.h5" not in archive.namelist():
+        return found
+    import h5py  # of Keras
+
+    def note(path: str, values: Any) -> None:
+        if isinstance(values, h5py.Dataset) and any(_ADAPTED.fullmatch(part) for part in path.split("/")):
+            array = values[()]
+            found[f"what {path.rpartition('/vars/')[0]} has learnt ({path.rpartition('/')[2]})"] = (
+                _sha(array.tobytes())[:16],
+                "",
+            )
+
+    with h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r") as weights:
+        weights.visititems(note)
+    return found
 
 
 def _from_model(model: Any) -> SavedModel:
@@ -132,7 +180,11 @@ def _from_function(function: Any) -> PickledFunction:
         source = inspect.getsource(function).encode()
     except (OSError, TypeError):
         source = pickled
-    return PickledFunction(name=name, pickled=pickled, digest=_sha(source))
+    return PickledFunction(name=name, pickled=pickled, source=_sha(source), **_digested(identity_of_object(function)))
+
+
+def _digested(identity: Identity) -> dict[str, Any]:
+    return {"identity": identity, "digest": f"content:{identity.digest}"}
 
 
 def _sha(contents: bytes, *more: str) -> str:

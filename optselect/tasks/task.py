@@ -17,6 +17,7 @@ from keras import ops
 
 from optselect.errors import InvalidData, InvalidModel, InvalidValue, UnknownName, suggestion
 from optselect.tasks import checking, preparation
+from optselect.tasks.architecture import architecture
 from optselect.tasks.composing import Composed, compose
 from optselect.tasks.data import Data, bad_rows, non_finite, take_rows
 from optselect.tasks.judging import Judging, larger_is_better
@@ -47,7 +48,8 @@ class Task:
     with several outputs one such array each, arranged like the outputs; a regression target is standardised for the
     default model. w_train, w_validation, w_test: what rows count in the loss, float32 (rows,), None if all count
     alike; where an output is (rows, steps, units), (rows, 1), as `model.fit` needs it; class weights are in w_train
-    alone. loss: called like a keras.losses.Loss, the mean over a batch. scales: factors from a metric's value to
+    alone. architecture: what the user's model consists of, JSON types, None for the default model.
+    loss: called like a keras.losses.Loss, the mean over a batch. scales: factors from a metric's value to
     units of the target, by name, 1.0 if absent. parameters: trainable weights of the body.
     """
 
@@ -67,6 +69,7 @@ class Task:
         self._judged = self._judge(model)
         self.loss = self._judged.loss
         self.parameters = int(sum(np.prod(w.shape) for w in model.trainable_weights))
+        self.architecture = None if spec.model is None else architecture(model)
         self.y_train, self.y_validation, self.y_test = (self._encoded(getattr(spec.split, part)) for part in _PARTS)
         self.w_train, self.w_validation, self.w_test = (self._weights(part) for part in _PARTS)
         y, weights = (None if part is None else _head(part, 8) for part in (self.y_train, self.w_train))

@@ -97,7 +97,7 @@ def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
             step_seconds = trainer.run(probe).step_seconds
     lines = [line for line in (_summary(task), note, how) if line]
     measured = {"way": way, "memory": resident_memory(os.getpid()), "step_seconds": step_seconds}
-    return {**task.describe(), **_judged(task), **measured, "lines": lines}
+    return {**task.describe(), **_judged(task), **measured, "lines": lines, "architecture": task.architecture}
 
 
 def _rest(trainers: dict[str, Any]) -> dict[str, int]:

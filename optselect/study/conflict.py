@@ -1,0 +1,141 @@
+"""Whether a study on disk is about the same question; if not, what changed, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optselect.errors import StudyConflict
+from optselect.ledger import Ledger
+from optselect.records import StudyRecord
+from optselect.tasks.architecture import CONNECTED
+
+__all__ = ["check_architecture", "check_conflict", "differences", "needs_architecture"]
+
+_MOST = 6  # changes of a model that are listed
+_BY_CONTENT = "content:"  # how a digest of the model begins since it is of its content
+
+
+def check_conflict(record: StudyRecord, ledger: Ledger) -> None:
+    """Raise `StudyConflict`, naming what changed, if the ledger belongs to another question."""
+    stored = _stored(ledger)
+    changed = differences(stored, record.to_dict()) if stored else []
+    if changed:
+        raise StudyConflict(_refusal(record.name, ledger.path.parent, changed))
+
+
+def check_architecture(record: StudyRecord, ledger: Ledger, description: Mapping[str, Any], built: Any) -> None:
+    """Raise `StudyConflict` if the model that was built is not the one that the ledger tells of.
+
+    description: of the task, as a worker gives it. built: the architecture.
+    """
+    entry = next((e for e in ledger.entries if e["kind"] == "task"), None)
+    if entry is None or not record.description.get("model"):  # the default model is ours
+        return
+    known, changed = entry["description"], []
+    before = entry.get("architecture") or {"parameters": known.get("parameters")}
+    if before["parameters"] not in (None, (built or description)["parameters"]):
+        changed.append(f"{before['parameters']:,} parameters, now {(built or description)['parameters']:,}")
+    if built and "layers" in before:
+        changed += _changes(before["layers"], built["layers"])
+    for figure in ("loss", "metrics"):
+        if figure in known and known[figure] != description[figure]:
+            changed.append(f"{figure} {known[figure]}, now {description[figure]}")
+    if changed:
+        lines = [f"  the architecture: {line}" for line in changed]
+        raise StudyConflict(_refusal(record.name, ledger.path.parent, lines))
+
+
+def needs_architecture(record: StudyRecord, ledger: Ledger) -> str:
+    """Why content alone does not tell that the model is the same: a sentence, "" if it does."""
+    stored, now = _stored(ledger), record.description.get("model") or {}
+    if stored is None or not now:
+        return ""
+    before = stored["description"].get("model")
+    if before is None:
+        return "This study was recorded by an earlier version: the model's architecture is compared too."
+    if before["python"] != now["python"]:
+        return f"This study was started under Python {before['python']}: the model's architecture is compared."
+    if now["unseen"]:
+        shown = ", ".join(f"`{name}`" if name.isidentifier() else name for name in now["unseen"][:5])
+        return f"The model depends on more than its code and values ({shown}): its architecture is compared too."
+    return ""
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two studies, a line each.
+
+    before, now: `StudyRecord.to_dict()`; a fingerprint may have been recorded by an earlier version.
+    """
+    then, today = before["fingerprint"], now["fingerprint"]
+    lines = []
+    for key in sorted({*then, *today}):
+        if key == "model":
+            lines += [f"  the model: {line}" for line in _model(before, now)]
+        elif then.get(key) != today.get(key):
+            lines.append(f"  {key}: {_shown(then.get(key))} -> {_shown(today.get(key))}")
+    return lines
+
+
+def _model(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    then, today = before["fingerprint"].get("model"), now["fingerprint"].get("model")
+    known, given = (side.get("description", {}).get("model") or {} for side in (before, now))
+    if known and given:
+        files = _files(known["files"], given["files"])
+        if then == today or known["python"] != given["python"]:
+            return files
+        return [*_changes(known["parts"], given["parts"]), *files] or ["its content differs"]
+    if then == today or (then and then == given.get("source")):
+        return []
+    return [f"{_named(then, known)}, now {_named(today, given)}"]
+
+
+def _named(digest: str | None, about: Mapping[str, Any]) -> str:
+    if digest == "default":
+        return "the default model"
+    return str(about.get("name") or f"another one (its source had the digest {_shown(digest)})")
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between parts: a digest and a short form by label."""
+    values: list[str] = []
+    others: list[str] = []
+    for label in {**before, **now}:
+        then, today = before.get(label, ("", "")), now.get(label, ("", ""))
+        if label not in before or label not in now:
+            shown = then[1] or today[1]
+            others.append(f"{label} {'is new' if label in now else 'is gone'}{f' ({shown})' if shown else ''}")
+        elif then[0] != today[0]:
+            told = then[1] != today[1] and then[1] and today[1]
+            (values if told else others).append(
+                f"{label} was {then[1]}, is now {today[1]}" if told else f"{label} has changed"
+            )
+    if len(values) + len(others) > 1:  # it holds the layers too
+        others = [line for line in others if not line.startswith(CONNECTED)]
+    found = [*values, *others]
+    return found[:_MOST] + [f"and {len(found) - _MOST} more changes"] * (len(found) > _MOST)
+
+
+def _files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Files that both name and that differ; one that only later is there may have been written by the model."""
+    return [f"the file {name!r} has changed" for name in before if now.get(name, before[name]) != before[name]]
+
+
+def _shown(value: Any) -> str:
+    """A value of the fingerprint; of a digest its beginning."""
+    text = "(not there)" if value is None else str(value)
+    return f"{text[:8]}..." if re.fullmatch(r"[0-9a-f]{32,}", text) else text
+
+
+def _refusal(name: str, folder: Path, lines: list[str]) -> str:
+    return (
+        f"Study {name!r} was started with something else:\n" + "\n".join(lines) + "\n"
+        "Nothing was trained. Give the new question a name of its own (`study=` in Python, `--study NAME`), "
+        f"or remove {folder}."
+    )
+
+
+def _stored(ledger: Ledger) -> Mapping[str, Any] | None:
+    return next((entry for entry in ledger.entries if entry["kind"] == "study"), None)

@@ -82,14 +82,10 @@ def identity_of_source(path: Path, function: str) -> Identity:
 def identity_of_object(function: Any) -> Identity:
     """Of a function, a bound method, a `functools.partial` or any other object that can be called.
 
-    >>> def make(units):
-    ...     def build():
-    ...         return units
-    ...     return build
-    >>> eight, more = identity_of_object(make(8)), identity_of_object(make(64))
-    >>> eight.digest == identity_of_object(make(8)).digest, eight.digest == more.digest
+    >>> eight, more = (identity_of_object(functools.partial(print, units=units)) for units in (8, 64))
+    >>> eight.digest == identity_of_object(functools.partial(print, units=8)).digest, eight.digest == more.digest
     (True, False)
-    >>> more.parts["the closure value `units` of `build`"][1]
+    >>> more.parts["the argument `units`"][1]
     '64'
     """
     walk = _Walk()

@@ -1,7 +1,7 @@
 """What a notebook does: change a value that the model function reads, and run the cell again.
 
-The second call is another question. It is refused, naming the value, before anything is trained; under a name of its own
-it is answered like the first.
+The second call is another question. It is refused, naming the value, before anything is trained; under a name of its
+own it is answered like the first.
 
     python examples/closure_value.py [--out FOLDER]
 """

@@ -106,11 +106,18 @@ def lr_range(
     workers: int | None = None,
     encoding: str | None = None,
     separator: str | None = None,
+    decimal: tasks.Decimal | None = None,
+    dates: tasks.Order | None = None,
+    keep: str | Sequence[str] | None = None,
+    drop: str | Sequence[str] | None = None,
+    missing_target: tasks.MissingTarget | None = None,
+    labels: tasks.Labels | None = None,
     listener: Listener | None = None,
 ) -> RangeTest:
     """Train every rule a little at each of some learning rates: where it learns, where it diverges, what to try first.
 
-    model, data, target, kind, sample_weight, class_weight, optimizers, space, workers: as in `tune`. batch_size: rows
+    model, data, target, kind, sample_weight, class_weight, optimizers, space, workers, encoding, separator, decimal,
+    dates, keep, drop, missing_target, labels: as in `tune`. batch_size: rows
     a step. steps: of each training. count: rates a rule, from the bottom of its range in the space to ten times the
     top. seed: of the split, of the initial weights and of the order of the rows. Rules stand in the order of the
     space. Raises a subclass of `OptselectError` for whatever is wrong with the input.
@@ -129,7 +136,19 @@ def lr_range(
     chosen = load_space(space)
     if optimizers:
         chosen = chosen.only(optimizers)
-    read = tasks.read(data, target=target, sample_weight=sample_weight, encoding=encoding, separator=separator)
+    read = tasks.read(
+        data,
+        target=target,
+        sample_weight=sample_weight,
+        encoding=encoding,
+        separator=separator,
+        decimal=decimal,
+        dates=dates,
+        keep=keep,
+        drop=drop,
+        missing_target=missing_target,
+        labels=labels,
+    )
     spec = tasks.make_spec(read, model=model, epochs=1, seed=seed, kind=kind, class_weight=class_weight)
     for line in spec.describe():
         listener.say(line)

@@ -27,7 +27,13 @@ def about_data(spec: TaskSpec) -> dict[str, Any]:
     if spec.schema is not None:
         types = spec.data.x.dtypes  # type: ignore[union-attr]
         found["columns"] = [
-            {"name": c.name, "kind": c.kind, "date_format": c.date_format, "type": str(types[c.name])}
+            {
+                "name": c.name,
+                "kind": c.kind,
+                "date_format": c.date_format,
+                "number_format": c.number_format,
+                "type": str(types[c.name]),
+            }
             for c in spec.schema.columns
         ]
     return found

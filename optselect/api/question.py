@@ -29,6 +29,12 @@ class Question:
     seed: int
     encoding: str | None = None
     separator: str | None = None
+    decimal: tasks.Decimal | None = None
+    dates: tasks.Order | None = None
+    keep: str | Sequence[str] | None = None
+    drop: str | Sequence[str] | None = None
+    missing_target: tasks.MissingTarget | None = None
+    labels: tasks.Labels | None = None
 
     def spec(self) -> tasks.TaskSpec:
         """The task, read anew from where the data lie."""
@@ -38,6 +44,12 @@ class Question:
             sample_weight=self.sample_weight,
             encoding=self.encoding,
             separator=self.separator,
+            decimal=self.decimal,
+            dates=self.dates,
+            keep=self.keep,
+            drop=self.drop,
+            missing_target=self.missing_target,
+            labels=self.labels,
         )
         return tasks.make_spec(
             data,

@@ -72,6 +72,12 @@ def tune(
     out: str | Path | None = None,
     encoding: str | None = None,
     separator: str | None = None,
+    decimal: tasks.Decimal | None = None,
+    dates: tasks.Order | None = None,
+    keep: str | Sequence[str] | None = None,
+    drop: str | Sequence[str] | None = None,
+    missing_target: tasks.MissingTarget | None = None,
+    labels: tasks.Labels | None = None,
     listener: Listener | None = None,
 ) -> Result:
     """Find the optimizer and settings for a data set and a Keras model; the same call goes on with a killed study.
@@ -104,7 +110,11 @@ def tune(
     of the study for Optuna and optuna-dashboard while it runs, "default" for `OPTSELECT_STORAGE`, None for none. check:
     train the recommended configuration once with `model.fit`, and so the model that is kept; without, that one comes
     from the compiled program, sooner. whole: train that model on the test rows too. report: write the page for people
-    and Optuna's file. study: its name. out: where its folder goes.
+    and Optuna's file. study: its name. out: where its folder goes. decimal: the decimal mark of a file in which every
+    number could be read in two ways, "point" or "comma". dates: what comes first in dates of that sort, "day-first",
+    "month-first" or "year-first". keep, drop: columns to use although they look like ids, and columns not to use.
+    missing_target: "drop" leaves out all rows without a target, "refuse" none; None drops fewer than 5 %. labels:
+    "merge" makes one class of labels that differ only in case or spaces, "distinct" keeps them apart.
 
     Raises a subclass of `OptselectError` for whatever is wrong with the input, before anything is trained where
     that is possible.
@@ -157,6 +167,12 @@ def tune(
         seed=seed,
         encoding=encoding,
         separator=separator,
+        decimal=decimal,
+        dates=dates,
+        keep=keep,
+        drop=drop,
+        missing_target=missing_target,
+        labels=labels,
     )
     spec = question.spec()
     name = study or _study_name(spec.data.name)

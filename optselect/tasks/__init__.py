@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from optselect.tasks.data import Data
+from optselect.tasks.dates import Order
+from optselect.tasks.numerals import Decimal
 from optselect.tasks.readers import read
+from optselect.tasks.reading import Labels, MissingTarget
 from optselect.tasks.schema import Schema, raw_inputs
 from optselect.tasks.spec import Precision, TaskSpec, make_spec
 from optselect.tasks.split import Split, split
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ClassWeight",
     "Data",
+    "Decimal",
+    "Labels",
+    "MissingTarget",
+    "Order",
     "Precision",
     "Schema",
     "Split",

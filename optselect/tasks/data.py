@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from optselect.tasks.on_disk import Array, DiskArray, Spool, pieces, take
+from optselect.tasks.reading import Reading, ReadOptions
 
 __all__ = ["Data", "Features", "Values", "bad_rows", "non_finite", "row_hashes", "take_rows"]
 
@@ -30,7 +31,8 @@ class Data:
     counts rows; or named arrays. y: the target as it was given, or several by name. target: the name of the
     target, or the names with commas. notes: what was inferred and must be said. sample_weight: what each row
     counts, as it was given, None if all count alike. spool: the folder of arrays on disk that had no file of their
-    own; it is removed with the last data set that has it.
+    own; it is removed with the last data set that has it. readings: how the columns of a table were read, by name.
+    options: what a person said of the reading.
 
     >>> data = Data(name="two rows", x=np.zeros((2, 3), "float32"), y=pd.Series([0, 1]), target="y")
     >>> data.rows, data.is_table, data.digest()[:8] == data.digest()[:8]
@@ -44,6 +46,8 @@ class Data:
     notes: tuple[str, ...] = ()
     sample_weight: Values | None = None
     spool: Spool | None = None
+    readings: Mapping[str, Reading] = dataclasses.field(default_factory=dict)
+    options: ReadOptions = dataclasses.field(default_factory=ReadOptions)
 
     @property
     def targets(self) -> dict[str, Values]:

@@ -1,21 +1,23 @@
-"""Delimited text files: what is wrong with them, said once and clearly, and what is in them, column by column."""
+"""Delimited text files: what is wrong with them, said once and clearly, and the text of their fields."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
+import re
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
 from optselect.errors import InvalidData
-from optselect.tasks.columns import typed_column
 
-__all__ = ["read_delimited"]
+__all__ = ["Delimited", "read_delimited"]
 
 _SEPARATORS = (",", ";", "\t", "|")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "space"}
+_EXCELS = re.compile("sep=(.)\\r?\\n", re.IGNORECASE)
 _MAGIC = {
     b"PK\x03\x04": "a zip archive (an Excel sheet? Save it as CSV)",
     b"\x1f\x8b": "compressed with gzip: unpack it first",
@@ -24,31 +26,45 @@ _MAGIC = {
 }
 
 
-def read_delimited(
-    path: Path, encoding: str | None = None, separator: str | None = None
-) -> tuple[pd.DataFrame, list[str]]:
-    """A frame with typed columns, and notes of what was inferred.
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Delimited:
+    """The fields of a file as text. notes: what was inferred, for people."""
 
-    encoding: a Python codec's name, UTF-8 if None. separator: one character, sniffed if None.
+    frame: pd.DataFrame
+    separator: str
+    notes: tuple[str, ...]
+
+
+def read_delimited(
+    path: Path, encoding: str | None = None, separator: str | None = None, contents: bytes | None = None
+) -> Delimited:
+    """The text of every field.
+
+    encoding: a Python codec's name, UTF-8 if None. separator: one character, sniffed if None. contents: of the file,
+    where they are not what lies there, as in a compressed one.
+
     Raises InvalidData with file and line if the file is not a table.
     """
-    text = _decode(path, path.read_bytes(), encoding)
+    text = _decode(path, path.read_bytes() if contents is None else contents, encoding)
     notes: list[str] = []
+    if (told := _EXCELS.match(text)) is not None:  # Excel's own way to say how the fields are separated
+        separator = separator or told[1]
+        text = "\n" + text[told.end() :]  # so that lines keep their numbers
     if separator is None:
-        separator = "\t" if path.suffix.lower() == ".tsv" else _sniff(text)
-        if separator != ("\t" if path.suffix.lower() == ".tsv" else ","):
+        usual = "\t" if path.name.lower().removesuffix(path.suffix.lower()).endswith(".tsv") or path.suffix.lower() in (
+            ".tsv", ".tab") else ""  # fmt: skip
+        separator = usual or _sniff(text)
+        if separator != (usual or ","):
             notes.append(f"fields are separated by a {_NAMES[separator]}; otherwise `--separator`")
     elif len(separator) != 1 or separator in '"\r\n':
         raise InvalidData(f"{path}: `separator` must be one character, got {separator!r}.")
-    header, rows = _rectangle(path, text, separator)
+    header, rows, empty = _rectangle(path, text, separator)
     names, said = _names(path, header)
-    notes += said
+    if empty:
+        notes.append(f"{empty:,} rows are empty in every column: left out")
     del text
-    columns = {}
-    for place, name in enumerate(names):
-        columns[name], about = typed_column(pd.Series(rows[place], dtype="str"), name, separator)
-        notes += about
-    return pd.DataFrame(columns), notes
+    frame = pd.DataFrame({name: pd.Series(rows[place], dtype="str") for place, name in enumerate(names)})
+    return Delimited(frame=frame, separator=separator, notes=(*notes, *said))
 
 
 def _decode(path: Path, raw: bytes, encoding: str | None) -> str:
@@ -98,12 +114,12 @@ def _sniff(text: str) -> str:
     return best
 
 
-def _rectangle(path: Path, text: str, separator: str) -> tuple[list[str], list[tuple[str, ...]]]:
-    """The header, and the fields of every column."""
+def _rectangle(path: Path, text: str, separator: str) -> tuple[list[str], list[tuple[str, ...]], int]:
+    """The header, the fields of every column, and how many rows of separators alone were left out."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: list[str] = []
     rows: list[list[str]] = []
-    began = 1
+    began, empty = 1, 0
     try:
         for row in reader:
             if not row or (len(header) > 1 and row == [row[0]] and not row[0].strip()):
@@ -115,14 +131,16 @@ def _rectangle(path: Path, text: str, separator: str) -> tuple[list[str], list[t
                     f"{path}: line {began} has {len(row)} fields, the header has {len(header)} "
                     f"(separator: {_NAMES.get(separator, separator)})."
                 )
-            else:
+            elif row[0] or "".join(row).strip():
                 rows.append(row)
+            else:
+                empty += 1
             began = reader.line_num + 1
     except csv.Error as problem:
         raise InvalidData(f"{path}: line {began}: a quoted field is not closed or not alone: {problem}.") from None
     if not rows:
         raise InvalidData(f"{path}: a header of {len(header)} columns and no rows.")
-    return header, list(zip(*rows, strict=True))
+    return header, list(zip(*rows, strict=True)), empty
 
 
 def _names(path: Path, header: list[str]) -> tuple[list[str], list[str]]:

@@ -11,6 +11,7 @@ import pandas as pd
 from optselect.errors import InvalidData, UnknownName, suggestion
 from optselect.tasks.data import Data, Features, Values
 from optselect.tasks.on_disk import Array, DiskArray, Growing, Room, placed
+from optselect.tasks.reading import Reading, ReadOptions, Understood, understand
 from optselect.tasks.target import choose_targets
 
 __all__ = ["as_weights", "from_frame", "from_pair", "materialise"]
@@ -87,12 +88,19 @@ def _growing(part: Any, room: Room, most: int | None, where: str) -> dict[Any, G
 
 def from_frame(
     frame: pd.DataFrame,
-    target: str | Sequence[str] | None,
+    target: Any,
     name: str,
     notes: Sequence[str] = (),
     sample_weight: Any = None,
+    *,
+    options: ReadOptions | None = None,
+    separator: str | None = None,
 ) -> Data:
-    """A table that holds its targets, and its sample weights if these are the name of a column."""
+    """A table that holds its targets, and its sample weights if these are the name of a column.
+
+    options: how it is written, and which columns count. separator: of a text file, whose fields are all text.
+    """
+    options = options or ReadOptions()
     frame = _named(frame, name)
     if not len(frame):
         raise InvalidData(f"{name}: no rows.")
@@ -101,18 +109,57 @@ def from_frame(
         if column not in frame.columns:
             raise UnknownName(f"{name}: no column `{column}` of sample weights. {suggestion(column, frame.columns)}")
     chosen, said = choose_targets([c for c in frame.columns if c not in weight_columns], target, name)
+    frame = _without(frame, options, chosen, name)
     left = [c for c in frame.columns if c not in (*chosen, *weight_columns)]
     if not left:
         raise InvalidData(f"{name}: no column but {_listed([*chosen, *weight_columns])}: nothing to learn from.")
-    frame = frame.reset_index(drop=True)
+    lost = _index_note(frame)
+    found = understand(
+        frame.reset_index(drop=True), source=name, options=options, targets=chosen, separator=separator
+    )  # fmt: skip
+    if not len(found.frame):
+        raise InvalidData(f"{name}: no rows: all are empty.")
+    weights = sample_weight if weight_columns else as_weights(sample_weight, name)
     return Data(
         name=name,
-        x=frame[left],
-        y=_one_or_several({column: _whole(frame[column]) for column in chosen}),
+        x=found.frame[left],
+        y=_one_or_several({column: _whole(found.frame[column]) for column in chosen}),
         target=", ".join(chosen),
-        notes=(*notes, *said),
-        sample_weight=_whole(frame[sample_weight]) if weight_columns else as_weights(sample_weight, name),
+        notes=(*notes, *said, *lost, *found.notes),
+        sample_weight=_whole(found.frame[sample_weight]) if weight_columns else _of_rows(weights, found, len(frame)),
+        readings=found.readings,
+        options=options,
     )
+
+
+def _of_rows(weights: Values | None, found: Understood, rows: int) -> Values | None:
+    """The weights of the rows that are left."""
+    if weights is None or len(found.rows) == rows or len(weights) != rows:
+        return weights
+    return weights.iloc[found.rows].reset_index(drop=True) if isinstance(weights, pd.Series) else weights[found.rows]
+
+
+def _without(frame: pd.DataFrame, options: ReadOptions, targets: Sequence[str], name: str) -> pd.DataFrame:
+    """The frame without the columns to drop. Raises UnknownName, InvalidData."""
+    for what, asked in (("keep", options.keep), ("drop", options.drop)):
+        unknown = [c for c in asked if c not in frame.columns]
+        if unknown:
+            raise UnknownName(f"{name}: no column `{unknown[0]}` to {what}. {suggestion(unknown[0], frame.columns)}")
+        if set(asked) & set(targets):
+            raise InvalidData(f"{name}: `{what}` names the target `{(set(asked) & set(targets)).pop()}`.")
+    return frame.drop(columns=list(options.drop))
+
+
+def _index_note(frame: pd.DataFrame) -> list[str]:
+    """What to say of an index that tells something, and is no column."""
+    if isinstance(frame.index, pd.RangeIndex) or (frame.index.name is None and not _is_time(frame.index)):
+        return []
+    called = f" `{frame.index.name}`" if frame.index.name is not None else " of dates" * _is_time(frame.index)
+    return [f"the frame's index{called} is no column and is not used: `frame.reset_index()` makes it one"]
+
+
+def _is_time(index: pd.Index) -> bool:
+    return isinstance(index, pd.DatetimeIndex | pd.PeriodIndex)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -154,7 +201,13 @@ def _whole(y: pd.Series) -> pd.Series:
 
 
 def from_pair(
-    x: Any, y: Any, sample_weight: Any, name: str, where: str, target: str | Sequence[str] | None = None
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    name: str,
+    where: str,
+    target: str | Sequence[str] | None = None,
+    options: ReadOptions | None = None,
 ) -> Data:
     """Features, target or targets by name, and sample weights or None, in memory.
 
@@ -162,12 +215,18 @@ def from_pair(
     """
     targets, notes = _targets(y, where, target)
     features: Any = x
+    readings: dict[str, Reading] = {}
     if isinstance(x, dict):
         features = {key: _named_array(part, f"{where}: x[{key!r}]") for key, part in x.items()}
     if isinstance(x, pd.Series):
         features = x.to_frame()
     if isinstance(features, pd.DataFrame):
-        features = _named(features, where).reset_index(drop=True)
+        asked = options or ReadOptions()
+        named = _without(_named(features, where), asked, (), where).reset_index(drop=True)
+        found = understand(named, source=where, options=asked, trim=False)
+        features, readings, notes = found.frame, found.readings, (*notes, *found.notes)
+    elif options is not None and (options.keep or options.drop):
+        raise InvalidData(f"{where}: `keep` and `drop` name columns, and the features are no table with columns.")
     elif not isinstance(features, dict):
         features = _array(features, f"{where}: x")
     rows = len(next(iter(targets.values())))
@@ -185,6 +244,8 @@ def from_pair(
         target=", ".join(targets),
         notes=notes,
         sample_weight=as_weights(sample_weight, where),
+        readings=readings,
+        options=options or ReadOptions(),
     )
 
 

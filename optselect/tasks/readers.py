@@ -19,10 +19,16 @@ import pandas as pd
 from optselect.errors import InvalidData, OptselectError, UnknownName, suggestion
 from optselect.machine import available_memory, gigabytes
 from optselect.tasks.data import Data
+from optselect.tasks.dates import Order
 from optselect.tasks.delimited import read_delimited
+from optselect.tasks.frames import as_frame
 from optselect.tasks.in_memory import as_weights, from_frame, from_pair, materialise
+from optselect.tasks.labels import with_settled_labels
+from optselect.tasks.missing import without_missing_targets
 from optselect.tasks.npz import load, load_large, members
+from optselect.tasks.numerals import Decimal
 from optselect.tasks.on_disk import DiskArray, Room, Spool
+from optselect.tasks.reading import Labels, MissingTarget, ReadOptions, as_names
 from optselect.tasks.user_code import check_function, is_reference, split_reference
 
 __all__ = ["Source", "read"]
@@ -33,11 +39,12 @@ class Source:
     """What a reader is asked: the reference as a path, and how to read it."""
 
     path: Path
-    target: str | Sequence[str] | None
+    target: Any
     sample_weight: Any
     encoding: str | None
     separator: str | None
     memory: int | None
+    options: ReadOptions
 
 
 _Reader = Callable[[Source], Data]
@@ -60,6 +67,12 @@ def read(
     encoding: str | None = None,
     separator: str | None = None,
     memory: int | None = None,
+    decimal: Decimal | None = None,
+    dates: Order | None = None,
+    keep: str | Sequence[str] | None = None,
+    drop: str | Sequence[str] | None = None,
+    missing_target: MissingTarget | None = None,
+    labels: Labels | None = None,
 ) -> Data:
     """A data set from a file, "sklearn:NAME", "FILE.py:FUNCTION", a frame, or (x, y) or (x, y, sample_weight).
 
@@ -68,7 +81,9 @@ def read(
     table; several with commas or in a sequence. sample_weight: what each row counts in the loss, shape (rows,), or
     the name of the column (in .npz of the array) that says so. encoding, separator: of a text file. memory: bytes
     that training may count on, None for what is free; arrays of features (in .npz, a `tf.data.Dataset`, or from
-    a function) that are larger than an eighth of it stay on disk and are read in pieces.
+    a function) that are larger than an eighth of it stay on disk and are read in pieces. decimal ("point" or "comma"),
+    dates ("day-first", "month-first", "year-first"), keep, drop, missing_target ("drop" or "refuse"), labels
+    ("merge" or "distinct"): as in `ReadOptions`.
 
     Raises InvalidData or UnknownName with a message for a person.
 
@@ -77,14 +92,38 @@ def read(
     >>> data.x.columns.tolist(), data.sample_weight.tolist()
     (['width'], [3, 1])
     """
+    options = ReadOptions(
+        decimal=decimal,
+        dates=dates,
+        keep=as_names(keep),
+        drop=as_names(drop),
+        missing_target=missing_target,
+        labels=labels,
+    )
+    data = _read(reference, target, sample_weight, encoding, separator, memory, options)
+    return with_settled_labels(without_missing_targets(data, missing_target), labels)
+
+
+def _read(
+    reference: Any,
+    target: Any,
+    sample_weight: Any,
+    encoding: str | None,
+    separator: str | None,
+    memory: int | None,
+    options: ReadOptions,
+) -> Data:
     if isinstance(reference, Data):
         return _weighted(reference, sample_weight)
-    if isinstance(reference, pd.DataFrame):
-        return from_frame(reference, target, "the data frame", sample_weight=sample_weight)
+    frame, what = as_frame(reference, target)
+    if frame is not None:
+        return from_frame(frame, target, what, sample_weight=sample_weight, options=options)
     if not isinstance(reference, str | Path):
         spool = Spool()
         x, y, own = materialise(reference, "data", Room.of(memory, spool))
-        return _kept(from_pair(x, y, _one_of(own, sample_weight, "data"), "data in memory", "data", target), spool)
+        return _kept(
+            from_pair(x, y, _one_of(own, sample_weight, "data"), "data in memory", "data", target, options), spool
+        )
     text = str(reference)
     if text.startswith("sklearn:"):
         data = _sklearn(text.removeprefix("sklearn:"))
@@ -96,7 +135,7 @@ def read(
         where = f"{path}: `{function}`"
         spool = Spool()
         x, y, own = _call(path, function, Room.of(memory, spool))
-        return _kept(from_pair(x, y, _one_of(own, sample_weight, where), text, where, target), spool)
+        return _kept(from_pair(x, y, _one_of(own, sample_weight, where), text, where, target, options), spool)
     return _file(
         Source(
             path=Path(reference),
@@ -105,6 +144,7 @@ def read(
             encoding=encoding,
             separator=separator,
             memory=memory,
+            options=options,
         )
     )
 
@@ -153,8 +193,16 @@ def _file(source: Source) -> Data:
 @_reads(".csv", ".tsv", ".txt")
 def _delimited(source: Source) -> Data:
     _check_table(source, source.path.stat().st_size)
-    frame, notes = read_delimited(source.path, source.encoding, source.separator)
-    return from_frame(frame, source.target, str(source.path), notes, source.sample_weight)
+    found = read_delimited(source.path, source.encoding, source.separator)
+    return from_frame(
+        found.frame,
+        source.target,
+        str(source.path),
+        found.notes,
+        source.sample_weight,
+        options=source.options,
+        separator=found.separator,
+    )
 
 
 @_reads(".parquet", ".pq")
@@ -194,7 +242,9 @@ def _columnar(source: Source, load: Callable[[Path], pd.DataFrame], what: str, s
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as problem:
         # pyarrow's exceptions derive from these builtins
         raise InvalidData(f"{source.path}: not a readable {what} file: {_first_line(problem)}") from None
-    return from_frame(frame, source.target, str(source.path), sample_weight=source.sample_weight)
+    return from_frame(
+        frame, source.target, str(source.path), sample_weight=source.sample_weight, options=source.options
+    )
 
 
 _PARTS = ("train", "val", "valid", "validation", "test")  # x_test is not the input called test

@@ -24,6 +24,7 @@ Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 DEFAULT_METRICS: dict[str, tuple[str, ...]] = {"classification": ("accuracy",), "regression": ("rmse", "mae")}
 """The metrics of a model that brings none, the headline first."""
 
+_MOST_SHOWN = 10  # classes
 _MANY_ROWS = 2000  # of validation: with so many an accuracy of 0.9 is uncertain by 0.7 points
 
 
@@ -83,7 +84,13 @@ class TaskSpec:
             "objective": self.objective,
             "epochs": str(self.epochs),
         }
-        asked = {"class_weight": self.class_weight, "precision": self.precision}
+        options = self.data.options
+        asked = {
+            "class_weight": self.class_weight,
+            "precision": self.precision,
+            "keep": ", ".join(options.keep),
+            "dates": options.dates,
+        }
         return found | {name: str(value) for name, value in asked.items() if value}
 
     def joined(self, *, whole: bool = False) -> TaskSpec:
@@ -117,6 +124,7 @@ class TaskSpec:
         return [
             f"{self.data.rows:,} rows x {_features(self.data)}, {', '.join(asked)}; {len(parts.train):,} train / "
             f"{len(parts.validation):,} validation / {len(parts.test):,} test{stratified}{by}",
+            *(_counted(target) for target in self.targets if target.kind == "classification"),
             *self.notes,
             *([f"layers compute in {self.precision}"] if self.precision else []),
             *self._weights(),
@@ -171,7 +179,14 @@ def make_spec(
     parts = split(leading.values, leading.kind if _is_stratified(leading) else "regression", seed)
     schema = None
     if data.is_table:
-        schema = infer_schema(take_rows(data.x, parts.train), data.name)  # type: ignore[arg-type]
+        numbers = leading.values[parts.train] if leading.kind == "regression" and not leading.shape else None
+        schema = infer_schema(
+            take_rows(data.x, parts.train),  # type: ignore[arg-type]
+            data.name,
+            readings=data.readings,
+            keep=data.options.keep,
+            target=numbers,
+        )
     weight, gaps = data.sample_weight, non_finite(data.x) if reference is None else []
     return TaskSpec(
         data=data,
@@ -218,6 +233,13 @@ def _leading(targets: tuple[Target, ...]) -> Target:
 def _asked(target: Target) -> str:
     what = f"{len(target.classes):,} classes" if target.kind == "classification" else "regression"
     return f"{what} of {' x '.join(map(str, target.shape))} values" if target.shape else what
+
+
+def _counted(target: Target) -> str:
+    """The classes and how many rows each has."""
+    counts = np.bincount(target.values.ravel(), minlength=len(target.classes))
+    shown = [f"{label} {n:,}" for label, n in zip(target.classes, counts, strict=True)]
+    return f"classes of `{target.name}`: {', '.join(shown[:_MOST_SHOWN])}" + ", ..." * (len(shown) > _MOST_SHOWN)
 
 
 def _class_weight(

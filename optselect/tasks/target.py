@@ -12,7 +12,7 @@ import pandas as pd
 from optselect.errors import InvalidData, InvalidValue, UnknownName, suggestion
 from optselect.tasks.data import Values
 
-__all__ = ["FEWEST_ROWS_A_CLASS", "Kind", "Target", "choose_targets", "encode_target", "infer_kind"]
+__all__ = ["FEWEST_ROWS_A_CLASS", "Kind", "Target", "choose_targets", "encode_target", "infer_kind", "is_missing"]
 
 Kind = Literal["classification", "regression"]
 
@@ -63,13 +63,11 @@ class Target:
         return {"prediction": labels, "probability": answers.max(axis=-1)}
 
 
-def choose_targets(
-    columns: Sequence[str], asked: str | Sequence[str] | None, source: str
-) -> tuple[list[str], tuple[str, ...]]:
+def choose_targets(columns: Sequence[str], asked: Any, source: str) -> tuple[list[str], tuple[str, ...]]:
     """The targets' columns, and a note if none was asked for.
 
-    asked: a column, several with commas, or a sequence of them. Raises UnknownName if an asked column is not
-    there, InvalidData if none was asked and none suggests itself.
+    asked: a column, several with commas, or a sequence of them; a name that is no text counts as its text. Raises
+    UnknownName if an asked column is not there, InvalidData if none was asked and none suggests itself.
 
     >>> choose_targets(["label", "width"], None, "leaves.csv")
     (['label'], ('target: `label`, the column named like one; another: `--target NAME`',))
@@ -77,8 +75,9 @@ def choose_targets(
     (['width', 'label'], ())
     """
     if asked is not None:
-        if isinstance(asked, str):
-            asked = [asked] if asked in columns else asked.split(",")
+        if not isinstance(asked, list | tuple | set | frozenset) or str(asked) in columns:
+            asked = [str(asked)] if str(asked) in columns else str(asked).split(",")
+        asked = [str(name) for name in asked]
         return list(dict.fromkeys(_known(name, columns, source) for name in asked)), ()
     named = [c for c in columns if c.strip().lower() in _USUAL_NAMES]
     if columns and columns[-1] in named:
@@ -166,19 +165,30 @@ def encode_target(
     return Target(name=name, kind=found, values=codes.reshape(y.shape), classes=classes, notes=(note,))
 
 
+def is_missing(flat: pd.Series) -> np.ndarray:
+    """Which values say that nothing is known: bool, shape (rows,).
+
+    >>> is_missing(pd.Series(["yes", "NA", None])).tolist()
+    [False, True, True]
+    """
+    bad = flat.isna().to_numpy(dtype=bool)
+    return bad if pd.api.types.is_numeric_dtype(flat) else bad | flat.isin(_MISSING_WORDS).to_numpy(dtype=bool)
+
+
 def _refuse_missing(flat: pd.Series, each: int, name: str, source: str) -> None:
     """flat: `each` values a row."""
-    bad = flat.isna().to_numpy(dtype=bool)
-    if not pd.api.types.is_numeric_dtype(flat):
-        bad = bad | flat.isin(_MISSING_WORDS).to_numpy(dtype=bool)
-    elif pd.api.types.is_float_dtype(flat):
+    bad = is_missing(flat)
+    way = " Remove these rows or fill them in."
+    if pd.api.types.is_float_dtype(flat):
         bad = bad | ~np.isfinite(flat.to_numpy(dtype="float64", na_value=np.nan))
     if bad.any():
         rows = np.unique(np.flatnonzero(bad) // each) + 1
         more = ", ..." if len(rows) > 5 else ""
+        if each == 1 and (bad == is_missing(flat)).all():
+            way = " Fill them in, or leave these rows out with `--missing-target drop` (in Python `missing_target=`)."
         raise InvalidData(
             f"{source}: target `{name}` has {int(bad.sum()):,} missing or infinite of {len(flat):,} values "
-            f"(rows {', '.join(map(str, rows[:5]))}{more}). Remove these rows or fill them in."
+            f"(rows {', '.join(map(str, rows[:5]))}{more}).{way}"
         )
 
 

@@ -55,7 +55,7 @@ def input_schema(columns: Sequence[Mapping[str, str]]) -> Any:
 
 def _type(column: Mapping[str, str]) -> str:
     """MLflow's word for what a column holds."""
-    if column["kind"] == "number" and "int" in column["type"].lower():
+    if column["kind"] in ("number", "date") and "int" in column["type"].lower():
         return "long"
     return "datetime" if column["type"].startswith("datetime64") else _TYPES[column["kind"]]
 

@@ -55,7 +55,7 @@ def _fill(folder: Path, kept: Path, columns: Sequence[Mapping[str, str]]) -> Non
     data.mkdir(parents=True)
     code.mkdir()
     shutil.copyfile(kept, data / "model.keras")
-    told = [(column["name"], column["kind"], column["date_format"]) for column in columns]
+    told = [(c["name"], c["kind"], c["date_format"] or c.get("number_format", "")) for c in columns]
     (data / "columns.json").write_text(json.dumps(told), encoding="utf-8")
     (data / "keras_module.txt").write_text("keras", encoding="utf-8")
     shutil.copyfile(raw_rows.__file__, code / f"{_LOADER}.py")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from optselect.cli.commands.tune import ClassWeights
+from optselect.cli.reading import reading_options
 
 if TYPE_CHECKING:
     from optselect.api import RangeTest, Sweep
@@ -33,8 +34,7 @@ _NAMES = 20  # columns in front of the curves, at most
 @click.option("--class-weight", type=ClassWeights(), help="What classes count in training: balanced, or no=1,yes=3.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of split, initial weights and order of rows.")
 @click.option("--workers", type=int, help="Training processes.  [default: 1]")
-@click.option("--encoding", help="Of a text file.  [default: UTF-8]")
-@click.option("--separator", help="Of a text file; found out else.")
+@reading_options
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture too: FILE.svg.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and no progress.")
 def command(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+
+from optselect.cli.reading import reading_options
 
 
 @click.command("scale")
@@ -20,6 +23,7 @@ import click
 @click.option("--train-epochs", type=int, default=20, show_default=True, help="Epochs of each training on DATA.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the split of DATA and the trainings.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the studies.  [default: optselect-studies]")
+@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     configuration: str,
@@ -33,6 +37,7 @@ def command(
     seed: int,
     out: Path | None,
     as_json: bool,
+    **reading: Any,
 ) -> None:
     """Rescale a configuration to another batch size, more rows or more epochs.
 
@@ -52,7 +57,7 @@ def command(
     if data is not None:
         columns = [name.strip() for name in target.split(",")] if target and "," in target else target
         question = Question(
-            model=model, data=data, target=columns, epochs=train_epochs, objective="val_loss", seed=seed
+            model=model, data=data, target=columns, epochs=train_epochs, objective="val_loss", seed=seed, **reading
         )
         spec = question.spec()
     with click.progressbar(length=6, label="Training", file=sys.stderr, hidden=as_json or spec is None) as bar:

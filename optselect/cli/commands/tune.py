@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from optselect.cli.reading import reading_options
+
 
 class Duration(click.ParamType):
     """A time such as 90, 90s, 10m or 1.5h, in seconds."""
@@ -111,8 +113,7 @@ class ClassWeights(click.ParamType):
 @click.option("--register", metavar="NAME", help="Make the trained model a version in MLflow's registry.")
 @click.option("--study", help="Name of the study.  [default: from the data]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the studies.  [default: optselect-studies]")
-@click.option("--encoding", help="Of a text file.  [default: UTF-8]")
-@click.option("--separator", help="Of a text file; found out else.")
+@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and no progress.")
 def command(
     data: str,

@@ -15,7 +15,7 @@ from optselect.configuration import BASELINE
 from optselect.errors import InvalidValue, UnknownName, WorkerFailed, suggestion
 from optselect.machine import available_memory, cores, gigabytes, gpus
 from optselect.rule import Rule
-from optselect.trainer.jobs import Job, Plan, Probe, ProbeRun, Run, broken
+from optselect.trainer.jobs import Job, Plan, Probe, ProbeRun, Run, broken, decided
 from optselect.warm import Pool, kind_of
 from optselect.worker_process import WorkerProcess, tail
 
@@ -80,7 +80,7 @@ class LocalExecutor:
         plan = plan or Plan(steps=0)
         self._plan = dataclasses.replace(plan, steps=plan.steps / count)
         # One process measures which way is the fastest and all follow it; the others set up meanwhile.
-        follow = dataclasses.replace(self._plan, way=self._plan.way or "graph")
+        follow = dataclasses.replace(self._plan, way=self._plan.way or "graph", compare=False)
         self._crew: list[WorkerProcess] = []
         for p in (self._plan, *[follow] * (count - 1)):
             self._crew.append(self._process(p))
@@ -98,7 +98,8 @@ class LocalExecutor:
                     self._lost_in_setup(worker, answer)
                 elif worker is first:
                     description = answer
-        self._plan = dataclasses.replace(self._plan, way=description["way"] or None)
+        way = decided(description, self._plan.way)  # those that follow have set up programs of their own
+        self._plan = dataclasses.replace(self._plan, way=way, compare=False)
         self._settle(description.pop("memory"), description.pop("step_seconds"))
         about = {"workers": self.capacity, "threads": self._threads}
         return {**description, **about, "lines": [*description["lines"], *self._lines]}

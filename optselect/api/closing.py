@@ -22,6 +22,7 @@ from optselect.study.search import why_nothing
 from optselect.study.study import Study
 from optselect.trainer.jobs import Job
 from optselect.verdict import Verdict, judge, seeds_around
+from optselect.verdict.context import Context
 from optselect.verdict.finals import Around, Contest, Rerun, fresh_seed, screen
 from optselect.verdict.race import PRESETS, Preset, plan
 
@@ -32,8 +33,8 @@ __all__ = ["Closing", "fresh_seeds", "trainings"]
 class Closing:
     """The part of a study after its search; all of it is restored from the ledger.
 
-    direction, objective: of the study. rho: as in `Contest`. headline, maximize: the metric to report. clock: of the
-    budget. workers: starts them if need be.
+    direction, objective: of the study. rho: as in `Contest`. description: of the task, with the metric to report.
+    clock: of the budget. workers: starts them if need be.
 
     With a limit of time each stage is fitted into what is left of it when it begins. What was decided is in the ledger
     and stands, however much time a later call gives.
@@ -45,8 +46,7 @@ class Closing:
     direction: Direction
     objective: str
     rho: float
-    headline: str
-    maximize: bool
+    description: Mapping[str, Any]
     ledger: Ledger
     listener: Listener
     clock: Clock
@@ -103,16 +103,18 @@ class Closing:
     def verdict(self, study: Study) -> Verdict:
         """What race and confirmation say, without check, refit and importance."""
         reasons = {e["arm"]: _given_up(e) for e in read(self.ledger.path) if e["kind"] == "eliminated"}
-        return judge(
+        found = judge(
             self.contest(study),
             study.records,
             objective_name=self.objective,
-            headline=self.headline,
-            maximize=self.maximize,
+            headline=self.description["headline"],
+            maximize=self.description["headline_maximize"],
             width=self.settings.rope,
             prefer=self.settings.prefer,
             eliminated=reasons,
+            loss=self.description.get("loss", ""),
         )
+        return dataclasses.replace(found, context=Context.of(self.description, study.records, self.objective))
 
     def completed(self, study: Study) -> Verdict:
         """The verdict with its check in plain Keras; trains that, and the model to keep, if they are not there.
@@ -123,14 +125,17 @@ class Closing:
         """
         verdict = self.verdict(study)
         best = verdict.recommended.configuration
-        plain, number = self.settings.check, float("nan")
+        plain, number, failures = self.settings.check, float("nan"), dict[str, str]()
         job = Job(configuration=best, seed=derive(self.settings.seed, "check"), epochs=self.epochs, plain=plain)
         kept = self.ledger.path.parent.resolve() / "best.keras"
         if plain:
             check = self._trained("check", dataclasses.replace(job, test=True))
-            number = float(check["metrics"].get(f"test_{self.headline}", number))
+            number = float(check["metrics"].get(f"test_{verdict.headline}", number))
+            failures["check"] = check["error"]
         refit = self._trained("refit", dataclasses.replace(job, refit=True, whole=self.settings.whole, save=kept))
-        return dataclasses.replace(verdict, check=number, refit=not refit["error"])
+        failures["refit"] = refit["error"]
+        named = {kind: error for kind, error in failures.items() if error}
+        return dataclasses.replace(verdict, check=number, refit=not refit["error"], failures=named)
 
     def _fit(self, name: StageName, study: Study) -> None:
         """Decide once how much of a stage there is time for."""

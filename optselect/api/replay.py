@@ -14,7 +14,7 @@ from optselect.api.question import Question
 from optselect.api.studies import answer, folder
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, StudyConflict
-from optselect.intervals import Estimate, estimate
+from optselect.intervals import Estimate, estimate, limits
 from optselect.ledger import read
 from optselect.seeds import derive
 from optselect.study.conflict import differences
@@ -105,14 +105,15 @@ def replay(
     jobs = [dataclasses.replace(job, seed=derive(seed, "replay", k)) for k in range(seeds)]
     runs = run_all(spec, jobs, log=place / "replay.log", workers=workers, told=told)
     values = [run.metrics.get(f"{prefix}_{verdict['headline']}", math.nan) if run.finite else math.nan for run in runs]
-    low, high = prediction(stated, seeds)
+    within = limits(verdict["headline"])
+    low, high = prediction(stated, seeds, within=within)
     return Replay(
         study=found["study"],
         configuration=configuration,
         headline=verdict["headline"],
         part=part,
         stated=stated,
-        found=estimate(values),
+        found=estimate(values, within=within),
         low=low,
         high=high,
         broken=sum(map(math.isnan, values)),

@@ -35,7 +35,7 @@ from optselect.study.notes import Notes
 from optselect.study.search import Search, search_seed
 from optselect.study.study import Study
 from optselect.tracking import ALIAS, Ending, MlflowTracker, NullTracker, Tracker
-from optselect.trainer.jobs import Plan
+from optselect.trainer.jobs import Plan, decided
 from optselect.verdict.statistics import overlap
 from optselect.warm import POOL
 
@@ -155,8 +155,7 @@ class Session:
             direction=direction,
             objective=self._objective,
             rho=overlap(self.rows, len(self.spec.split.validation)) if self.spec.redraws else 0.0,
-            headline=description["headline"],
-            maximize=description["headline_maximize"],
+            description=description,
             ledger=self.ledger,
             listener=self.listener,
             clock=clock,
@@ -206,7 +205,8 @@ class Session:
             steps=steps,
             seconds=self.settings.seconds or math.inf,
             sizes=len({*self.space.batch_size.choices, BASELINE.batch_size}),
-            way=known["description"].get("way") if known else None,
+            way=decided(known["description"]) if known else None,
+            compare=not known,
         )
 
     def _tracker(self, direction: Direction) -> Tracker:

@@ -58,10 +58,11 @@ class Space:
         arms = {rule.key: self.optimizers.get(rule.key) or declared(rule) for rule in rules}
         return dataclasses.replace(self, optimizers=arms)
 
-    def narrowed(self, arm: str, low: float, high: float) -> Space:
+    def narrowed(self, arm: str, low: float, high: float, *, floor: float = math.inf) -> Space:
         """The same space where an arm's learning rate is searched between `low` and `high` only, on its scale.
 
-        Both are taken to four digits, and meet the range that is there; where they do not meet, that one stays. A
+        Both are taken to four digits, and meet the range that is there; where they do not meet, that one stays. floor:
+        a rate well below that range, down to which it is widened first. A
         quotient is narrowed as it is where the rest has its `defaults`. A rate that is fixed stays so, and of
         several choices stay those within. Raises `InvalidValue`, and `UnknownName` for an arm that is not there.
 
@@ -81,7 +82,8 @@ class Space:
             search = dataclasses.replace(search, choices=within or search.choices)
         else:
             by = factor(search.per, rule.named_numbers())
-            low, high = max(tidied(low / by), search.low), min(tidied(high / by), search.high)
+            lowest = tidied(floor / by) if floor / by < search.low / 2 else search.low
+            low, high = max(tidied(low / by), lowest), min(tidied(high / by), search.high)
             search = dataclasses.replace(search, low=low, high=high) if low < high else search
         arms = {**self.optimizers, arm: {**self.optimizers[arm], name: search}}
         return dataclasses.replace(self, optimizers=arms)

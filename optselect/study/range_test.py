@@ -24,7 +24,7 @@ from optselect.spaces import Space
 from optselect.spaces.coupling import factor
 from optselect.trainer.jobs import ProbeRun
 
-__all__ = ["Reading", "bounds", "rates", "read"]
+__all__ = ["Reading", "bounds", "diverges_from", "joined", "rates", "rates_below", "read"]
 
 _STANDS_OUT = 4.0  # standard deviations of the noise, by which a fall of the loss must exceed it
 _TENTH = 0.1  # of the deepest fall: where learning starts
@@ -34,6 +34,8 @@ _VISIBLE = 1e-3  # of the loss before any step; a smaller fall is none
 # range was as good as the best anywhere.
 _BELOW, _ABOVE = 30.0, 3.0
 _FEWEST = 9  # rates; with fewer the curve's own bends cannot be told from noise
+_DECADES_BELOW = 4  # of rates that are tried below a test that saw nothing but divergence
+_BLOWN_UP = 100.0  # times the loss before any step
 _SAME = 1.5  # suggestions nearer to each other than this factor are one
 
 
@@ -90,6 +92,53 @@ def rates(low: float, high: float, count: int = 13) -> tuple[float, ...]:
     if count < _FEWEST:
         raise InvalidValue(f"Range test: `count` must be at least {_FEWEST} rates, got {count!r}.")
     return tuple(_tidy(rate) for rate in np.geomspace(low, 10 * high, count))
+
+
+def rates_below(run: ProbeRun) -> tuple[float, ...]:
+    """Where to go on if a range test saw nothing but divergence: the four decades below its lowest rate.
+
+    Empty if it saw anything else. Three digits each.
+
+    >>> bad = ProbeRun(rates=(0.1, 1.0), start=1.0, losses=[5.0, math.nan], val_losses=[5.0, math.nan], seconds=0)
+    >>> rates_below(bad)[0], len(rates_below(bad))
+    (1e-05, 12)
+    """
+    reading = read(run)
+    if run.error or not math.isfinite(run.start) or reading.low is not None or reading.edge != min(run.rates):
+        return ()
+    return tuple(_tidy(rate) for rate in np.geomspace(reading.edge * 10.0**-_DECADES_BELOW, reading.edge, 13)[:-1])
+
+
+def joined(lower: ProbeRun, upper: ProbeRun) -> ProbeRun:
+    """Two range tests from the same start as one, the rates of the first all below those of the second."""
+    if lower.error:
+        return upper
+    return dataclasses.replace(
+        upper,
+        rates=(*lower.rates, *upper.rates),
+        losses=[*lower.losses, *upper.losses],
+        val_losses=[*lower.val_losses, *upper.val_losses],
+        seconds=lower.seconds + upper.seconds,
+    )
+
+
+def diverges_from(run: ProbeRun) -> float:
+    """The lowest rate from which on every loss of a range test was not finite or a hundred times the start.
+
+    Infinite if there is none. Unlike `Reading.edge` it leaves out rates at which the loss had merely risen: a longer
+    training may learn there.
+
+    >>> losses = [0.9, 0.5, 2.0, 900.0, math.nan]
+    >>> diverges_from(ProbeRun(rates=(0.1, 0.2, 0.4, 0.8, 1.6), start=1.0, losses=losses, val_losses=losses, seconds=0))
+    0.8
+    """
+    if run.error or not math.isfinite(run.start):
+        return math.inf
+    worst = np.nan_to_num(np.asarray([run.losses, run.val_losses], float), nan=np.inf).max(axis=0)
+    blown = worst > _BLOWN_UP * abs(run.start)
+    good = np.flatnonzero(~blown)
+    first = int(good[-1]) + 1 if good.size else 0
+    return float(run.rates[first]) if first < len(blown) else math.inf
 
 
 def read(run: ProbeRun) -> Reading:

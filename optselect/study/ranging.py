@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from optselect.configuration import Configuration
@@ -15,9 +15,21 @@ from optselect.study import range_test
 from optselect.study.notes import Notes
 from optselect.trainer.jobs import Probe, ProbeRun
 
-__all__ = ["WORTHWHILE", "missing", "narrowed", "probes", "readings", "seconds", "sound", "steps_of", "told"]
+__all__ = [
+    "WORTHWHILE",
+    "below_divergence",
+    "missing",
+    "narrowed",
+    "probes",
+    "readings",
+    "seconds",
+    "sound",
+    "steps_of",
+    "told",
+]
 
 WORTHWHILE = 4  # trials an arm, from which the news of a test is worth its price
+_LOWEST = 1e-15  # rates below which no range test goes: a float32 weight would not move
 _SHARE = 0.05  # of a training: the steps at each rate
 _FEWEST, _MOST = 10, 100  # steps at each rate
 
@@ -64,14 +76,22 @@ def sound(
 ) -> None:
     """Run the range tests that the ledger does not have; nothing else may be under way.
 
-    whole: steps of a trial. tell: told a line each.
+    A test that sees nothing but divergence goes on at lower rates. whole: steps of a trial. tell: told a line each.
     """
     arms = dict(enumerate(missing(wanted, notes)))
+    upper: dict[str, ProbeRun] = {}
     for ticket, arm in arms.items():
         executor.submit(ticket, wanted[arm])
     while arms:
-        for ticket, run in executor.results(timeout=1.0):
+        for ticket, found in executor.results(timeout=1.0):
             arm = arms.pop(ticket)
+            run = range_test.joined(found, upper[arm]) if arm in upper else found
+            lower = range_test.rates_below(run)
+            if lower and lower[0] >= _LOWEST and not found.error:
+                upper[arm], again = run, 1 + max([ticket, *arms])
+                arms[again] = arm
+                executor.submit(again, dataclasses.replace(wanted[arm], rates=lower))
+                continue
             about = {"arm": arm, "steps": wanted[arm].steps, "whole": whole}
             notes.write("probe", {**about, "run": dataclasses.asdict(run)})
             tell(f"Range test of {arm}: {range_test.read(run).note}.")
@@ -103,14 +123,29 @@ def narrowed(space: Space, notes: Notes) -> Space:
 
     Upwards to where it diverges. Downwards beyond what the reading says, by the root of how many times a trial is
     longer than the test: with so many more steps lower rates learn too, and on small data they are often the best.
+    Where all of an arm's range diverged and the test went on below it, the range is widened downwards.
     """
     found = readings(notes)
     for entry in notes.of("probe"):
         reading = found[entry["arm"]]
-        if entry["arm"] in space.optimizers and reading.suggested:
-            low, high = reading.narrowed
-            space = space.narrowed(entry["arm"], low / math.sqrt(entry["whole"] / entry["steps"]), high)
+        arm, run = entry["arm"], _run(entry["run"])
+        if arm not in space.optimizers:
+            continue
+        low, high = reading.narrowed
+        diverges = range_test.diverges_from(run)
+        if reading.suggested:
+            low /= math.sqrt(entry["whole"] / entry["steps"])
+            space = space.narrowed(arm, low, high, floor=min(run.rates))
+        elif min(run.rates) < diverges < math.inf:  # nothing learns yet, but where not to search is known
+            space = space.narrowed(arm, min(run.rates), diverges, floor=min(run.rates))
     return space
+
+
+def below_divergence(points: Sequence[Configuration], notes: Notes, arm: str) -> list[Configuration]:
+    """Those points of an arm whose learning rate did not diverge in its range test; all of them if none is left."""
+    runs = [_run(entry["run"]) for entry in notes.of("probe") if entry["arm"] == arm]
+    limit = min(map(range_test.diverges_from, runs), default=math.inf)
+    return [c for c in points if c.rule.base.values()["learning_rate"] < limit] or list(points)
 
 
 def _run(entry: Mapping[str, Any]) -> ProbeRun:

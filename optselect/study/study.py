@@ -13,12 +13,14 @@ from optselect.executors import LocalExecutor
 from optselect.ledger import Ledger
 from optselect.records import Outcome, StageName, TrialRecord
 from optselect.study.listener import Listener
+from optselect.study.oddities import oddities
 from optselect.study.stage import Planned, Stage
 from optselect.tracking import Tracker
 from optselect.trainer.jobs import Run
 
 __all__ = ["Study"]
 
+_LOOKS = (1, 5)  # trainings after which what is odd about them is told
 _HOPELESS = 5  # so many first trials without one result: the fault is the model's or the machine's
 
 
@@ -42,6 +44,7 @@ class Study:
         self.ledger, self.objective = ledger, objective
         self.records = list(restored)
         self._next_number = 1 + max((r.number for r in self.records), default=-1)
+        self._told: list[str] = []  # what was odd
         self._running: dict[int, Planned] = {}
         self._runs: dict[int, list[Run]] = {}  # of the rungs of trials under way
         self._paused: dict[int | None, list[dict[str, Any]]] = {}  # rungs that an earlier process trained
@@ -113,6 +116,7 @@ class Study:
         self.records.append(record)
         to.stage.learn(record)
         self._give_up_if_hopeless()
+        self._look(to.listener)
         to.tracker.trial(record)
         to.listener.trial(record)
 
@@ -139,6 +143,14 @@ class Study:
             step_seconds=run.step_seconds,
             memory=run.memory,
         )
+
+    def _look(self, listener: Listener) -> None:
+        """Tell of what is odd about the first trainings, when it shows."""
+        if len(self.records) in _LOOKS:
+            for oddity in oddities(self.records, self.objective):
+                if oddity not in self._told:
+                    self._told.append(oddity)
+                    listener.say(f"Warning: {oddity}.")
 
     def _give_up_if_hopeless(self) -> None:
         if len(self.records) != _HOPELESS:  # asked after every trial, so before the records are gone through

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from optselect.intervals import estimate
+from optselect.intervals import estimate, limits
 from optselect.records import TrialRecord
 from optselect.tracking.layout import Point, finite, key, milliseconds
 
@@ -57,7 +57,7 @@ def configuration_points(trials: Sequence[TrialRecord]) -> list[Point]:
                 figures.setdefault(name, []).append(float(value))
     for name, values in figures.items():
         if values:
-            found = estimate(values)
+            found = estimate(values, within=limits(name))
             said |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
     return _points(said, trials)
 

@@ -6,14 +6,15 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from optselect.configuration import Configuration
 
-__all__ = ["Job", "Plan", "Population", "Probe", "ProbeRun", "Run", "Way", "broken"]
+__all__ = ["Job", "Plan", "Population", "Probe", "ProbeRun", "Run", "Way", "broken", "decided"]
 
-Way = Literal["graph", "xla"]
-"""How the steps run: TensorFlow's executor, or compiled by XLA: one compilation a batch size, other random numbers."""
+Way = Literal["graph", "xla", "fit"]
+"""How the steps run: TensorFlow's executor, or compiled by XLA: one compilation a batch size, other random numbers; or
+`model.fit`, where a comparison has shown that the compiled program does not do the same."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,13 +114,24 @@ class Plan:
     """What a study, or one process of it, will have to do, as far as that is known beforehand.
 
     steps: how many, at the default batch size. seconds: how long at most. sizes: how many batch sizes. way: decided
-    before, None if not.
+    before, None if not. compare: whether the process compares its program with `model.fit`, and scores what answers
+    without a network; one process does it for all.
     """
 
     steps: float
     seconds: float = float("inf")
     sizes: int = 1
     way: Way | None = None
+    compare: bool = True
+
+
+def decided(description: Mapping[str, Any], asked: Way | None = None) -> Way | None:
+    """How the steps of a study run; None where each process finds that out, which comes to the same.
+
+    description: of the task, by the first process. asked: of that process.
+    """
+    differs = not (description.get("comparison") or {"equal": True})["equal"]
+    return "fit" if differs or asked == "fit" else description.get("way") or None
 
 
 def broken(asked: Job | Probe, error: str) -> Run | ProbeRun:

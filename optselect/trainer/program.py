@@ -20,6 +20,7 @@ from optselect.configuration import Configuration
 from optselect.rule import Rule, Variable
 from optselect.stepping import join, split
 from optselect.tasks.task import Task
+from optselect.trainer.agreement import Agreement
 from optselect.trainer.feeding import Feed, is_on_disk, parts, row_order, rows_of
 from optselect.trainer.jobs import Way
 from optselect.trainer.judging import Judge
@@ -41,6 +42,7 @@ class Program:
     compiled functions, and the program is optimised anew. device: where it runs, as TensorFlow names devices; None
     leaves that to TensorFlow. way: may be changed between trainings; the last bits of a result depend on it.
     first_seconds: of the first epoch with the function that was traced last, tracing and compilation included.
+    agreement: with `model.fit`, None until it was compared.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Program:
         self._add = tf.function(self._judge.add, autograph=False, reduce_retracing=True)
         self._results = tf.function(self._judge.results, autograph=False)
         self._evaluation_seconds = self.first_seconds = 0.0
+        self.agreement: Agreement | None = None
 
     def rest(self) -> None:
         """Let go of the task's data; what is traced stays for a task of the same form."""

@@ -79,6 +79,7 @@ def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
     """Build the task and trace its program; a description for the user."""
     from optselect.configuration import BASELINE
     from optselect.tasks.task import Task
+    from optselect.trainer.first_look import FirstLook
     from optselect.trainer.run import CompiledTrainer, FitTrainer, make_trainer
 
     spec, rules, seeds, plan = payload
@@ -86,7 +87,12 @@ def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
     kinds = {rule.key: rule for rule in (*rules, BASELINE.rule)}
     probe = Job(configuration=BASELINE, seed=seeds[0] if seeds else 0, epochs=1, test=True)
     before = trainers.pop("before", None)
-    trainer, note = make_trainer(task, list(kinds.values()), seeds, probe, before)
+    look = FirstLook(task, probe.seed, plan, before)
+    trainer, note = (
+        (FitTrainer(task), "")
+        if plan.way == "fit"
+        else look.checked(*make_trainer(task, list(kinds.values()), seeds, probe, before))
+    )
     trainers["search"] = trainer
     trainers["plain"] = FitTrainer(task)
     way, how, step_seconds = "", "", 0.0
@@ -95,9 +101,10 @@ def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
         way = trainer.program.way
         if not plan.way:  # nobody has decided how many train at once
             step_seconds = trainer.run(probe).step_seconds
-    lines = [line for line in (_summary(task), note, how) if line]
+    lines = [line for line in (_summary(task), note, *look.notes, how) if line]
     measured = {"way": way, "memory": resident_memory(os.getpid()), "step_seconds": step_seconds}
-    return {**task.describe(), **_judged(task), **measured, "lines": lines, "architecture": task.architecture}
+    found = {**task.describe(), "architecture": task.architecture, **_judged(task, look.headline), **look.facts()}
+    return {**found, **measured, "lines": lines}
 
 
 def _rest(trainers: dict[str, Any]) -> dict[str, int]:
@@ -137,9 +144,8 @@ def _print_to(log: str) -> None:
             os.dup2(output.fileno(), stream.fileno())
 
 
-def _judged(task: Any) -> dict[str, Any]:
-    """What the study and the report must know of loss and metrics."""
-    headline = task.headline
+def _judged(task: Any, headline: str) -> dict[str, Any]:
+    """What the study and the report must know of loss and metrics. headline: the figure to show first."""
     try:
         maximize = task.maximize(headline)
     except InvalidValue:  # a metric of the user's own whose direction nobody knows
@@ -165,7 +171,7 @@ def _run(payload: tuple[Any, Job | Probe], trainers: dict[str, Any]) -> Run | Pr
 
     way, job = payload
     plain = isinstance(job, Job) and job.plain
-    trainer = trainers["plain" if plain else "search"]
+    trainer = trainers["plain" if plain or way == "fit" else "search"]
     try:
         if isinstance(job, Job) and job.refit:
             trainer = _refitting(trainer, whole=job.whole)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from optselect.configuration import Configuration
-from optselect.intervals import estimate
+from optselect.errors import NoResult
+from optselect.intervals import estimate, limits
 from optselect.records import TrialRecord
 from optselect.verdict.basin import FACTORS, Basin, basin
 from optselect.verdict.choosing import Choice, recommend, simplicity
@@ -36,6 +37,7 @@ def judge(
     width: float | None = None,
     prefer: Preference = "simplest",
     eliminated: Mapping[str, str] = MappingProxyType({}),
+    loss: str = "",
 ) -> Verdict:
     """The verdict over all records of a study: search, race, confirmation and other learning rates.
 
@@ -45,7 +47,8 @@ def judge(
 
     objective_name: "val_loss", say. headline: a metric's name. width: the half-width of practical equivalence, None
     for the usual. prefer: what decides among those within one standard error of the best. eliminated: as in
-    `why_lost`. Raises `NoResult` if nobody came through the seeds.
+    `why_lost`. loss: the name of what is minimized, which tells between which numbers it lies. Raises `NoResult` if
+    nobody came through the seeds.
     """
     who = contest.confirmed(records)
     runs = contest.runs(records)
@@ -53,12 +56,18 @@ def judge(
     raced, confirming = range(plan.confirmation.start), plan.confirmation
     choice = _choice(contest, who, runs, prefer)
     confirmed = len(confirming) > 0
-    seeds, metric = (confirming, f"test_{headline}") if confirmed else (raced, f"val_{headline}")
-    scores = _table(who, seeds, runs, metric)
+    seeds, prefix = (confirming, "test") if confirmed else (raced, "val")
+    scores = _table(who, seeds, runs, f"{prefix}_{headline}")
+    if np.isnan(scores[:, choice.recommended]).all():  # the model never answers it with a number
+        headline, maximize = objective_name.removeprefix("val_"), not contest.minimize
+        scores = _table(who, seeds, runs, f"{prefix}_{headline}")
+    if np.isnan(scores[:, choice.recommended]).all():
+        raise NoResult(f"No training that was re-run gave a number for {headline} on the {prefix} rows.")
     best_scores = scores[:, choice.recommended]
     share = maximize and bool(((best_scores >= 0) & (best_scores <= 1)).all())
     half = rope(best_scores, share=share, width=width)
-    standings = _standings(contest, who, runs, scores, choice, half, maximize, objective_name)
+    bounds = _limits(headline, loss), _limits(objective_name, loss)
+    standings = _standings(contest, who, runs, scores, choice, half, maximize, objective_name, bounds)
     search = [r for r in records if r.stage == "search"]
     winner = standings[choice.recommended]
     arm = winner.configuration.rule.key
@@ -135,7 +144,9 @@ def _standings(
     half: float,
     maximize: bool,
     objective_name: str,
+    bounds: tuple[tuple[float, float], tuple[float, float]],
 ) -> list[Standing]:
+    """bounds: between which numbers the headline metric and the objective lie."""
     chances = odds(scores, minimize=not maximize)
     ours, default = scores[:, choice.recommended], scores[:, who.index(contest.default)]
     fresh = contest.plan.confirmation if len(contest.plan.confirmation) else range(contest.plan.confirmation.start)
@@ -151,8 +162,8 @@ def _standings(
             Standing(
                 arm=candidate.arm,
                 configuration=candidate.configuration,
-                objective=estimate(objective(r) for r in own.values()),
-                held_out=estimate(column),
+                objective=estimate((objective(r) for r in own.values()), within=bounds[1]),
+                held_out=estimate(column, within=bounds[0]),
                 gain=None if is_default else estimate(gains(column, default, minimize=not maximize)),
                 lead=None if is_recommended else estimate(lead),
                 versus=None if is_recommended else correlated_t_test(lead, rope=half),
@@ -175,6 +186,14 @@ def _standings(
             )
         )
     return found
+
+
+def _limits(name: str, loss: str) -> tuple[float, float]:
+    """Between which numbers a figure lies. loss: what is minimized, the terms of several outputs in one name."""
+    if name.removeprefix("val_") != "loss":
+        return limits(name)
+    terms = [limits(term.split()[-1]) for term in loss.split(" + ") if term.split()]
+    return min((low for low, _ in terms), default=-math.inf), math.inf
 
 
 def _raced(contest: Contest, winner: int, runs: Mapping[tuple[int, int], TrialRecord]) -> dict[str, str]:

@@ -9,6 +9,8 @@ from typing import Any
 
 __all__ = ["number", "plain", "seconds", "signed"]
 
+_HUGE = 1e12  # nobody reads more digits
+
 
 def number(value: float) -> str:
     """Four significant digits, three decimals for shares.
@@ -20,7 +22,7 @@ def number(value: float) -> str:
         return str(value)
     if 0.1 <= abs(value) < 1:
         return f"{value:.3f}"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return f"{value:,.0f}" if 10_000 <= abs(value) < _HUGE else f"{value:.4g}"
 
 
 def signed(value: float, digits: int | None = None) -> str:
@@ -31,7 +33,7 @@ def signed(value: float, digits: int | None = None) -> str:
     """
     if digits is not None:
         return f"{round(value, digits) + 0.0:+.{digits}f}"
-    return f"{value:+.2g}" if abs(value) < 100 else f"{value:+,.0f}"
+    return f"{value:+,.0f}" if 100 <= abs(value) < _HUGE else f"{value:+.2g}"
 
 
 def seconds(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from optselect.configuration import Configuration
 from optselect.intervals import Estimate
 from optselect.verdict.basin import Basin
+from optselect.verdict.context import Context
 from optselect.verdict.costs import Cost
 from optselect.verdict.diagnosis import Edge, Loss
 from optselect.verdict.numbers import plain
@@ -70,7 +71,8 @@ class Verdict:
     learning rate is, None if that was not tried. costs: of every arm. importance: of hyperparameters, by arm.
     runs: how many of each stage. seconds: all their time together. check: the headline metric of the recommended
     configuration trained once with `model.fit`. refit: whether the saved model was then trained on the validation
-    rows too.
+    rows too. failures: why one of these two gave nothing, by "check" and "refit". context: what the numbers are
+    measured by, None in a study of an earlier version.
     """
 
     ranking: tuple[Standing, ...]
@@ -97,6 +99,8 @@ class Verdict:
     importance: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     check: float | None = None
     refit: bool = False
+    failures: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    context: Context | None = None
 
     @property
     def recommended(self) -> Standing:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optselect.errors import InvalidValue
-from optselect.intervals import Estimate, estimate, widening
+from optselect.intervals import Estimate, estimate, inside, widening
 
 __all__ = [
     "Comparison",
@@ -34,11 +34,19 @@ Word = Literal["clearly best", "equivalent", "undecided", "clearly worse"]
 SURE = 0.95  # the probability from which on a word is said
 
 
-def prediction(known: Estimate, runs: int, *, level: float = 0.95, rho: float = 0.0) -> tuple[float, float]:
+def prediction(
+    known: Estimate,
+    runs: int,
+    *,
+    level: float = 0.95,
+    rho: float = 0.0,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> tuple[float, float]:
     """Where the mean of so many new runs should lie: mean ± t(n - 1) s √(1/n + 1/k), or wider where splits are redrawn.
 
     The new mean has noise of its own, so this is wider than the interval of the mean (Hahn 1969, JASA 64). With
-    ρ > 0 each of the two means varies by s √(1/n + ρ/(1 - ρ)) as in `estimate`. Two NaN where `known` has one seed.
+    ρ > 0 each of the two means varies by s √(1/n + ρ/(1 - ρ)) as in `estimate`. within: as there. Two NaN where
+    `known` has one seed.
 
     >>> low, high = prediction(estimate([1.0, 2.0, 3.0]), 3)        # 4.303 · √(2/3) on either side
     >>> round(low, 3), round(high, 3)
@@ -52,7 +60,8 @@ def prediction(known: Estimate, runs: int, *, level: float = 0.95, rho: float = 
         return math.nan, math.nan
     wide = math.hypot(widening(known.seeds, rho), widening(runs, rho))
     half = float(stats.t.ppf((1 + level) / 2, known.seeds - 1)) * known.sd * wide
-    return known.mean - half, known.mean + half
+    low, high = known.mean - half, known.mean + half
+    return inside(low, high, within) if within[0] <= known.mean <= within[1] else (low, high)
 
 
 def overlap(n_train: int, n_test: int) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from optselect.intervals import Estimate
+from optselect.verdict.context import beside, doubts
 from optselect.verdict.numbers import number, seconds, signed
 from optselect.verdict.statistics import Comparison
 
@@ -23,7 +24,9 @@ _STAGES = {"race": "in the race", "confirm": "to confirm", "basin": "at other le
 def paragraph(verdict: Verdict) -> str:
     """The verdict in a few sentences, each of them true by the numbers or left out."""
     sentences = [
+        *doubts(verdict),
         *_headline(verdict),
+        *beside(verdict),
         *_against_default(verdict),
         *_against_others(verdict),
         *_chance(verdict),
@@ -177,6 +180,10 @@ def _count(v: Verdict) -> Iterator[str]:
 
 
 def _check(v: Verdict) -> Iterator[str]:
+    if error := v.failures.get("check"):
+        yield f"The recommended configuration could not be trained with plain `model.fit`: {error.rstrip('.')}."
+    if error := v.failures.get("refit"):
+        yield f"No model was saved, since its training failed: {error.rstrip('.')}."
     if v.check is not None and not math.isnan(v.check):
         name = v.headline.replace("_", " ")
         yield f"Trained once more with plain `model.fit`: {name} {number(v.check)}."

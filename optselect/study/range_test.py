@@ -103,10 +103,12 @@ def rates_below(run: ProbeRun) -> tuple[float, ...]:
     >>> rates_below(bad)[0], len(rates_below(bad))
     (1e-05, 12)
     """
-    reading = read(run)
-    if run.error or not math.isfinite(run.start) or reading.low is not None or reading.edge != min(run.rates):
+    if run.error or not run.rates or not math.isfinite(run.start):
         return ()
-    return tuple(_tidy(rate) for rate in np.geomspace(reading.edge * 10.0**-_DECADES_BELOW, reading.edge, 13)[:-1])
+    losses, lowest = _finite_or_inf(run.val_losses, run.losses), min(run.rates)
+    if not (losses > run.start + _VISIBLE * abs(run.start)).all():
+        return ()
+    return tuple(_tidy(rate) for rate in np.geomspace(lowest * 10.0**-_DECADES_BELOW, lowest, 13)[:-1])
 
 
 def joined(lower: ProbeRun, upper: ProbeRun) -> ProbeRun:

@@ -86,8 +86,19 @@ class Reference:
                 return dataclasses.replace(found, seconds=self._spent + time.perf_counter() - began)
             finally:
                 program.step.task = self.task
-        line = next((line.strip() for line in str(failure).splitlines() if line.strip()), type(failure).__name__)
-        raise InvalidModel(f"The model cannot be trained by `model.fit`: {line[:300]}") from failure
+        raise InvalidModel(f"The model cannot be trained by `model.fit`: {self._why(failure)}.") from failure
+
+    def _why(self, failure: Exception | None) -> str:
+        """What Keras says, in words for a user."""
+        text = str(failure)
+        if "No gradients provided" in text:
+            count = len(self.model.trainable_variables)
+            return (
+                f"no gradient reaches any of its {count} weights, since a layer such as round or argmax stands between "
+                "them and the loss, or they are not used"
+            )
+        line = next((line.strip() for line in text.splitlines() if line.strip()), type(failure).__name__)
+        return line[:300].rstrip(".")
 
     def _compared(self, program: Program, case: _Case) -> Agreement:
         other = program.over(case.task, [self.seed])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import tensorflow as tf
 from optselect.errors import InvalidModel
 from optselect.tasks.user_code import where_it_failed
 
-__all__ = ["check_compile", "check_inputs", "check_judges", "input_tensors"]
+__all__ = ["check_inputs", "check_judges", "input_tensors"]
 
 Shape = tuple[int, ...]
 
@@ -52,19 +51,6 @@ def check_inputs(model: Any, given: Shape | dict[str, Shape], prepared: bool, wh
 
 def _fits(wanted: tuple[int | None, ...], given: Shape) -> bool:
     return len(wanted) == len(given) and all(w is None or w == g for w, g in zip(wanted, given, strict=True))
-
-
-def check_compile(model: Any, who: str) -> None:
-    """Raise InvalidModel for a model whose own `compile` takes no `optimizer`, as one that has several."""
-    parameters = inspect.signature(type(model).compile).parameters.values()
-    if any(p.name == "optimizer" or p.kind is p.VAR_KEYWORD for p in parameters):
-        return
-    several = [p.name for p in parameters if "optimizer" in p.name]
-    takes = f" (it takes {', '.join(f'`{name}`' for name in several)})" if several else ""
-    raise InvalidModel(
-        f"{who}: its compile() takes no `optimizer`{takes}: a model with several optimizers cannot be "
-        "tuned. Let compile() take one `optimizer`, or tune a part of the model by itself."
-    )
 
 
 def check_judges(judges: Sequence[Any], y: Any, outputs: Any, weights: Any, who: str, path: Path) -> None:

@@ -63,7 +63,6 @@ class Task:
         self._who = "default model" if spec.model is None else str(spec.model)
         self._last: Any = None
         model = self.build(spec.seed)
-        checking.check_compile(model, self._who)
         self._check_precision(model)
         self._adopt_dtypes(model)
         self._refuse_non_finite(model)

@@ -101,15 +101,15 @@ class Agreement:
             f"{self.program:.6g} by the program and {self.fit:.6g} by `model.fit`"
         )
 
-    def notes(self) -> list[str]:
-        """Sentences for a user, beside the reason."""
+    def notes(self, *, silent: bool = False) -> list[str]:
+        """Sentences for a user, beside the reason. silent: on weights that no gradient reaches."""
         found = []
         if self.equal and self.what == "inference":
             found.append(
                 "A layer draws random numbers that are not Keras's, so no two trainings are alike: the compiled "
                 "program was compared with `model.fit` without the noise of training, where they agree."
             )
-        if self.unreached:
+        if self.unreached and not silent:
             found.append(f"Warning: {unreached(self.unreached)}.")
         return found
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -132,16 +133,18 @@ class Reference:
         case.task.compile(self.model, optimizer)
         self.model.run_eagerly = eagerly or self._eager
         x, y, *weights = _in_order(feed, self.seed, case.configuration.batch_size)
-        history = self.model.fit(
-            x,
-            y,
-            sample_weight=weights[0] if weights else None,
-            batch_size=case.configuration.batch_size,
-            shuffle=False,
-            validation_data=_whole(feed, "validation"),
-            validation_batch_size=_HELD_OUT,
-            verbose=0,
-        ).history
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Gradients do not exist")  # these weights are named by us
+            history = self.model.fit(
+                x,
+                y,
+                sample_weight=weights[0] if weights else None,
+                batch_size=case.configuration.batch_size,
+                shuffle=False,
+                validation_data=_whole(feed, "validation"),
+                validation_batch_size=_HELD_OUT,
+                verbose=0,
+            ).history
         self._velocities = _values(optimizer._velocities)
         return self._epoch({name: float(values[-1]) for name, values in history.items()})
 
@@ -173,7 +176,7 @@ class Reference:
         for _ in range(2):
             self._reset()
             outputs = keras.tree.flatten(self.model(x, training=True))
-            answers.append([keras.ops.convert_to_numpy(output) for output in outputs])
+            answers.append([output.numpy() for output in outputs])
         return not all(np.array_equal(a, b) for a, b in zip(*answers, strict=True))
 
     def _without_noise(self, program: Program, states: Sequence[TrialState], case: _Case) -> Agreement:
@@ -253,4 +256,4 @@ def _joined(pieces: Any) -> Any:
 
 
 def _values(variables: Sequence[Any]) -> list[np.ndarray]:
-    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+    return [np.array(v.value.numpy()) for v in variables]

@@ -9,7 +9,6 @@ from typing import Any
 from optselect.tasks.baselines import baselines
 from optselect.tasks.suspects import suspects
 from optselect.tasks.task import Task
-from optselect.trainer import gates
 from optselect.trainer.agreement import Agreement
 from optselect.trainer.comparison import Reference
 from optselect.trainer.jobs import Plan
@@ -24,34 +23,24 @@ class FirstLook:
 
     Make it before the program is traced, and then have the trainer `checked`. before: a program that stays from an
     earlier task: if it serves, and was compared then, it need not be compared again. notes: what a user should know.
-    headline: the figure to show first.
     """
 
     def __init__(self, task: Task, seed: int, plan: Plan, before: Program | None) -> None:
-        self.task, self.notes, self.headline = task, list[str](), task.headline
+        self.task, self.notes = task, list[str]()
         self._seed, self._asked = seed, plan.compare
         known = before is not None and before.agreement is not None and task.spec.model is None
         self._reference = Reference(task, seed) if plan.compare and not known else None
         self._agreement: Agreement | None = None
 
     def checked(self, trainer: Trainer, note: str) -> tuple[Trainer, str]:
-        """The trainer and what is said of it; `model.fit` where the compiled program does not do the same.
-
-        Raises InvalidModel where no trial could be judged.
-        """
-        if isinstance(trainer, FitTrainer):
-            if trainer.first is not None:
-                model = self._reference.model if self._reference else self.task.build(self._seed)
-                gates.check_answers(self.task, model, trainer.first)
-                self.headline = gates.headline(self.task, trainer.first)
-            return trainer, note
+        """The trainer and what is said of it; `model.fit` where the compiled program does not do the same."""
         if not self._asked or not isinstance(trainer, CompiledTrainer):
             return trainer, note
         if trainer.program.agreement is None:
             reference = self._reference or Reference(self.task, self._seed)
             trainer.program.agreement = reference.agreement(trainer.program)
         self._agreement = trainer.program.agreement
-        self.notes += self._agreement.notes()
+        self.notes += self._agreement.notes(silent=bool(note))
         if self._agreement.equal:
             return trainer, note
         return (

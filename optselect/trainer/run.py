@@ -185,13 +185,10 @@ class FitTrainer:
     """Each trial builds its model anew and calls `model.fit` with the stock Keras optimizer.
 
     Rows on disk come in the order in which the compiled program takes them, others in that of `model.fit`.
-
-    first: a training that has shown that the model can be trained so, if there was one.
     """
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.first: Run | None = None
 
     def run(self, job: Job) -> Run:
         if job.start or job.keep:
@@ -317,7 +314,7 @@ def make_trainer(
             return trainer, ""
     fallback = FitTrainer(task)
     try:
-        fallback.first = fallback.run(probe)
+        fallback.run(probe)
     except Exception as error:
         if out_of_memory(error):
             raise

@@ -103,7 +103,7 @@ def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
             step_seconds = trainer.run(probe).step_seconds
     lines = [line for line in (_summary(task), note, *look.notes, how) if line]
     measured = {"way": way, "memory": resident_memory(os.getpid()), "step_seconds": step_seconds}
-    found = {**task.describe(), "architecture": task.architecture, **_judged(task, look.headline), **look.facts()}
+    found = {**task.describe(), "architecture": task.architecture, **_judged(task), **look.facts()}
     return {**found, **measured, "lines": lines}
 
 
@@ -144,8 +144,9 @@ def _print_to(log: str) -> None:
             os.dup2(output.fileno(), stream.fileno())
 
 
-def _judged(task: Any, headline: str) -> dict[str, Any]:
-    """What the study and the report must know of loss and metrics. headline: the figure to show first."""
+def _judged(task: Any) -> dict[str, Any]:
+    """What the study and the report must know of loss and metrics."""
+    headline = task.headline
     try:
         maximize = task.maximize(headline)
     except InvalidValue:  # a metric of the user's own whose direction nobody knows

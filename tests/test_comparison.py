@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -66,12 +66,12 @@ def task_of(model: Callable[[], Any]) -> Task:
 
 
 @pytest.fixture(scope="module")
-def compared() -> Iterator[tuple[Reference, CompiledTrainer, Agreement]]:
+def compared() -> tuple[Reference, CompiledTrainer, Agreement]:
     """A usual model, its program, and how they agree."""
     task = task_of(usual)
     reference = Reference(task, 3)
     trainer = CompiledTrainer(task, [Adam()], [3])
-    yield reference, trainer, reference.agreement(trainer.program)
+    return reference, trainer, reference.agreement(trainer.program)
 
 
 def test_equal(compared: Any) -> None:

@@ -59,6 +59,19 @@ def test_forty_rows_and_one_optimizer_give_an_honest_verdict(result: Any) -> Non
     json.dumps(result.to_dict(), allow_nan=False)
 
 
+def test_what_the_numbers_are_measured_by_is_on_record(result: Any) -> None:
+    """The program was compared with `model.fit` before the first trial; a constant and a linear model were scored."""
+    entries = read(result.directory / "ledger.jsonl")
+    description = next(e for e in entries if e["kind"] == "task")["description"]
+    assert description["comparison"]["equal"]
+    constant, linear = (description["baselines"][name]["metrics"] for name in ("constant", "linear"))
+    assert result.verdict.context.constant == constant
+    assert linear["test_accuracy"] > constant["test_accuracy"]
+    page = (result.directory / "report.html").read_text()
+    assert "Compared with model.fit" in page
+    assert "Without a network" in page
+
+
 def test_the_kept_model_has_seen_the_validation_rows(result: Any) -> None:
     """It is trained after the check, on training and validation rows, and answers raw rows."""
     kinds = [e["kind"] for e in read(result.directory / "ledger.jsonl")]

@@ -14,6 +14,7 @@ from optselect.configuration import Configuration
 from optselect.errors import OptselectError
 from optselect.report.evidence import Evidence
 from optselect.spaces import load_space
+from optselect.trainer.agreement import told
 from optselect.verdict.numbers import number
 
 __all__ = ["Arm", "arms", "command", "how", "warnings"]
@@ -71,7 +72,7 @@ def arms(evidence: Evidence) -> list[Arm]:
 
 def warnings(evidence: Evidence) -> list[str]:
     """What a reader must know before trusting the rest."""
-    found = []
+    found = [*_doubts(evidence.verdict)]
     if evidence.verdict is None:
         of = f" of {evidence.trials}" if evidence.trials else ""
         found.append(
@@ -102,6 +103,12 @@ def warnings(evidence: Evidence) -> list[str]:
     return found
 
 
+def _doubts(verdict: Mapping[str, Any] | None) -> list[str]:
+    """What the trainings themselves speak against; that they lose to a constant is in the verdict's first line."""
+    context = (verdict or {}).get("context") or {}
+    return [f"{oddity[0].upper()}{oddity[1:]}." for oddity in context.get("oddities", ())]
+
+
 def how(evidence: Evidence) -> list[tuple[str, str]]:
     """Data, split, model, budget, seeds, stages, versions, machine."""
     task, description, asked = (
@@ -118,6 +125,8 @@ def how(evidence: Evidence) -> list[tuple[str, str]]:
         ("What was found in the data", "; ".join(task.get("notes", ()))),
         ("Model", f"{task['model']}, {task['parameters']:,} parameters" if "parameters" in task else task.get("model")),
         ("Loss and metrics", ", ".join([str(task["loss"]), *task["metrics"]]) if "loss" in task else None),
+        ("Compared with model.fit", told(task["comparison"]) if task.get("comparison") else None),
+        ("Without a network", _simple(task, evidence.verdict)),
         ("Objective", f"{evidence.objective}, {'smaller' if evidence.minimize else 'larger'} is better"),
         (
             "Search space",
@@ -135,6 +144,19 @@ def how(evidence: Evidence) -> list[tuple[str, str]]:
     found += [("Machine", environment.pop("machine", None))]
     found += [("Versions", ", ".join(f"{name} {version}" for name, version in environment.items()))]
     return [(name, str(value)) for name, value in found if value]
+
+
+def _simple(task: Mapping[str, Any], verdict: Mapping[str, Any] | None) -> str | None:
+    """What a constant and a linear model score on the rows of the verdict's numbers."""
+    headline = verdict["headline"] if verdict else task.get("headline", "loss")
+    figure = f"{'test' if verdict is None or verdict['confirmed'] else 'val'}_{headline}"
+    said = []
+    for name, found in (task.get("baselines") or {}).items():
+        if (value := found["metrics"].get(figure)) is not None:
+            what = f"{name} answer" if name == "constant" else f"{name} model"
+            detail = f" ({found['answer']})" if found["answer"] else ""
+            said.append(f"{what}{detail}: {headline.replace('_', ' ')} {number(value)}")
+    return "; ".join(said)
 
 
 def _split(task: Mapping[str, Any], unit: str) -> str | None:

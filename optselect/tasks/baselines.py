@@ -210,7 +210,7 @@ def _loss(task: Task, part: str, rows: np.ndarray, outputs: Any) -> float:
 
 
 def _scores(task: Task, part: str, rows: np.ndarray, outputs: Any, prefix: str) -> dict[str, float]:
-    """Loss and metrics of answers to some rows of a part, by name."""
+    """Loss and metrics of answers to some rows of a part, by name; those that are finite."""
     y, w = _given(task, part, rows)
     answers = keras.tree.map_structure(_tensor, outputs)
     found = {"loss": float(task.loss(y, answers, sample_weight=w))}
@@ -218,7 +218,7 @@ def _scores(task: Task, part: str, rows: np.ndarray, outputs: Any, prefix: str) 
     for metric in task.metrics():
         metric.update_state(y, answers, sample_weight=w)
         found[metric.name] = float(metric.result()) * scales.get(metric.name, 1.0)
-    return {f"{prefix}_{name}": value for name, value in found.items()}
+    return {f"{prefix}_{name}": value for name, value in found.items() if np.isfinite(value)}
 
 
 def _tensor(values: np.ndarray) -> Any:

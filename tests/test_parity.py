@@ -19,7 +19,8 @@ from optselect.clipping import CLIPPINGS
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, UnknownName
 from optselect.hyper import hyper
-from optselect.parity import TOLERANCE, VARIABLES, Case, altered, as_twin, cases, certify, compare, run
+from optselect.parity import TOLERANCE, VARIABLES, Case, altered, as_twin, cases, certify, compare, likely_twin, run
+from optselect.parity.family import walked
 from optselect.rule import Rule
 from optselect.rules import RULES
 from optselect.schedules import SCHEDULES
@@ -174,8 +175,45 @@ def test_rule_is_found_by_the_name_of_the_class_or_its_base() -> None:
     found = certify(lambda: derived(beta_1=0.5, amsgrad=True), steps=STEPS)
     assert found.against.startswith("adam (beta_1 0.5")
     assert found.bit_equal
-    with pytest.raises(UnknownName, match="no rule is called like Mine; say which it should be: "):
+    with pytest.raises(UnknownName, match=r"no rule is called like Mine; say which it should be\. Known: "):
         certify(Mine, steps=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("MyAdam", "adam"),
+        ("MyAdamW", "adamw"),
+        ("CustomRMSProp", "rmsprop"),
+        ("Own_Lamb_Optimizer", "lamb"),
+        ("MySGD", "sgd"),
+        ("SchemaLion", "lion"),
+    ],
+)
+def test_likely_twin_is_the_longest_rule_in_the_name(name: str, rule: str) -> None:
+    """A name that contains a rule's offers that rule, the longest one; three letters count only as a word."""
+    assert likely_twin(type(name, (Mine,), {})) == rule
+
+
+def test_shared_traces_compare_what_single_cases_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walk that shares its trace with other schedules and clippings finds the same differences as one of its own.
+
+    The rule is made wrong by a millionth, so that there are differences to find. It is one whose twin keeps a number
+    that is not among the optimizer's variables.
+    """
+    rule = "nadam"
+    right = RULES[rule].update
+
+    def late_error(self: Any, grad: Any, param: Any, state: Any, step: Any) -> Any:
+        late = tf.cast(step > 5, grad.dtype)
+        return right(self, grad * (1 + 1e-6 * late), param, state, step)
+
+    monkeypatch.setattr(RULES[rule], "update", late_error)
+    own = cases([rule])[5:8]
+    for case, shared in zip(own, walked(own, STEPS), strict=True):
+        single = compare(case, steps=STEPS)
+        assert (shared.name, shared.parts) == (single.name, single.parts)
+        assert single.departs == 6
 
 
 def test_two_keras_optimizers_are_compared() -> None:

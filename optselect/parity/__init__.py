@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from optselect.parity.cases import Case, altered, as_twin, cases, compare, run
-from optselect.parity.certificate import certify
+from optselect.parity.certificate import certify, likely_twin
 from optselect.parity.walking import STEPS, TOLERANCE, VARIABLES, Apart, Comparison
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "cases",
     "certify",
     "compare",
+    "likely_twin",
     "run",
 ]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from typing import Any
 
 from optselect.clipping import CLIPPINGS, Clipping, NoClipping
-from optselect.errors import InvalidValue, UnknownName
+from optselect.errors import InvalidValue, UnknownName, suggestion
 from optselect.lazy import tf
 from optselect.parity.cases import named
 from optselect.parity.walking import STEPS, Applied, Comparison, DType, Side, Stepped, compared
 from optselect.rule import Rule
 from optselect.rules import RULES
 
-__all__ = ["certify"]
+__all__ = ["certify", "likely_twin"]
 
 Tensor = Any
 
@@ -26,7 +27,7 @@ def certify(
 
     optimizer: an instance that has not been built (it is then built for the comparison, and of no further use), a
     class, or a function of no arguments that makes one. against: the same, or a rule or the name of one; by default
-    the rule whose class or twin the optimizer is called like or derived from. A rule given by name takes learning
+    the rule of `likely_twin`. A rule given by name takes learning
     rate, clipping and hyperparameters from the optimizer.
 
     Raises `InvalidValue` or `UnknownName`.
@@ -38,8 +39,8 @@ def certify(
     made = _made(optimizer, "optimizer")
     beside: Side
     if against is None or isinstance(against, str | Rule):
-        rule = against if isinstance(against, Rule) else _like(named(against) if against else _kin(made), made)
-        beside, name = Stepped(rule, _rate(made), _clipping(made)), _spelt(rule)
+        rule = against if isinstance(against, Rule) else _like(named(against or likely_twin(made)), made)
+        beside, name = Stepped.clipped(rule, _rate(made), _clipping(made)), _spelt(rule)
     else:
         beside, name = Applied(_made(against, "against")), _called(against)
     return compared(_called(made), name, Applied(made), beside, dtype, steps=steps, eager=eager)
@@ -72,16 +73,47 @@ def _spelt(rule: Rule) -> str:
     return f"{rule.key} ({', '.join(f'{k} {v}' for k, v in own.items())})" if own else rule.key
 
 
-def _kin(optimizer: Any) -> type[Rule]:
-    """The rule that the optimizer's class, or the nearest of its bases, is called like."""
-    by_name = {rule.__name__.lower(): rule for rule in RULES.values()}
-    for base in type(optimizer).__mro__:
-        name = base.__name__.replace("_", "").lower()
-        if name in by_name:
-            return by_name[name]
-    raise UnknownName(
-        f"parity: no rule is called like {type(optimizer).__name__}; say which it should be: {', '.join(RULES)}."
-    )
+def likely_twin(optimizer: Any) -> str:
+    """Name the rule that an optimizer is probably meant to be.
+
+    The name of its class, then those of the base classes, are searched for the name of a rule. The longest counts.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer, type or callable
+        As `certify` takes it.
+
+    Returns
+    -------
+    str
+        The rule's name.
+
+    Raises
+    ------
+    UnknownName
+        If no name contains that of a rule.
+
+    Examples
+    --------
+    >>> import keras
+    >>> class MyAdamW(keras.optimizers.Optimizer):
+    ...     pass
+    >>> likely_twin(MyAdamW(learning_rate=0.1))
+    'adamw'
+    """
+    kind = type(_made(optimizer, "optimizer"))
+    for base in kind.__mro__:
+        found = [rule for rule in RULES if _names(base.__name__, rule.replace("_", ""))]
+        if found:
+            return max(found, key=len)
+    hint = suggestion(kind.__name__.lower(), RULES)
+    raise UnknownName(f"parity: no rule is called like {kind.__name__}; say which it should be. {hint}")
+
+
+def _names(kind: str, rule: str) -> bool:
+    """Whether a class's name contains a rule's; a short one, such as "ema" in "Schema", only as a word of its own."""
+    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", kind)]
+    return rule in words if len(rule) < 4 else rule in "".join(words)
 
 
 def _like(kind: type[Rule], optimizer: Any) -> Rule:

@@ -1,8 +1,4 @@
-"""Two optimizers on one walk: the same start, the same gradients, every step compared.
-
-Both walk in one traced loop. The graph optimiser is off: it may fold the same arithmetic in two ways, and without
-it a graph computes to the bit what eager Keras computes.
-"""
+"""Two optimizers on one walk: the same start, the same gradients, every step compared, in one traced loop."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -19,9 +15,27 @@ import numpy as np
 from optselect import stepping
 from optselect.clipping import Clipping
 from optselect.lazy import tf
+from optselect.parity.loop import Loop
 from optselect.rule import Rule, Variable
 
-__all__ = ["STEPS", "TOLERANCE", "VARIABLES", "Apart", "Applied", "Comparison", "DType", "Side", "Stepped", "compared"]
+__all__ = [
+    "ENTRIES",
+    "STEPS",
+    "TOLERANCE",
+    "VARIABLES",
+    "Apart",
+    "Applied",
+    "Comparison",
+    "DType",
+    "Side",
+    "Stepped",
+    "Walk",
+    "apart",
+    "apiece",
+    "compared",
+    "gradients",
+    "joined",
+]
 
 Tensor = Any
 DType = Literal["float32", "float64"]
@@ -36,6 +50,8 @@ VARIABLES = (
     Variable("scale", ()),
     Variable("head/kernel", (3, 6), head=True),
 )
+_SIZES = [math.prod(variable.shape) for variable in VARIABLES]
+ENTRIES = sum(_SIZES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,16 +147,21 @@ class Applied:
 
     def step(self, index: Tensor, grads: list[Tensor], state: Any) -> tuple[list[Tensor], Any]:
         self.optimizer.apply(grads, self.variables)
-        return [tf.identity(v.value) for v in self.variables], state
+        return [tf.convert_to_tensor(v.value) for v in self.variables], state
 
 
 @dataclasses.dataclass(frozen=True)
 class Stepped:
-    """A rule. `rate`: of the step, counted from 0."""
+    """A rule. rate: of the step, counted from 0. clip: the clipped gradients, of the step and the gradients."""
 
     rule: Rule
     rate: Callable[[Tensor], Tensor]
-    clipping: Clipping
+    clip: Callable[[Tensor, list[Tensor]], list[Tensor]]
+
+    @classmethod
+    def clipped(cls, rule: Rule, rate: Callable[[Tensor], Tensor], clipping: Clipping) -> Stepped:
+        """With the clipping itself."""
+        return cls(rule, rate, lambda _, grads: clipping.apply(grads))
 
     def first(self, start: Sequence[Tensor]) -> Any:
         return list(start), stepping.init(self.rule, start, VARIABLES)
@@ -148,21 +169,20 @@ class Stepped:
     def step(self, index: Tensor, grads: list[Tensor], state: Any) -> tuple[list[Tensor], Any]:
         rule = self.rule.with_numbers(self.rule.numbers(), learning_rate=self.rate(index))
         params, states = state
-        state = stepping.update(rule, self.clipping.apply(grads), params, states, index + 1, VARIABLES)
+        state = stepping.update(rule, self.clip(index, grads), params, states, index + 1, VARIABLES)
         return state[0], state
 
 
 def compared(name: str, against: str, one: Side, other: Side, dtype: DType, *, steps: int, eager: bool) -> Comparison:
     """Walk both for `steps` steps. `eager`: without a graph, several times slower."""
     began = time.perf_counter()
-    walked = _walk(one, other, dtype, steps=steps, eager=eager)
-    parts = tuple(_apart(*both) for both in zip(VARIABLES, *walked, strict=True))
-    return Comparison(name, against, dtype, steps, parts, time.perf_counter() - began)
+    walked = Walk(one, other, dtype, steps=steps, eager=eager)()
+    return Comparison(name, against, dtype, steps, apart(*walked), time.perf_counter() - began)
 
 
 @functools.cache
-def _data(steps: int, dtype: DType) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The start, each variable smaller than the last, and the gradients of all steps.
+def _data(steps: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """The start, each variable smaller than the last, and the gradients of all steps, (steps, entries).
 
     Their entries go from far below any epsilon to far above, and some are zero.
     """
@@ -170,67 +190,67 @@ def _data(steps: int, dtype: DType) -> tuple[list[np.ndarray], list[np.ndarray]]
     start, grads = [], []
     for k, variable in enumerate(VARIABLES):
         shape = variable.shape
-        start.append(np.asarray(rng.normal(size=shape) * 0.3**k, dtype))
+        start.append(np.asarray(rng.normal(size=shape) * 0.3**k))
         entry = 10.0 ** rng.uniform(-10, 2, size=shape)
         moment = 10.0 ** rng.uniform(-2, 1, size=(steps,) + (1,) * len(shape))
         some = rng.random((steps, *shape)) < 0.9
-        grads.append((rng.normal(size=(steps, *shape)) * entry * moment * some).astype(dtype))
-    return start, grads
+        grads.append((rng.normal(size=(steps, *shape)) * entry * moment * some).reshape(steps, -1))
+    return start, np.concatenate(grads, axis=1)
 
 
-def _walk(one: Side, other: Side, dtype: DType, *, steps: int, eager: bool) -> list[list[np.ndarray]]:
-    """The variables of both after each step, (steps, *shape) each."""
-    start, grads = ([tf.constant(x) for x in part] for part in _data(steps, dtype))
-    sides = (one, other)
-    first = [side.first(start) for side in sides]
+def gradients(steps: int, dtype: DType) -> np.ndarray:
+    """The gradients of all steps, (steps, entries)."""
+    return _data(steps)[1].astype(dtype)
 
-    def body(step: Any, states: Any, kept: Any) -> Any:
-        row = tf.cast(step, "int32")
-        moved, grown = [], []
-        for side, state, arrays in zip(sides, states, kept, strict=True):
-            values, state = side.step(step, [g[step] for g in grads], state)
-            moved.append(state)
-            grown.append([array.write(row, value) for array, value in zip(arrays, values, strict=True)])
-        return step + 1, moved, grown
 
-    def loop() -> Any:
-        kept = [[tf.TensorArray(dtype, steps, element_shape=v.shape) for v in VARIABLES] for _ in sides]
-        *_, kept = tf.while_loop(lambda step, *_: step < steps, body, (tf.constant(0, "int64"), first, kept))
-        return [[array.stack() for array in arrays] for arrays in kept]
+class Walk:
+    """Both sides on one walk; every call starts again from the same point and the same state.
 
-    with _unoptimised_graphs():
-        walked = loop() if eager else tf.function(loop, autograph=False).get_concrete_function()()
-    return [[x.numpy() for x in arrays] for arrays in walked]
+    eager: without a graph, several times slower; such a walk can be made only once.
+    """
+
+    def __init__(self, one: Side, other: Side, dtype: DType, *, steps: int, eager: bool = False) -> None:
+        self._sides, self._grads = (one, other), tf.constant(gradients(steps, dtype))
+        start = [tf.constant(x.astype(dtype)) for x in _data(steps)[0]]
+        first = [side.first(start) for side in self._sides]
+        self._loop = Loop(self._step, first, [(dtype, ENTRIES)] * 2, steps=steps, eager=eager)
+
+    def __call__(self, given: Iterable[tuple[Any, np.ndarray]] = ()) -> list[np.ndarray]:
+        """All variables of each side after each step, (steps, entries) each. given: see `Loop`."""
+        return self._loop(given)
+
+    def _step(self, step: Tensor, states: Any) -> tuple[list[Tensor], Any]:
+        grads = apiece(tf.gather(self._grads, step))
+        made = [side.step(step, grads, state) for side, state in zip(self._sides, states, strict=True)]
+        return [joined(values) for values, _ in made], [state for _, state in made]
+
+
+def joined(values: Sequence[Tensor]) -> Tensor:
+    """All entries of the variables in one row: one write a step, for in so small a model they are most of the work."""
+    return tf.concat([tf.reshape(value, (-1,)) for value in values], 0)
+
+
+def apiece(row: Tensor) -> list[Tensor]:
+    """The variables of a row of all entries: the inverse of `joined`."""
+    return [tf.reshape(part, v.shape) for part, v in zip(tf.split(row, _SIZES), VARIABLES, strict=True)]
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> tuple[Apart, ...]:
+    """How far two walks came apart in each variable. one, other: (steps, entries)."""
+    columns = np.split(np.arange(ENTRIES), np.cumsum(_SIZES)[:-1])
+    return tuple(_apart(v, one[:, own], other[:, own]) for v, own in zip(VARIABLES, columns, strict=True))
 
 
 def _apart(variable: Variable, one: np.ndarray, other: np.ndarray) -> Apart:
-    steps = len(one)
     with np.errstate(invalid="ignore", over="ignore"):  # two infinities apart: NaN, which is what to report
-        apart = _largest(one - other)
-    size = np.maximum(_largest(other), np.finfo("float32").tiny)
-    same = (one == other).reshape(steps, -1).all(axis=1)
-    finite = bool(np.isfinite(apart).all())
+        difference = np.abs(one - other).max(axis=1)
+    size = np.maximum(np.abs(other).max(axis=1), np.finfo("float32").tiny)
+    same = (one == other).all(axis=1)
+    finite = bool(np.isfinite(difference).all())
     return Apart(
         variable=variable,
-        absolute=float(apart.max()),
-        relative=float((apart / size).max()) if finite else math.nan,
+        absolute=float(difference.max()),
+        relative=float((difference / size).max()) if finite else math.nan,
         departs=None if same.all() else int(np.argmin(same)) + 1,
         finite=finite,
     )
-
-
-@contextlib.contextmanager
-def _unoptimised_graphs() -> Iterator[None]:
-    key = "disable_meta_optimizer"
-    before = tf.config.optimizer.get_experimental_options().get(key, False)
-    tf.config.optimizer.set_experimental_options({key: True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({key: before})
-
-
-def _largest(values: np.ndarray) -> np.ndarray:
-    """The largest absolute entry of each step. `values`: (steps, *shape)."""
-    largest: np.ndarray = np.abs(values).reshape(len(values), -1).max(axis=1)
-    return largest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import gc
 import json
 import sys
 from typing import Any
@@ -18,15 +19,24 @@ user_code: Any = LazyModule("optselect.tasks.user_code")  # it loads pandas, whi
 
 @click.command("parity")
 @click.argument("names", nargs=-1, metavar="[RULE... | FILE.py:NAME]")
+@click.option("--only", multiple=True, metavar="RULE", help="Compare this rule only; may be repeated. Same as RULE.")
 @click.option(
-    "--against", metavar="RULE", help="The rule that FILE.py:NAME should be; default: the one called like it."
+    "--against",
+    metavar="RULE",
+    help="The rule that FILE.py:NAME should be. [default: the one that its name, or a base class's, contains]",
 )
 @click.option("--float64", is_flag=True, help="Compare FILE.py:NAME on float64 variables.")
 @click.option("--eager", is_flag=True, help="Step FILE.py:NAME without a graph, several times slower.")
 @click.option("--all", "show_all", is_flag=True, help="A row for every case, not one for every rule and form.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array of all comparisons.")
 def command(
-    names: tuple[str, ...], against: str | None, float64: bool, eager: bool, show_all: bool, as_json: bool
+    names: tuple[str, ...],
+    only: tuple[str, ...],
+    against: str | None,
+    float64: bool,
+    eager: bool,
+    show_all: bool,
+    as_json: bool,
 ) -> None:
     """Step the rules (all that have a twin, or those named) beside their Keras twins, or your own Keras optimizer
     beside a rule.
@@ -43,8 +53,11 @@ def command(
     Examples:
       optselect parity
       optselect parity adam sgd
+      optselect parity --only adam
+      optselect parity my_optimizer.py:MyAdam
       optselect parity my_optimizer.py:MyLion --against lion
     """
+    names = (*names, *only)
     files = [name for name in names if user_code.is_reference(name)]
     if not files and (against or eager or float64):
         raise click.UsageError("--against, --eager and --float64 are for an optimizer of yours: FILE.py:NAME.")
@@ -63,13 +76,15 @@ def command(
     sys.exit(0 if all(c.ok for c in found) else 1)
 
 
-def _compared(names: tuple[str, ...], *, quiet: bool) -> list[Any]:
+def _compared(given: tuple[str, ...], *, quiet: bool) -> list[Any]:
     from optselect import parity
 
     load_tensorflow_quietly()
-    todo = parity.cases(names or None)
-    with click.progressbar(todo, label="Comparing", file=sys.stderr, hidden=quiet) as bar:
-        return [parity.compare(case) for case in bar]
+    names = list(dict.fromkeys(given)) or None
+    count = len(parity.cases(names))
+    gc.freeze()  # what TensorFlow's import made stays: the collections between families need not look at it
+    with click.progressbar(parity.run(names), count, "Comparing", file=sys.stderr, hidden=quiet) as bar:
+        return list(bar)
 
 
 def _certified(reference: str, against: str | None, dtype: Any, eager: bool) -> Any:
@@ -80,6 +95,9 @@ def _certified(reference: str, against: str | None, dtype: Any, eager: bool) -> 
     load_tensorflow_quietly()
     optimizer = user_code.load_object(path, name, InvalidValue)
     try:
+        if not against:
+            against = parity.likely_twin(optimizer)
+            click.echo(f"{name} is compared with {against}, for its name; --against RULE names another rule.", err=True)
         return parity.certify(optimizer, against, dtype=dtype, eager=eager)
     except OptselectError:
         raise

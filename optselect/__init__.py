@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["Configuration", "OptselectError", "Result", "lr_range", "race", "tune"]
+__all__ = ["Configuration", "OptselectError", "Result", "describe_data", "lr_range", "race", "tune"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Configuration": "configuration",
     "OptselectError": "errors",
     "Result": "api",
+    "describe_data": "api",
     "lr_range": "api",
     "race": "api",
     "tune": "api",

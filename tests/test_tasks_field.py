@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,3 +154,28 @@ def test_rows_to_be_predicted_are_read_as_in_training(name: str) -> None:
 def spec_of(path: Path, wanted: Expected, options: dict[str, Any]) -> TaskSpec:
     """The task of a file."""
     return make_spec(read(path, target=wanted.target, **options), epochs=1, seed=0)
+
+
+def test_the_data_command_shows_what_was_understood() -> None:
+    """The table has every column with its reading and examples, as JSON and for people, and loads no TensorFlow."""
+    code = """
+import sys
+from optselect.cli import main
+sys.argv = ["optselect", "data", sys.argv[1], "--target", "y", "--labels", "merge", *sys.argv[2:]]
+try:
+    main()
+finally:
+    print("heavy:", *({"tensorflow", "keras", "mlflow"} & set(sys.modules)), file=sys.stderr)
+"""
+    command = [sys.executable, "-c", code, str(FOLDER / "labels_alike.csv")]
+    for more in (["--json"], []):
+        done = subprocess.run([*command, *more], capture_output=True, text=True, check=True)
+        assert done.stderr.strip() == "heavy:"
+        if more:
+            found = json.loads(done.stdout)
+            assert found["classes"] == {"y": {"No": 12, "YES": 12}}
+            assert [(c["name"], c["role"]) for c in found["columns"]] == [("a", "feature"), ("y", "target")]
+            assert found["columns"][0]["examples"][0].startswith("26.7")
+        else:
+            assert "26.7" in done.stdout
+            assert "No 12" in done.stdout

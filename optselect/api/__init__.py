@@ -1,6 +1,7 @@
 """Everything that the command line does, as one call each."""
 
 from optselect.api.compare import Across, compare
+from optselect.api.describe import ColumnReport, DataReport, describe_data
 from optselect.api.lr_range import RangeTest, Sweep, lr_range
 from optselect.api.race import RACES, Race, check_film, race
 from optselect.api.replay import Replay, replay
@@ -15,6 +16,8 @@ __all__ = [
     "RACES",
     "STUDIES",
     "Across",
+    "ColumnReport",
+    "DataReport",
     "Race",
     "RangeTest",
     "Replay",
@@ -25,6 +28,7 @@ __all__ = [
     "Synced",
     "check_film",
     "compare",
+    "describe_data",
     "lr_range",
     "race",
     "replay",

@@ -207,7 +207,8 @@ def _features(spec: tasks.TaskSpec) -> list[ColumnReport]:
 
 def _written(column: Any) -> str:
     """How a date is written."""
-    return {"": "as a date", "ISO8601": "ISO 8601"}.get(column.date_format, column.date_format)
+    form: str = column.date_format
+    return {"": "as a date", "ISO8601": "ISO 8601"}.get(form, form)
 
 
 def _tags(reading: Any) -> list[str]:

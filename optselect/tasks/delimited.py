@@ -18,12 +18,6 @@ __all__ = ["Delimited", "read_delimited"]
 _SEPARATORS = (",", ";", "\t", "|")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar", " ": "space"}
 _EXCELS = re.compile("sep=(.)\\r?\\n", re.IGNORECASE)
-_MAGIC = {
-    b"PK\x03\x04": "a zip archive (an Excel sheet? Save it as CSV)",
-    b"\x1f\x8b": "compressed with gzip: unpack it first",
-    b"PAR1": "a Parquet file: name it .parquet",
-    b"\x93NUMPY": "a NumPy array: save it as .npz with `x` and `y`",
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,13 +45,15 @@ def read_delimited(
         separator = separator or told[1]
         text = "\n" + text[told.end() :]  # so that lines keep their numbers
     if separator is None:
-        usual = "\t" if path.name.lower().removesuffix(path.suffix.lower()).endswith(".tsv") or path.suffix.lower() in (
-            ".tsv", ".tab") else ""  # fmt: skip
+        endings = [ending.lower() for ending in path.suffixes[-2:]]
+        usual = "\t" if {".tsv", ".tab"} & set(endings) else ""
         separator = usual or _sniff(text)
         if separator != (usual or ","):
             notes.append(f"fields are separated by a {_NAMES[separator]}; otherwise `--separator`")
     elif len(separator) != 1 or separator in '"\r\n':
         raise InvalidData(f"{path}: `separator` must be one character, got {separator!r}.")
+    if separator == " ":
+        text = "\n".join(line.strip() for line in text.splitlines())
     header, rows, empty = _rectangle(path, text, separator)
     names, said = _names(path, header)
     if empty:
@@ -70,9 +66,6 @@ def read_delimited(
 def _decode(path: Path, raw: bytes, encoding: str | None) -> str:
     if not raw.strip(b" \t\r\n\xef\xbb\xbf"):
         raise InvalidData(f"{path}: the file is empty.")
-    for magic, what in _MAGIC.items():
-        if raw.startswith(magic):
-            raise InvalidData(f"{path}: not text but {what}.")
     if encoding is None and raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InvalidData(f"{path}: the file is UTF-16, not UTF-8; pass `--encoding utf-16`.")
     try:
@@ -111,12 +104,16 @@ def _sniff(text: str) -> str:
         score = (widths.count(widths[0]) / len(lines), widths[0])
         if widths[0] > 1 and score > best_score:
             best, best_score = separator, score
+    if not best_score[1]:  # columns that spaces align
+        counts = {len(line.split()) for line in lines}
+        best = " " if len(counts) == 1 and counts.pop() > 1 else best
     return best
 
 
 def _rectangle(path: Path, text: str, separator: str) -> tuple[list[str], list[tuple[str, ...]], int]:
     """The header, the fields of every column, and how many rows of separators alone were left out."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True,
+                        skipinitialspace=separator == " ")  # fmt: skip
     header: list[str] = []
     rows: list[list[str]] = []
     began, empty = 1, 0

@@ -39,6 +39,11 @@ class Cells:
     units: list[str] | None = None
     bounds: list[str] | None = None
 
+    def with_numbers(self, known: np.ndarray) -> Cells:
+        """With values that were numbers already where `known` is no NaN: they are these, and prove nothing."""
+        readings = {mark: np.where(np.isnan(known), reading, known) for mark, reading in self.readings.items()}
+        return dataclasses.replace(self, readings=readings)
+
     def share(self, mark: str) -> float:
         """The part of the rows that are numbers under a decimal mark."""
         return float(self.rows[~np.isnan(self.readings[mark])].sum() / max(self.rows.sum(), 1))

@@ -18,6 +18,7 @@ import pandas as pd
 
 from optselect.errors import InvalidData, OptselectError, UnknownName, suggestion
 from optselect.machine import available_memory, gigabytes
+from optselect.tasks.containers import COMPRESSED, contents_kind, unpacked, zip_size
 from optselect.tasks.data import Data
 from optselect.tasks.dates import Order
 from optselect.tasks.delimited import read_delimited
@@ -29,6 +30,7 @@ from optselect.tasks.npz import load, load_large, members
 from optselect.tasks.numerals import Decimal
 from optselect.tasks.on_disk import DiskArray, Room, Spool
 from optselect.tasks.reading import Labels, MissingTarget, ReadOptions, as_names
+from optselect.tasks.records import read_excel, read_json
 from optselect.tasks.user_code import check_function, is_reference, split_reference
 
 __all__ = ["Source", "read"]
@@ -36,7 +38,7 @@ __all__ = ["Source", "read"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a reader is asked: the reference as a path, and how to read it."""
+    """What a reader is asked: the reference as a path, and how to read it. contents: of a compressed file, unpacked."""
 
     path: Path
     target: Any
@@ -45,6 +47,7 @@ class Source:
     separator: str | None
     memory: int | None
     options: ReadOptions
+    contents: bytes | None = None
 
 
 _Reader = Callable[[Source], Data]
@@ -76,7 +79,8 @@ def read(
 ) -> Data:
     """A data set from a file, "sklearn:NAME", "FILE.py:FUNCTION", a frame, or (x, y) or (x, y, sample_weight).
 
-    reference: a path (.csv .tsv .parquet .feather .arrow .npz), such a string, a pandas frame that holds the
+    reference: a path (.csv .tsv .txt .data .json .jsonl .xlsx .parquet .feather .arrow .npz, text also .gz .bz2 .xz
+    .zst .zip), such a string, a frame of pandas or polars or a pyarrow table or a dict of columns that holds the
     target, or features and target, several targets in a dict by name. target: the name of the target column in a
     table; several with commas or in a sequence. sample_weight: what each row counts in the loss, shape (rows,), or
     the name of the column (in .npz of the array) that says so. encoding, separator: of a text file. memory: bytes
@@ -125,6 +129,8 @@ def _read(
             from_pair(x, y, _one_of(own, sample_weight, "data"), "data in memory", "data", target, options), spool
         )
     text = str(reference)
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        raise InvalidData(f"{text}: an address, not a file. Download it first and name the file: curl -LO {text}")
     if text.startswith("sklearn:"):
         data = _sklearn(text.removeprefix("sklearn:"))
         if target not in (None, data.target):
@@ -180,20 +186,49 @@ def _file(source: Source) -> Data:
         beside = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
         hint = re.match(r"Did you mean .*?\? ", suggestion(path.name, beside))
         raise InvalidData(f"{path}: no such file.{' ' + hint[0].strip() if hint else ''}")
-    reader = _BY_SUFFIX.get(path.suffix.lower())
-    if reader is None:
-        raise InvalidData(f"{path}: cannot read {path.suffix or 'files without an ending'}. Known: "
-                          f"{', '.join(sorted(_BY_SUFFIX))}, sklearn:NAME, FILE.py:FUNCTION.")  # fmt: skip
     try:
+        suffix = path.suffix.lower()
+        if suffix in COMPRESSED and path.with_suffix("").suffix.lower() in (*_UNPACKABLE, ""):
+            suffix = path.with_suffix("").suffix.lower() or ".csv"
+            source = dataclasses.replace(source, contents=unpacked(path, _memory(source) // _PER_BYTE))
+        reader = _BY_SUFFIX.get(suffix)
+        if reader is None:
+            raise InvalidData(_unknown(path))
         return reader(source)
     except PermissionError:
         raise InvalidData(f"{path}: no permission to read it.") from None
 
 
-@_reads(".csv", ".tsv", ".txt")
+_PER_BYTE = 4  # of memory for a byte of text that was packed, at the least
+
+
+def _unknown(path: Path) -> str:
+    found = contents_kind(path)
+    known = f"Known: {', '.join(sorted(_BY_SUFFIX))} ({', '.join(_UNPACKABLE)} also with {', '.join(COMPRESSED)} " \
+            "behind), sklearn:NAME, FILE.py:FUNCTION."  # fmt: skip
+    what = f" It is {found[0]}: {found[1]}." if found else ""
+    return f"{path}: cannot read {path.suffix or 'files without an ending'}.{what} {known}"
+
+
+def _memory(source: Source) -> int:
+    return available_memory() if source.memory is None else source.memory
+
+
+def _refuse_other(source: Source, *allowed: str) -> None:
+    """Raise InvalidData if the first bytes of a file say that it is something else than its ending says."""
+    found = contents_kind(source.path) if source.contents is None else None
+    if found is not None and not found[0].startswith(allowed or ("\0",)):
+        raise InvalidData(f"{source.path}: not what its ending says but {found[0]}: {found[1]}.")
+
+
+_UNPACKABLE = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".json", ".jsonl", ".ndjson")
+
+
+@_reads(".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
 def _delimited(source: Source) -> Data:
+    _refuse_other(source)
     _check_table(source, source.path.stat().st_size)
-    found = read_delimited(source.path, source.encoding, source.separator)
+    found = read_delimited(source.path, source.encoding, source.separator, source.contents)
     return from_frame(
         found.frame,
         source.target,
@@ -205,6 +240,29 @@ def _delimited(source: Source) -> Data:
     )
 
 
+@_reads(".json", ".jsonl", ".ndjson")
+def _json(source: Source) -> Data:
+    _refuse_other(source)
+    _check_table(source, source.path.stat().st_size)
+    contents = source.path.read_bytes() if source.contents is None else source.contents
+    return _records(source, *read_json(source.path, contents))
+
+
+@_reads(".xlsx", ".xlsm")
+def _excel(source: Source) -> Data:
+    _refuse_other(source, "an Excel workbook")
+    if not zipfile.is_zipfile(source.path):
+        raise InvalidData(f"{source.path}: no Excel workbook: not the zip archive that .xlsx is. What made it?")
+    _check_table(source, zip_size(source.path))
+    return _records(source, *read_excel(source.path))
+
+
+def _records(source: Source, frame: pd.DataFrame, notes: Sequence[str]) -> Data:
+    return from_frame(
+        frame, source.target, str(source.path), notes, source.sample_weight, options=source.options
+    )  # fmt: skip
+
+
 @_reads(".parquet", ".pq")
 def _parquet(source: Source) -> Data:
     return _columnar(source, pd.read_parquet, "Parquet", _parquet_bytes)
@@ -212,7 +270,20 @@ def _parquet(source: Source) -> Data:
 
 @_reads(".feather", ".arrow")
 def _feather(source: Source) -> Data:
-    return _columnar(source, pd.read_feather, "Feather or Arrow", lambda path: path.stat().st_size)
+    return _columnar(source, _arrow, "Feather or Arrow", lambda path: path.stat().st_size)
+
+
+def _arrow(path: Path) -> pd.DataFrame:
+    """A Feather or Arrow file, or Arrow's format for streams, which has the same ending."""
+    with path.open("rb") as file:
+        is_file = file.read(6) == b"ARROW1" or file.seek(0) or file.read(4) == b"FEA1"
+    if is_file:
+        return pd.read_feather(path)
+    from pyarrow import ipc
+
+    with path.open("rb") as file, ipc.open_stream(file) as stream:
+        frame: pd.DataFrame = stream.read_pandas()
+    return frame
 
 
 def _parquet_bytes(path: Path) -> int:
@@ -224,7 +295,7 @@ def _parquet_bytes(path: Path) -> int:
 
 def _check_table(source: Source, size: int) -> None:
     """Raise InvalidData if a table of so many bytes, which is always read whole, is too large for memory."""
-    memory = available_memory() if source.memory is None else source.memory
+    memory = _memory(source)
     if size > memory:
         raise InvalidData(
             f"{source.path}: a table of {gigabytes(size)}, {gigabytes(memory)} of memory are free, and tables are "

@@ -213,9 +213,8 @@ def _column(raw: pd.Series, is_file: bool) -> _Column:
     present = [v for v, there in zip(values, is_present, strict=True) if there]
     cells = numerals.survey(present, rows)
     if raw.dtype == object:
-        for place in np.flatnonzero([not isinstance(v, str) for v in distinct[is_present]]):
-            for reading in cells.readings.values():  # a number among text is that number, and proves nothing
-                reading[place] = float(present[place])
+        known = [np.nan if isinstance(v, str) else float(v) for v in given]
+        cells = cells.with_numbers(np.array(known)[is_present])
     dates = Dates()
     if present and not (cells.units is None and cells.share(".") == 1):
         dates = dating.date_form(present, rows)

@@ -251,7 +251,7 @@ def test_a_users_function_gives_data(body: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pair", "said"),
     [
-        ((np.ones((3, 2)), 5), "a value for each row"),
+        ((np.ones((3, 2)), 5), "first axis counts rows"),
         ((np.ones((3, 2)), np.full((3, 2), "a")), "y must hold numbers"),
         ((np.ones((3, 2)), {}), "y holds no target"),
         ((np.ones((3, 2)), {"a": np.ones(3), "b": np.ones(4)}), r"y\['b'\] has 4 rows, y\['a'\] has 3"),
@@ -259,7 +259,7 @@ def test_a_users_function_gives_data(body: str, tmp_path: Path) -> None:
         ((np.ones((3, 2)), np.ones(4)), "x has 3 rows, y has 4"),
         ((np.ones((0, 2)), np.ones(0)), "no rows"),
         ((np.ones((3, 0)), np.ones(3)), "no features"),
-        ((np.ones((3, 2), dtype=complex), np.ones(3)), "must hold numbers"),
+        ((np.ones((3, 2), dtype=complex), np.ones(3)), "complex numbers"),
         ((5, np.ones(3)), "first axis counts rows"),
         (7, "got int"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ class Question:
     missing_target: tasks.MissingTarget | None = None
     labels: tasks.Labels | None = None
 
-    def spec(self) -> tasks.TaskSpec:
-        """The task, read anew from where the data lie."""
+    def spec(self, tell: Callable[[str], None] = lambda line: None) -> tasks.TaskSpec:
+        """The task, read anew from where the data lie. tell: gets a line now and then if reading takes long."""
         data = tasks.read(
             self.data,
             target=self.target,
@@ -50,6 +50,7 @@ class Question:
             drop=self.drop,
             missing_target=self.missing_target,
             labels=self.labels,
+            tell=tell,
         )
         return tasks.make_spec(
             data,

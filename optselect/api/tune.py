@@ -174,7 +174,7 @@ def tune(
         missing_target=missing_target,
         labels=labels,
     )
-    spec = question.spec()
+    spec = question.spec(listener.say)
     name = study or _study_name(spec.data.name)
     directory = Path(out or STUDIES) / name
     record = StudyRecord(

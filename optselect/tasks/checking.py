@@ -16,6 +16,9 @@ __all__ = ["check_inputs", "check_judges", "input_tensors"]
 
 Shape = tuple[int, ...]
 
+_TAKE_SHAPE = "Take `input_shape` as an argument of the function that builds the model."
+_BATCHES = "Are the data's rows batches? Then take them apart: `dataset.unbatch()`."
+
 
 def input_tensors(model: Any) -> list[Any]:
     """The symbolic inputs of a model; none where it is not built yet or has no graph."""
@@ -25,15 +28,22 @@ def input_tensors(model: Any) -> list[Any]:
         return []
 
 
-def check_inputs(model: Any, given: Shape | dict[str, Shape], prepared: bool, who: str) -> None:
-    """Raise InvalidModel unless the model takes rows of this shape, or such arrays by name.
+def check_inputs(model: Any, given: Shape | dict[str, Shape] | list[Shape], prepared: bool, who: str) -> None:
+    """Raise InvalidModel unless the model takes rows of this shape, or such arrays by name or, in a list, by place.
 
     prepared: whether the shapes are of a table that was turned into features.
     """
     expected = {tensor.name: tensor for tensor in input_tensors(model)}
     if not expected:
         return
-    if isinstance(given, tuple):
+    _check_batch_size(expected, who)
+    if isinstance(given, list):
+        if len(given) != len(expected):
+            raise InvalidModel(
+                f"{who}: has {len(expected)} inputs ({', '.join(expected)}), the data has {len(given)} arrays."
+            )
+        given = dict(zip(expected, given, strict=True))
+    elif isinstance(given, tuple):
         if len(expected) != 1:
             raise InvalidModel(f"{who}: has inputs {', '.join(expected)}, the data has one array.")
         given = {next(iter(expected)): given}
@@ -45,7 +55,19 @@ def check_inputs(model: Any, given: Shape | dict[str, Shape], prepared: bool, wh
             raise InvalidModel(
                 f"{who}: takes rows of shape {wanted}, the data has rows of shape {given[name]}"
                 f"{' after preparation' * prepared}. "
-                "Take `input_shape` as an argument of the function that builds the model."
+                f"{_BATCHES if _fits(wanted, given[name][1:]) and len(given[name]) > 1 else _TAKE_SHAPE}"
+            )
+
+
+def _check_batch_size(expected: dict[str, Any], who: str) -> None:
+    """Raise InvalidModel if an input fixes the number of rows in a batch."""
+    for tensor in expected.values():
+        if tensor.shape and tensor.shape[0] is not None:
+            shape = tuple(tensor.shape[1:])
+            raise InvalidModel(
+                f"{who}: fixes the batch size at {tensor.shape[0]} (`batch_shape={tuple(tensor.shape)}`). optselect "
+                f"searches the batch size, and the last batch of an epoch is smaller, so that it must be open: "
+                f"`keras.Input({shape})`, and `stateful=False` in recurrent layers."
             )
 
 

@@ -197,12 +197,13 @@ class Composed:
         return [Term(place=i, output=o.name, loss=j.loss, weight=o.compiled.loss_weights) for i, o, _, j in self.judged]
 
 
-def compose(model: Any, answers: Any, targets: Sequence[Target], who: str) -> Composed:
+def compose(model: Any, answers: Any, targets: Sequence[Target], who: str, *, by_place: bool = False) -> Composed:
     """What compile() and the data say of a model.
 
-    answers: of the model to a few rows, arrays as it arranges them. Raises InvalidModel if they do not fit.
+    answers: of the model to a few rows, arrays as it arranges them. by_place: whether the targets came as a list, in
+    the order of the outputs. Raises InvalidModel if they do not fit.
     """
-    outputs = find_outputs(model, answers, targets, who)
+    outputs = find_outputs(model, answers, targets, who, by_place=by_place)
     defaults = not any(o.compiled.metrics or o.compiled.weighted_metrics for o in outputs)
     judgings = [None if o.target is None else judging(o, o.target, defaults=defaults, who=who) for o in outputs]
     return Composed(answers=answers, outputs=tuple(outputs), judgings=tuple(judgings))

@@ -32,7 +32,8 @@ class Data:
     target, or the names with commas. notes: what was inferred and must be said. sample_weight: what each row
     counts, as it was given, None if all count alike. spool: the folder of arrays on disk that had no file of their
     own; it is removed with the last data set that has it. readings: how the columns of a table were read, by name.
-    options: what a person said of the reading.
+    options: what a person said of the reading. by_place: "x" or "y" where several came as a list: they are the
+    model's inputs or outputs in their order, whatever their names.
 
     >>> data = Data(name="two rows", x=np.zeros((2, 3), "float32"), y=pd.Series([0, 1]), target="y")
     >>> data.rows, data.is_table, data.digest()[:8] == data.digest()[:8]
@@ -48,6 +49,7 @@ class Data:
     spool: Spool | None = None
     readings: Mapping[str, Reading] = dataclasses.field(default_factory=dict)
     options: ReadOptions = dataclasses.field(default_factory=ReadOptions)
+    by_place: frozenset[str] = frozenset()
 
     @property
     def targets(self) -> dict[str, Values]:

@@ -39,7 +39,7 @@ _FROZEN = set(sys.builtin_module_names) - {"builtins"}  # `exec` without a `__na
 _READABLE = {".json", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".csv", ".keras", ".h5", ".npy", ".npz", ".pkl"}
 _ELSEWHERE = {
     "open", "environ", "getenv", "read_text", "read_bytes", "load_model", "load_weights", "safe_load", "loadtxt",
-    "genfromtxt", "read_csv", "read_json", "import_module", "argv", "getattr", "globals", "vars", "eval", "exec",
+    "genfromtxt", "read_csv", "read_json", "import_module", "argv", "globals", "eval", "exec",
 }  # fmt: skip
 
 

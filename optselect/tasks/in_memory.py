@@ -1,8 +1,8 @@
-"""Data that is in memory already: frames, arrays, pairs of them, tf.data datasets."""
+"""Data that is in memory already: frames, arrays, pairs of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,80 +10,11 @@ import pandas as pd
 
 from optselect.errors import InvalidData, UnknownName, suggestion
 from optselect.tasks.data import Data, Features, Values
-from optselect.tasks.on_disk import Array, DiskArray, Growing, Room, placed
+from optselect.tasks.on_disk import Array, DiskArray
 from optselect.tasks.reading import Reading, ReadOptions, Understood, understand
 from optselect.tasks.target import choose_targets
 
-__all__ = ["as_weights", "from_frame", "from_pair", "materialise"]
-
-
-def materialise(value: Any, where: str, room: Room) -> tuple[Any, Any, Any]:
-    """(x, y, sample weights or None) of arrays or pandas objects from what a data function may return.
-
-    value: (x, y), (x, y, sample weights), or a tf.data.Dataset of such; x and y may be dicts. Arrays of features for
-    which `room` has no memory are a `DiskArray`.
-    """
-    if hasattr(value, "element_spec") and hasattr(value, "as_numpy_iterator"):
-        return _from_dataset(value, where, room)
-    if not isinstance(value, tuple | list) or len(value) not in (2, 3):
-        got = (
-            f"{type(value).__name__} of length {len(value)}"
-            if isinstance(value, tuple | list)
-            else type(value).__name__
-        )
-        raise InvalidData(f"{where}: must return (x, y), (x, y, sample_weight) or a tf.data.Dataset, got {got}.")
-    x, y, weight = (*value, None)[:3]
-    targets = _plain(y)
-    room.check_targets(_bytes(targets), where)
-    return placed(_plain(x, np.asanyarray), room, where), targets, None if weight is None else _plain(weight)
-
-
-def _plain(value: Any, as_array: Callable[[Any], np.ndarray] = np.asarray) -> Any:
-    if isinstance(value, dict):
-        return {str(name): _plain(part, as_array) for name, part in value.items()}
-    return value if isinstance(value, pd.DataFrame | pd.Series | DiskArray) else as_array(value)
-
-
-def _bytes(targets: Any) -> int:
-    """Of arrays; of pandas objects their owner has made room already."""
-    parts = targets.values() if isinstance(targets, dict) else [targets]
-    return sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
-
-
-def _from_dataset(dataset: Any, where: str, room: Room) -> tuple[Any, Any, Any]:
-    spec = dataset.element_spec
-    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
-        raise InvalidData(f"{where}: the dataset must give (x, y) or (x, y, sample_weight), got elements of {spec}.")
-    if int(dataset.cardinality()) == -1:  # tf.data.INFINITE_CARDINALITY
-        raise InvalidData(f"{where}: the dataset never ends; drop its `repeat()`.")
-    leaves = [leaf for part in spec for leaf in (part.values() if isinstance(part, dict) else [part])]
-    batched = all(len(s.shape) > 0 and s.shape[0] == leaves[0].shape[0] for s in leaves)
-    grown = [_growing(part, room, room.features if i == 0 else None, where) for i, part in enumerate(spec)]
-    rows = 0
-    for batch in (dataset if batched else dataset.batch(1024)).as_numpy_iterator():
-        rows += 1
-        for growing, part in zip(grown, batch, strict=True):
-            for name, values in _named_leaves(part):
-                growing[name].add(values)
-        room.check_targets(sum(growing.nbytes for growing in grown[1].values()), where)
-    if not rows:
-        raise InvalidData(f"{where}: the dataset is empty.")
-
-    def joined(i: int) -> Any:
-        found = {name: growing.whole() for name, growing in grown[i].items()}
-        return {str(name): part for name, part in found.items()} if isinstance(spec[i], dict) else found[""]
-
-    return joined(0), joined(1), joined(2) if len(spec) == 3 else None
-
-
-def _named_leaves(part: Any) -> list[tuple[Any, Any]]:
-    return list(part.items()) if isinstance(part, dict) else [("", part)]
-
-
-def _growing(part: Any, room: Room, most: int | None, where: str) -> dict[Any, Growing]:
-    """Something that grows for each array; most: bytes of them all in memory, None for any number."""
-    leaves = _named_leaves(part)
-    return {name: Growing(room, None if most is None else most // max(1, len(leaves)), where) for name, _ in leaves}
+__all__ = ["as_weights", "from_frame", "from_pair"]
 
 
 def from_frame(

@@ -18,8 +18,8 @@ from optselect.tasks.user_code import load_function, where_it_failed
 
 __all__ = ["Heads", "Shape", "default_model", "load_builder"]
 
-Shape = tuple[int, ...] | dict[str, tuple[int, ...]]
-"""The shape of one row, or of each named array's."""
+Shape = tuple[int, ...] | dict[str, tuple[int, ...]] | list[tuple[int, ...]]
+"""The shape of one row, or of each named array's, or of each array's in the order of the inputs."""
 
 Heads = Mapping[str, int | None]
 """The number of classes of each target, None for a number to predict."""
@@ -72,8 +72,9 @@ def load_builder(reference: ModelReference | None, shape: Shape, heads: Heads) -
     Raises InvalidModel, here or at a call, with the user's file and line if their code fails.
     """
     if reference is None:
-        if isinstance(shape, dict):
-            raise InvalidModel(f"default model: takes one array, the data has {', '.join(shape)}; pass `--model`.")
+        if not isinstance(shape, tuple):
+            names = ", ".join(shape) if isinstance(shape, dict) else f"{len(shape)} of shapes {shape}"
+            raise InvalidModel(f"default model: takes one array, the data has {names}; pass `--model`.")
         return lambda: default_model(shape, heads)
     if isinstance(reference, SavedModel):
         return _saved_builder(reference)

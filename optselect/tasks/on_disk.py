@@ -250,7 +250,12 @@ class Growing:
         """Some more rows. Raises InvalidData if they differ from those before in shape, or the disk is full."""
         first = self._first = rows[:0] if self._first is None else self._first
         if rows.shape[1:] != first.shape[1:]:
-            raise InvalidData(f"{self._where}: rows of shape {rows.shape[1:]} after rows of {first.shape[1:]}.")
+            raise InvalidData(
+                f"{self._where}: rows of shape {rows.shape[1:]} after rows of {first.shape[1:]}. Bring all rows to one "
+                "shape; of sequences, pad them to one length: `padded_batch(..., padded_shapes=...)`."
+            )
+        if not np.can_cast(rows.dtype, first.dtype, "same_kind"):
+            raise InvalidData(f"{self._where}: values of type {rows.dtype} after values of type {first.dtype}.")
         self._rows, self.nbytes = self._rows + len(rows), self.nbytes + rows.nbytes
         self._parts.append(rows)
         full = self._most is not None and self.nbytes > self._most and first.dtype.kind in _NUMBERS

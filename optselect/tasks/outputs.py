@@ -57,10 +57,13 @@ def compiled_of(model: Any) -> Compiled:
     )
 
 
-def find_outputs(model: Any, answers: Any, targets: Sequence[Target], who: str) -> list[Output]:
+def find_outputs(
+    model: Any, answers: Any, targets: Sequence[Target], who: str, *, by_place: bool = False
+) -> list[Output]:
     """The outputs in the order of `keras.tree.flatten`.
 
-    answers: of the model to a few rows, arrays as the model arranges them. Raises InvalidModel if outputs and
+    answers: of the model to a few rows, arrays as the model arranges them. by_place: whether targets have the order
+    of the outputs, whatever their names. Raises InvalidModel if outputs and
     targets, or outputs and what compile() got, do not match.
     """
     paths, arrays = zip(*keras.tree.flatten_with_path(answers), strict=True)
@@ -68,7 +71,9 @@ def find_outputs(model: Any, answers: Any, targets: Sequence[Target], who: str) 
     compiled = compiled_of(model)
     each = {word: _for_each(getattr(compiled, word), word, paths, names, who) for word in _ARGUMENTS}
     judged = [i for i in range(len(paths)) if compiled.loss is None or each["loss"][i] is not None]
-    found = dict(zip(judged, _matched([names[i] for i in judged], known, targets, who), strict=True))
+    asked = [names[i] for i in judged]
+    matched = list(targets) if by_place and len(asked) == len(targets) else _matched(asked, known, targets, who)
+    found = dict(zip(judged, matched, strict=True))
     if not known:
         names = [found[i].name if i in found else name for i, name in enumerate(names)]
     return [

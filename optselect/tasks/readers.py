@@ -18,20 +18,23 @@ import pandas as pd
 
 from optselect.errors import InvalidData, OptselectError, UnknownName, suggestion
 from optselect.machine import available_memory, gigabytes
+from optselect.tasks.arrays import Taken
 from optselect.tasks.containers import COMPRESSED, contents_kind, unpacked, zip_size
 from optselect.tasks.data import Data
+from optselect.tasks.datasets import Tell
 from optselect.tasks.dates import Order
 from optselect.tasks.delimited import read_delimited
 from optselect.tasks.frames import as_frame
-from optselect.tasks.in_memory import as_weights, from_frame, from_pair, materialise
+from optselect.tasks.in_memory import as_weights, from_frame, from_pair
 from optselect.tasks.labels import with_settled_labels
+from optselect.tasks.materialise import materialise
 from optselect.tasks.missing import without_missing_targets
 from optselect.tasks.npz import load, load_large, members
 from optselect.tasks.numerals import Decimal
 from optselect.tasks.on_disk import DiskArray, Room, Spool
 from optselect.tasks.reading import Labels, MissingTarget, ReadOptions, as_names
 from optselect.tasks.records import read_excel, read_json
-from optselect.tasks.user_code import check_function, is_reference, split_reference
+from optselect.tasks.user_code import SAID, check_function, is_reference, split_reference
 
 __all__ = ["Source", "read"]
 
@@ -76,6 +79,7 @@ def read(
     drop: str | Sequence[str] | None = None,
     missing_target: MissingTarget | None = None,
     labels: Labels | None = None,
+    tell: Tell = lambda line: None,
 ) -> Data:
     """A data set from a file, "sklearn:NAME", "FILE.py:FUNCTION", a frame, or (x, y) or (x, y, sample_weight).
 
@@ -87,7 +91,7 @@ def read(
     that training may count on, None for what is free; arrays of features (in .npz, a `tf.data.Dataset`, or from
     a function) that are larger than an eighth of it stay on disk and are read in pieces. decimal ("point" or "comma"),
     dates ("day-first", "month-first", "year-first"), keep, drop, missing_target ("drop" or "refuse"), labels
-    ("merge" or "distinct"): as in `ReadOptions`.
+    ("merge" or "distinct"): as in `ReadOptions`. tell: gets a line for people now and then while a dataset is read.
 
     Raises InvalidData or UnknownName with a message for a person.
 
@@ -104,7 +108,7 @@ def read(
         missing_target=missing_target,
         labels=labels,
     )
-    data = _read(reference, target, sample_weight, encoding, separator, memory, options)
+    data = _read(reference, target, sample_weight, encoding, separator, memory, options, tell)
     return with_settled_labels(without_missing_targets(data, missing_target), labels)
 
 
@@ -116,6 +120,7 @@ def _read(
     separator: str | None,
     memory: int | None,
     options: ReadOptions,
+    tell: Tell,
 ) -> Data:
     if isinstance(reference, Data):
         return _weighted(reference, sample_weight)
@@ -124,10 +129,10 @@ def _read(
         return from_frame(frame, target, what, sample_weight=sample_weight, options=options)
     if not isinstance(reference, str | Path):
         spool = Spool()
-        x, y, own = materialise(reference, "data", Room.of(memory, spool))
-        return _kept(
-            from_pair(x, y, _one_of(own, sample_weight, "data"), "data in memory", "data", target, options), spool
-        )
+        found = materialise(reference, "data", Room.of(memory, spool), tell)
+        weight = _one_of(found.weight, sample_weight, "data")
+        data = from_pair(found.x, found.y, weight, "data in memory", "data", target, options)
+        return _kept(_as_taken(data, found), spool)
     text = str(reference)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
         raise InvalidData(f"{text}: an address, not a file. Download it first and name the file: curl -LO {text}")
@@ -140,8 +145,9 @@ def _read(
         path, function = split_reference(text)
         where = f"{path}: `{function}`"
         spool = Spool()
-        x, y, own = _call(path, function, Room.of(memory, spool))
-        return _kept(from_pair(x, y, _one_of(own, sample_weight, where), text, where, target, options), spool)
+        found = _call(path, function, Room.of(memory, spool), tell)
+        data = from_pair(found.x, found.y, _one_of(found.weight, sample_weight, where), text, where, target, options)
+        return _kept(_as_taken(data, found), spool)
     return _file(
         Source(
             path=Path(reference),
@@ -153,6 +159,11 @@ def _read(
             options=options,
         )
     )
+
+
+def _as_taken(data: Data, found: Taken) -> Data:
+    """The data with what was assumed of their container."""
+    return dataclasses.replace(data, by_place=found.by_place, notes=(*found.notes, *data.notes))
 
 
 def _kept(data: Data, spool: Spool) -> Data:
@@ -390,8 +401,8 @@ def _sklearn(name: str) -> Data:
     return Data(name=f"sklearn:{name}", x=x.astype("float32"), y=pd.Series(y), target="target")
 
 
-def _call(path: Path, function: str, room: Room) -> tuple[Any, Any, Any]:
-    """What the user's function returns, as arrays or pandas objects: (x, y, sample weights or None).
+def _call(path: Path, function: str, room: Room, tell: Tell) -> Taken:
+    """What the user's function returns, as arrays or pandas objects.
 
     Raises InvalidData with the user's file and line if it fails.
     """
@@ -400,15 +411,33 @@ def _call(path: Path, function: str, room: Room) -> tuple[Any, Any, Any]:
         out = Path(folder) / "result.pickle"
         asked = [str(path.resolve()), function, str(out), str(room.memory), str(room.folder())]
         command = [sys.executable, "-m", "optselect.tasks.user_data", *asked]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603 - the user's own file
+        code, last = _listened(command, tell)
         if not out.exists():
-            last = " ".join(done.stderr.strip().splitlines()[-1:]) or "it said nothing"
-            raise InvalidData(f"{path}: `{function}` ended its process (exit code {done.returncode}): {last}")
+            raise InvalidData(f"{path}: `{function}` ended its process (exit code {code}): {last or 'it said nothing'}")
         result = pickle.loads(out.read_bytes())  # noqa: S301 - written a moment ago by our child, in a private folder
     if isinstance(result, str):
         raise InvalidData(result)
-    x, y, weight = result
-    return x, y, weight
+    assert isinstance(result, Taken)
+    return result
+
+
+def _listened(command: Sequence[str], tell: Tell) -> tuple[int, str]:
+    """Run a data function's process, passing on the lines it wants to have said; its exit code and last words."""
+    last = ""
+    with subprocess.Popen(  # noqa: S603 - the user's own file
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        assert process.stderr is not None
+        try:
+            for line in process.stderr:
+                if line.startswith(SAID):
+                    tell(line.removeprefix(SAID).strip())
+                else:
+                    last = line.strip() or last
+        except BaseException:  # Ctrl-C: the process must not read on
+            process.kill()
+            raise
+    return process.returncode, last
 
 
 def _first_line(problem: BaseException) -> str:

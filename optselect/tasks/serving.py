@@ -21,7 +21,7 @@ def serve(
     body: Any,
     answers: Sequence[Answer],
     *,
-    prepared: Array | dict[str, Array],
+    prepared: Array | dict[str, Array] | tuple[Array, ...],
     preparation: Any,
     schema: Schema | None,
 ) -> Any:
@@ -51,7 +51,9 @@ def free_name(name: str, schema: Schema | None) -> str:
     return name
 
 
-def _inputs(prepared: Array | dict[str, Array]) -> Any:
+def _inputs(prepared: Any) -> Any:
+    if isinstance(prepared, tuple):
+        return [_inputs(part) for part in prepared]
     if isinstance(prepared, dict):
         return {n: keras.Input(v.shape[1:], dtype=str(v.dtype), name=n) for n, v in prepared.items()}
     return keras.Input(prepared.shape[1:], dtype=str(prepared.dtype))

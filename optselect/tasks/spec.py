@@ -289,6 +289,8 @@ def _repeats(data: Data, parts: Split) -> list[str]:
 
 
 def _features(data: Data) -> str:
+    if "x" in data.by_place and isinstance(data.x, dict):
+        return " and ".join(_shape(part) for part in data.x.values())
     if isinstance(data.x, dict):
         return ", ".join(f"`{name}` {_shape(part)}" for name, part in data.x.items())
     return _shape(data.x)

@@ -33,8 +33,8 @@ from optselect.tasks.user_code import where_it_failed
 
 __all__ = ["Task"]
 
-Arrays = Array | dict[str, Array]
-"""Features as a model takes them; the first axis counts rows."""
+Arrays = Array | dict[str, Array] | tuple[Array, ...]
+"""Features as a model takes them, a tuple where they go by place; the first axis counts rows."""
 
 _PARTS = ("train", "validation", "test")
 
@@ -42,8 +42,8 @@ _PARTS = ("train", "validation", "test")
 class Task:
     """What is trained and how it is judged, with nothing about how it is optimised.
 
-    x_train, x_validation, x_test: prepared features, an array or a dict of arrays; where the data stay on disk each
-    is a `DiskArray`, prepared as it is read. y_train, y_validation,
+    x_train, x_validation, x_test: prepared features, an array, or a dict or tuple of arrays; where the data stay on
+    disk each is a `DiskArray`, prepared as it is read. y_train, y_validation,
     y_test: int64 class numbers (rows,), or float32 (rows, 1) or (rows, classes), as the loss takes them; for a model
     with several outputs one such array each, arranged like the outputs; a regression target is standardised for the
     default model. w_train, w_validation, w_test: what rows count in the loss, float32 (rows,), None if all count
@@ -171,7 +171,7 @@ class Task:
         """What `full_model` takes: for a table, a frame or Data turned into columns; arrays as they are."""
         x = features.x if isinstance(features, Data) else features
         if self.spec.schema is None:
-            return x
+            return tuple(x.values()) if isinstance(x, dict) and "x" in self.spec.data.by_place else x
         frame = x if isinstance(x, pd.DataFrame) else pd.DataFrame(x)  # type: ignore[arg-type]
         return raw_inputs(frame, self.spec.schema)
 
@@ -228,7 +228,7 @@ class Task:
             return preparation.transform(self._preparation, raw)
         if isinstance(raw, dict):
             return {name: _single_precision(part) for name, part in raw.items()}
-        return _single_precision(raw)
+        return tuple(map(_single_precision, raw)) if isinstance(raw, tuple) else _single_precision(raw)
 
     # Targets
 
@@ -277,11 +277,11 @@ class Task:
         if self.spec.schema is None and self._preparation is not None:
             return  # standardised: the mean took their place
         for x in (self.x_train, self.x_validation, self.x_test):
-            rows = np.flatnonzero(bad_rows(x))[:8]
+            rows = np.flatnonzero(bad_rows(_by_name(x)))[:8]
             some = keras.tree.map_structure(lambda array, rows=rows: array[rows], x)
             answers = self._answer(model, some) if len(rows) else []
             if not all(np.isfinite(part).all() for part in keras.tree.flatten(answers)):
-                where = "; ".join(non_finite(self.spec.data.x) or non_finite(x))
+                where = "; ".join(non_finite(self.spec.data.x) or non_finite(_by_name(x)))
                 raise InvalidData(
                     f"{self.spec.data.name}: NaN or infinite: {where}. {self._who} makes NaN of them: remove these "
                     "rows, fill the values in, or let the model do it."
@@ -301,15 +301,19 @@ class Task:
             )
 
     def _judge(self, model: Any) -> Composed:
-        return compose(model, self._answer(model, _head(self.x_train, 8)), self.spec.targets, self._who)
+        answers = self._answer(model, _head(self.x_train, 8))
+        return compose(model, answers, self.spec.targets, self._who, by_place="y" in self.spec.data.by_place)
 
     def _adopt_dtypes(self, model: Any) -> None:
         """Give each input the type it declares, as `model.fit` would at every step."""
-        dtypes = {tensor.name: tensor.dtype for tensor in checking.input_tensors(model)}
+        tensors = checking.input_tensors(model)
+        dtypes = {tensor.name: tensor.dtype for tensor in tensors}
         for part in ("x_train", "x_validation", "x_test"):
             x = getattr(self, part)
             if isinstance(x, dict):
                 x = {name: v.astype(dtypes.get(name, v.dtype), copy=False) for name, v in x.items()}
+            elif isinstance(x, tuple):
+                x = tuple(v.astype(t.dtype, copy=False) for v, t in zip(x, tensors, strict=True)) if tensors else x
             elif len(dtypes) == 1:
                 x = x.astype(next(iter(dtypes.values())), copy=False)
             setattr(self, part, x)
@@ -349,12 +353,19 @@ def _as_numpy(answer: Any) -> np.ndarray:
     return found
 
 
+def _by_name(x: Arrays) -> Any:
+    return {f"x[{i}]": part for i, part in enumerate(x)} if isinstance(x, tuple) else x
+
+
 def _shape(x: Arrays) -> Shape:
+    if isinstance(x, tuple):
+        return [part.shape[1:] for part in x]
     return {name: part.shape[1:] for name, part in x.items()} if isinstance(x, dict) else x.shape[1:]
 
 
 def _shapes(x: Any) -> list[tuple[int, ...]]:
-    return [part.shape[1:] for part in (x.values() if isinstance(x, dict) else [x])]
+    parts = x.values() if isinstance(x, dict) else x if isinstance(x, tuple) else [x]
+    return [part.shape[1:] for part in parts]
 
 
 def _head(arrays: Any, rows: int) -> Any:

@@ -14,7 +14,18 @@ from typing import Any
 
 from optselect.errors import OptselectError, suggestion
 
-__all__ = ["check_function", "is_reference", "load_function", "load_object", "split_reference", "where_it_failed"]
+__all__ = [
+    "SAID",
+    "check_function",
+    "is_reference",
+    "load_function",
+    "load_object",
+    "split_reference",
+    "where_it_failed",
+]
+
+SAID = "optselect: "
+"""How a line begins that a data function's process wants to have said."""
 
 _REFERENCE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>.*))?", re.DOTALL)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # Keras writes messages for a terminal, and lists its arguments after them

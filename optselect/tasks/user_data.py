@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from optselect.errors import InvalidData
-from optselect.tasks.in_memory import materialise
+from optselect.tasks.materialise import materialise
 from optselect.tasks.on_disk import Room
-from optselect.tasks.user_code import load_function, where_it_failed
+from optselect.tasks.user_code import SAID, load_function, where_it_failed
 
 __all__: list[str] = []
+
+
+def _tell(line: str) -> None:
+    """Have the parent say a line."""
+    sys.stderr.write(f"{SAID}{line}\n")
+    sys.stderr.flush()
 
 
 def _main(arguments: Sequence[str]) -> None:
@@ -26,7 +32,7 @@ def _main(arguments: Sequence[str]) -> None:
     result: Any
     try:
         produce = load_function(path, function, InvalidData)
-        result = materialise(produce(), f"{path}: `{function}`", room)
+        result = materialise(produce(), f"{path}: `{function}`", room, _tell)
     except InvalidData as problem:
         result = str(problem)
     except Exception as problem:  # the user's code may raise anything; the parent says it in one line

@@ -9,7 +9,10 @@ Every error that a user can cause derives from `OptselectError` and from the bui
     ├── InvalidData (ValueError)           a data set that cannot be read or trained on
     ├── InvalidModel (ValueError)          a model that does not build, compile or fit the data
     ├── InvalidState (ValueError)          a file of a paused training that is missing, damaged or another's
+    ├── DamagedFile (ValueError)           a file of a study's answer that is torn, changed or of other trainings
+    ├── CannotWrite (OSError)              a file that the disk refuses: full, read-only, no permission
     ├── StudyConflict (RuntimeError)       a study on disk that was started with other data, model or settings
+    │   └── DamagedRecord                  a ledger with lines that are damaged, missing, doubled or out of order
     ├── NoResult (RuntimeError)            a study in which no trial gave a finite value
     └── WorkerFailed (RuntimeError)        a training process died more often than chance explains
 
@@ -23,6 +26,9 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "CannotWrite",
+    "DamagedFile",
+    "DamagedRecord",
     "InvalidData",
     "InvalidModel",
     "InvalidSpace",
@@ -65,8 +71,20 @@ class InvalidState(OptselectError, ValueError):
     """A paused training that cannot be gone on with."""
 
 
+class DamagedFile(OptselectError, ValueError):
+    """A file of a study's answer is torn, was changed, or is of other trainings."""
+
+
+class CannotWrite(OptselectError, OSError):
+    """A file cannot be written: the disk is full, read-only or broken, or a permission is missing."""
+
+
 class StudyConflict(OptselectError, RuntimeError):
     """A study on disk belongs to another question."""
+
+
+class DamagedRecord(StudyConflict):
+    """The ledger of a study has lines that are damaged, missing, doubled or out of order."""
 
 
 class NoResult(OptselectError, RuntimeError):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from optselect.errors import OptselectError, WorkerFailed
+from optselect.files import refusals
 from optselect.machine import gigabytes, memory_kills, resident_memory
 from optselect.trainer.jobs import Job, Probe
 
@@ -43,7 +44,9 @@ class WorkerProcess:
             f"import sys; sys.path[:] = {sys.path!r}; "
             f"from optselect.trainer.worker import main; main({theirs.fileno()}, {threads})"
         )
-        with log.open("ab") as output:
+        with refusals(log, "Nothing was lost."):
+            output = log.open("ab")
+        with output:
             self.process = subprocess.Popen(  # noqa: S603 — our own interpreter and code
                 [sys.executable, "-P", "-c", code],
                 pass_fds=[theirs.fileno()],

@@ -6,10 +6,12 @@ import json
 import math
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optselect.configuration import Configuration
-from optselect.errors import InvalidValue, OptselectError, StudyConflict, UnknownName
-from optselect.ledger import Ledger, read
+from optselect.errors import DamagedRecord, InvalidValue, OptselectError, StudyConflict, UnknownName
+from optselect.ledger import Ledger, StudyLog, read, repair
+from optselect.ledger.lines import RESERVED
 from optselect.records import StudyRecord, TrialRecord
 from optselect.rules import RULES
 
@@ -31,6 +34,17 @@ def filled(path: Path) -> list[bytes]:
     with Ledger.open(path) as ledger:
         for entry in ENTRIES:
             ledger.append("trial", {k: v for k, v in entry.items() if k != "kind"})
+    return path.read_bytes().splitlines(keepends=True)
+
+
+def begun(path: Path) -> list[bytes]:
+    """The ledger of a study with six trials, as its lines."""
+    with Ledger.open(path) as ledger:
+        ledger.append("study", STUDY.to_dict())
+        ledger.append("task", {"description": {"rows": 150}})
+        for number in range(6):
+            trial = {"number": number, "stage": "search" if number < 3 else "confirm", "seed": number, "value": 0.1}
+            ledger.append("trial", trial)
     return path.read_bytes().splitlines(keepends=True)
 
 
@@ -68,7 +82,7 @@ PLAIN = st.recursive(
 
 
 @settings(deadline=None)  # the disk is shared
-@given(payload=st.dictionaries(st.text().filter(lambda k: k not in ("crc", "kind")), PLAIN, max_size=4))
+@given(payload=st.dictionaries(st.text().filter(lambda k: k not in RESERVED), PLAIN, max_size=4))
 def test_any_payload_round_trips(payload, tmp_path_factory):
     """Whatever JSON types an entry holds, control characters and lone surrogates too, it comes back exactly."""
     path = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
@@ -136,14 +150,15 @@ def test_flipped_byte_in_the_last_line_is_refused(tmp_path):
 
 def test_the_advice_works(tmp_path):
     """The command that the message about a damaged line gives makes the ledger open again."""
-    path = tmp_path / "a study" / "ledger"
-    lines = filled(path)
-    lines[2] = lines[2].replace(b"kind", b"kinf")
-    path.write_bytes(b"".join(lines))
+    path = tmp_path / "a study" / "ledger.jsonl"
+    lines = begun(path)
+    path.write_bytes(b"".join([*lines[:4], lines[4].replace(b"kind", b"kinf"), *lines[5:]]))
     with pytest.raises(StudyConflict, match="damaged") as caught:
         Ledger.open(path)
-    subprocess.run(str(caught.value).split("`")[1], shell=True, check=True, cwd=tmp_path)
-    assert read(path) == ENTRIES[:2]
+    command = shlex.split(str(caught.value).split("`")[1])
+    assert command[0] == "optselect"
+    subprocess.run([sys.executable, "-m", *command], check=True, cwd=tmp_path)
+    assert path.read_bytes() == b"".join(lines[:4])
 
 
 def test_second_writer_is_refused(tmp_path):
@@ -242,3 +257,151 @@ def test_append_is_fast(tmp_path):
             ledger.append("trial", {"number": number, "curves": curves})
             seconds.append(time.perf_counter() - begin)
     assert sorted(seconds)[25] < 5e-3
+
+
+def damages(lines: list[bytes]) -> dict[str, list[bytes]]:
+    """Every way to lose, double or exchange whole lines of a file, by name; its last lines lost is none."""
+    count = len(lines)
+    found = {f"without line {i + 1}": lines[:i] + lines[i + 1 :] for i in range(count - 1)}
+    found |= {f"line {i + 1} twice": lines[: i + 1] + lines[i:] for i in range(count)}
+    found |= {f"line {i + 1} again at the end": [*lines, lines[i]] for i in range(count)}
+    for i in range(count):
+        for j in range(i + 1, count):
+            swapped = list(lines)
+            swapped[i], swapped[j] = lines[j], lines[i]
+            found[f"lines {i + 1} and {j + 1} exchanged"] = swapped
+    return found
+
+
+def test_every_line_is_in_its_place(tmp_path):
+    """A line that is missing, doubled or exchanged is refused by name, and the file is not touched."""
+    path = tmp_path / "ledger.jsonl"
+    lines = begun(path)
+    kinds = {"without": "missing", "twice": "is there twice", "again": "is there twice", "exchanged": "out of order"}
+    for what, damaged in damages(lines).items():
+        path.write_bytes(b"".join(damaged))
+        word = next(said for name, said in kinds.items() if name in what)
+        for use in (Ledger.open, read, StudyLog.read):
+            with pytest.raises(DamagedRecord, match=word):
+                use(path)
+        assert path.read_bytes() == b"".join(damaged), what
+
+
+def test_a_cut_between_lines_is_a_whole_ledger(tmp_path):
+    """Lines cut off the end leave a whole record: what they held is trained again."""
+    path = tmp_path / "ledger.jsonl"
+    lines = begun(path)
+    for count in range(len(lines) + 1):
+        path.write_bytes(b"".join(lines[:count]))
+        assert len(read(path)) == count
+
+
+def test_repair_keeps_the_longest_whole_record(tmp_path):
+    """Lines doubled or exchanged lose nothing; where one is missing those before it are kept. The old file stays."""
+    path, aside = tmp_path / "ledger.jsonl", tmp_path / "ledger.jsonl.damaged"
+    lines = begun(path)
+    for what, damaged in damages(lines).items():
+        aside.unlink(missing_ok=True)
+        path.write_bytes(b"".join(damaged))
+        made = repair(path)
+        whole = lines[: int(what.split()[-1]) - 1] if what.startswith("without") else lines
+        assert path.read_bytes() == b"".join(whole), what
+        assert (made.kept, made.total, made.aside) == (len(whole), len(damaged), aside)
+        assert aside.read_bytes() == b"".join(damaged)
+        with Ledger.open(path) as ledger:
+            ledger.append("note", {})
+        assert len(read(path)) == len(whole) + 1
+        assert repair(path).damage == ""
+
+
+def test_a_line_of_another_study_is_refused(tmp_path):
+    """A line with a right checksum and the right number that another ledger wrote does not belong here."""
+    path, other = tmp_path / "ledger.jsonl", tmp_path / "other.jsonl"
+    lines = begun(path)
+    with Ledger.open(other) as ledger:
+        for _ in range(3):
+            ledger.append("study", {**STUDY.to_dict(), "name": "other"})
+    theirs = other.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], theirs[2], *lines[3:]]))
+    with pytest.raises(DamagedRecord, match="line 3: the line does not follow"):
+        read(path)
+
+
+def old(entry: dict[str, object]) -> bytes:
+    """A line as earlier versions wrote it, without its place."""
+    body = json.dumps(entry)[1:].encode()
+    return b'{"crc": "' + f"{zlib.crc32(body):08x}".encode() + b'", ' + body + b"\n"
+
+
+OLD = [
+    old({"kind": "study", **STUDY.to_dict()}),
+    old({"kind": "task", "description": {}}),
+    *(old({"kind": "trial", "number": n, "stage": "search", "seed": 0, "configuration": {}}) for n in range(3)),
+    *(old({"kind": "trial", "number": n, "stage": "confirm", "seed": n, "configuration": {}}) for n in (3, 4)),
+]
+
+
+def test_an_old_ledger_opens_and_goes_on(tmp_path):
+    """Lines without a place are read as before; those that follow are chained to them."""
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(b"".join(OLD))
+    with Ledger.open(path) as ledger:
+        assert len(ledger.entries) == len(OLD)
+        ledger.append("refit", {"error": ""})
+    assert StudyLog.read(path).kinds["refit"] == [{"error": ""}]
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert lines[:-1] == OLD
+    for what, damaged in damages(lines).items():
+        if "exchanged" not in what or what.startswith(f"lines {len(OLD)} ") or f"and {len(OLD)}" in what:
+            path.write_bytes(b"".join(damaged))
+            with pytest.raises(DamagedRecord):
+                StudyLog.read(path)
+
+
+IMPOSSIBLE = {
+    "trial 2 is recorded twice": [*OLD[:5], OLD[4], *OLD[5:]],
+    "`confirm` is recorded twice": [
+        *OLD,
+        old({"kind": "trial", "number": 9, "stage": "confirm", "seed": 3, "configuration": {}}),
+    ],
+    "kind `study`": OLD[1:],
+    "kind `task`": [OLD[0], *OLD[2:]],
+}
+
+
+@pytest.mark.parametrize("said", IMPOSSIBLE)
+def test_what_no_study_writes_is_refused(tmp_path, said):
+    """A trial twice, a training under two numbers, a record without its head: refused in old ledgers too."""
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(b"".join(IMPOSSIBLE[said]))
+    with pytest.raises(DamagedRecord, match=said):
+        StudyLog.read(path)
+    repair(path)
+    StudyLog.read(path)
+
+
+def test_a_newer_ledger_is_not_called_damaged(tmp_path):
+    """A format that this version does not know is said to be newer."""
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(old({"kind": "study", "line": 1, "follows": "00000000", "format": 99}))
+    with pytest.raises(StudyConflict, match="newer optselect"):
+        read(path)
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n" * 40, b"hello", b"hello\n", os.urandom(64).replace(b"\n", b"?")])
+def test_a_file_of_something_else_is_no_torn_line(tmp_path, data):
+    """A file that holds something else is refused and stays as it is; it is not taken for an append cut short."""
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(data)
+    for use in (Ledger.open, read):
+        with pytest.raises(DamagedRecord):
+            use(path)
+    assert path.read_bytes() == data
+
+
+def test_what_cannot_be_a_ledger_is_said(tmp_path):
+    """A folder in its place is no traceback."""
+    (tmp_path / "ledger.jsonl").mkdir()
+    for use in (Ledger.open, read):
+        with pytest.raises(OptselectError, match="directory"):
+            use(tmp_path / "ledger.jsonl")

@@ -4,6 +4,7 @@ from optselect.api.compare import Across, compare
 from optselect.api.describe import ColumnReport, DataReport, describe_data
 from optselect.api.lr_range import RangeTest, Sweep, lr_range
 from optselect.api.race import RACES, Race, check_film, race
+from optselect.api.repair import Repaired, repair
 from optselect.api.replay import Replay, replay
 from optselect.api.report import Report, report
 from optselect.api.result import Result
@@ -20,6 +21,7 @@ __all__ = [
     "DataReport",
     "Race",
     "RangeTest",
+    "Repaired",
     "Replay",
     "Report",
     "Result",
@@ -31,6 +33,7 @@ __all__ = [
     "describe_data",
     "lr_range",
     "race",
+    "repair",
     "replay",
     "report",
     "scale",

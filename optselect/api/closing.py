@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from optselect.api import hurry
+from optselect.api.kept import digests, model_problem, put_aside
 from optselect.api.settings import Settings
 from optselect.configuration import Configuration
 from optselect.executors import LocalExecutor
@@ -127,7 +129,7 @@ class Closing:
         best = verdict.recommended.configuration
         plain, number, failures = self.settings.check, float("nan"), dict[str, str]()
         job = Job(configuration=best, seed=derive(self.settings.seed, "check"), epochs=self.epochs, plain=plain)
-        kept = self.ledger.path.parent.resolve() / "best.keras"
+        kept = self._folder / "best.keras"
         if plain:
             check = self._trained("check", dataclasses.replace(job, test=True))
             number = float(check["metrics"].get(f"test_{verdict.headline}", number))
@@ -166,20 +168,43 @@ class Closing:
         best = job.configuration
         done = self._done(kind, best)
         if done is None:
+            if kind == "refit":
+                self._make_room(best)
             self.listener.stage(kind, 0, 1)
             run = self.workers().run(job)
             error = run.error or ("" if run.finite else "it diverged")
             if error:
                 self.listener.say(f"Warning: {'plain `model.fit`' if job.plain else 'the last one'} failed: {error}")
             done = {"configuration": best.to_dict(), "metrics": dict(run.metrics), "error": error}
+            if job.save and not error:
+                done["files"] = digests(job.save.parent)
             self.ledger.append(kind, done)
             self.ledger.entries.append({"kind": kind, **done})
         return done
 
     def _done(self, kind: str, best: Configuration) -> Mapping[str, Any] | None:
+        """The last entry of a kind if it is of this configuration, and if the model that it saved is whole."""
+        last = self._last(kind, best)
+        lost = kind == "refit" and last is not None and model_problem(self._folder, last)
+        return None if lost else last
+
+    def _last(self, kind: str, best: Configuration) -> Mapping[str, Any] | None:
         """The last entry of a kind if it is of this configuration: the file that was saved is the last one's."""
         found = [e for e in self.ledger.entries if e["kind"] == kind]
         return found[-1] if found and found[-1]["configuration"] == best.to_dict() else None
+
+    def _make_room(self, best: Configuration) -> None:
+        """Say why the model is trained again, if it is; a whole one that somebody put in its place is kept."""
+        last = self._last("refit", best)
+        if last is None:
+            return
+        aside = put_aside(self._folder)
+        kept = f" The file that was there is {aside.name} now." if aside else ""
+        self.listener.say(f"{model_problem(self._folder, last)}{kept}")
+
+    @property
+    def _folder(self) -> Path:
+        return self.ledger.path.parent.resolve()
 
 
 def trainings(settings: Settings) -> int:

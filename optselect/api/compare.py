@@ -13,7 +13,7 @@ import numpy as np
 from optselect.api.studies import answer, folder
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, NoResult
-from optselect.ledger import by_kind, read
+from optselect.ledger import StudyLog
 from optselect.records import TrialRecord
 from optselect.verdict.across import (
     Interval,
@@ -118,7 +118,7 @@ def _study(study: str | Path, out: str | Path | None) -> dict[str, tuple[Runs, R
     """By name: gains of the runs over the mean of the default, and those of the default, in per cent."""
     verdict = answer(study, out)["verdict"]
     place = folder(study, out)
-    records = [TrialRecord.from_dict(entry) for entry in by_kind(read(place / "ledger.jsonl"))["trial"]]
+    records = StudyLog.read(place / "ledger.jsonl").trials
     default = Configuration.from_dict(verdict["baseline"])
     sign = -1.0 if verdict["minimize"] else 1.0
     race = [r for r in records if r.stage == "race"]

@@ -15,7 +15,7 @@ from optselect.api.studies import answer, folder
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, StudyConflict
 from optselect.intervals import Estimate, estimate, limits
-from optselect.ledger import read
+from optselect.ledger import StudyLog
 from optselect.seeds import derive
 from optselect.study.conflict import differences
 from optselect.trainer.jobs import Job
@@ -88,8 +88,8 @@ def replay(
     split is the study's. out: the folder of the studies. told: gets how many are done. The record of the study stays
     as it is.
 
-    Raises `UnknownName` or `NoResult` where there is no answer, `StudyConflict` where data or model have changed,
-    `InvalidValue`.
+    Raises `UnknownName` or `NoResult` where there is no answer, `DamagedFile` where it is torn or of other trainings,
+    `StudyConflict` where data or model have changed or the ledger is damaged, `InvalidValue`.
     """
     if seeds < 1:
         raise InvalidValue(f"replay: `seeds` must be at least 1, got {seeds}.")
@@ -122,9 +122,9 @@ def replay(
 
 def _same(place: Path, spec: tasks.TaskSpec | None) -> tasks.TaskSpec:
     """The study's task, given or read anew, after a look at whether it is still the same."""
-    started = next(e for e in read(place / "ledger.jsonl") if e["kind"] == "study")
+    started = StudyLog.read(place / "ledger.jsonl").record
     if spec is None:
-        question = started["description"].get("question")
+        question = started.description.get("question")
         if question is None:
             raise InvalidValue(
                 f"{place}: data or model of this study were objects in Python, which no file holds. Call `tune` as "
@@ -132,7 +132,7 @@ def _same(place: Path, spec: tasks.TaskSpec | None) -> tasks.TaskSpec:
             )
         spec = Question(**question).spec()
     now = spec.fingerprint()
-    before = {**started, "fingerprint": {key: started["fingerprint"].get(key) for key in now}}
+    before = {**started.to_dict(), "fingerprint": {key: started.fingerprint.get(key) for key in now}}
     about = {"model": None if spec.model is None else spec.model.to_dict()}
     changed = differences(before, {"fingerprint": now, "description": about})
     if changed:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from optselect.api.studies import folder
-from optselect.errors import OptselectError
 
 __all__ = ["Report", "report"]
 
@@ -18,7 +17,8 @@ class Report:
     """A page that was written.
 
     path: where. bytes: its size. finished: whether the verdict is of all its trials; without a verdict it says so and
-    shows what is there. trials: of all stages. pictures: by name, "" where one is drawn, else why it is not.
+    shows what is there. trials: of all stages. pictures: by name, "" where one is drawn, else why it is not. problem:
+    what is wrong with the study's `recommendation.json`, "" if nothing is.
     """
 
     study: str
@@ -27,12 +27,14 @@ class Report:
     finished: bool
     trials: int
     pictures: Mapping[str, str]
+    problem: str = ""
 
     def text(self) -> str:
         """What came of it, for people."""
         drawn = sum(not why for why in self.pictures.values())
         state = "" if self.finished else " The study is not finished; the page shows what is there."
-        return f"{self.path}: {drawn} pictures, {self.trials:,} trainings, {self.bytes / 1e3:,.0f} kB.{state}"
+        problem = f"\nWarning: {self.problem}" if self.problem else ""
+        return f"{self.path}: {drawn} pictures, {self.trials:,} trainings, {self.bytes / 1e3:,.0f} kB.{state}{problem}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only."""
@@ -45,8 +47,8 @@ def report(study: str | Path, *, path: str | Path | None = None, out: str | Path
     study: name or folder. path: of the file, `report.html` in the study's folder if None. out: the folder of the
     studies. Nothing is trained, and the study may be running meanwhile.
 
-    Raises `UnknownName` where no study is recorded, `StudyConflict` where its record is damaged, `OptselectError`
-    where the file cannot be written.
+    Raises `UnknownName` where no study is recorded, `StudyConflict` where its record is damaged, `CannotWrite` where
+    the file cannot be written. An answer that is torn or of other trainings is left out, and the page says so.
 
     >>> from optselect import api
     >>> api.report("digits").path                                            # doctest: +SKIP
@@ -58,11 +60,7 @@ def report(study: str | Path, *, path: str | Path | None = None, out: str | Path
     place = folder(study, out)
     target = Path(path) if path is not None else place / "report.html"
     evidence = gather(place)
-    try:
-        page, pictures = write(evidence, target)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OptselectError(f"{target}: the report cannot be written, {reason}. The study itself is safe.") from error
+    page, pictures = write(evidence, target)
     return Report(
         study=evidence.name,
         path=target,
@@ -70,4 +68,5 @@ def report(study: str | Path, *, path: str | Path | None = None, out: str | Path
         finished=evidence.finished,
         trials=len(evidence.rows),
         pictures={picture.name: picture.missing for picture in pictures},
+        problem=evidence.unusable,
     )

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from optselect.api.answer_files import AnswerFiles
 from optselect.api.closing import Closing, fresh_seeds, trainings
 from optselect.api.mirror import about_data, ending
 from optselect.api.opening import Opening
-from optselect.api.report import report
 from optselect.api.result import Result, snippet
 from optselect.api.settings import Settings
 from optselect.configuration import BASELINE
 from optselect.executors import LocalExecutor
-from optselect.export import Mirror, export
-from optselect.ledger import Ledger, content
+from optselect.export import Mirror
+from optselect.ledger import Answer, Ledger, StudyLog, content
 from optselect.records import StudyRecord, TrialRecord
 from optselect.report.environment import environment
 from optselect.rules import parse
@@ -84,7 +82,7 @@ class Session:
             self.listener.say(why)
             self._workers()
         direction: Direction = "maximize" if description["objective_maximize"] else "minimize"
-        restored = [TrialRecord.from_dict(e) for e in self._entries("trial")]
+        restored = self._restored()
         study = Study(self.ledger, restored=restored, objective=self._objective)
         budget, clock = self._budget(description, restored)
         self.listener.ready(description, Outlook(after=budget.reserve, left=clock.left))
@@ -97,8 +95,10 @@ class Session:
             mirror.start(_optuna(search))
             self._close(_MOST_DELIVERY, mirror)
             result = self._result(study, closing, search, description, len(restored))
-            if not all(path.exists() for path in self._files()):  # killed after its last training
-                self._write(result, search)
+            files = self._files(result, search)
+            if stale := files.stale():  # killed after its last training, a power cut, a copy in part
+                self.listener.say(f"Written again, since missing, torn or of other trainings: {', '.join(stale)}.")
+                files.write()
             return self._registered_late(result, description, direction)
         if restored:
             self.listener.restored(restored)
@@ -113,7 +113,7 @@ class Session:
             for stage in closing.stages(study, begin=True):
                 study.drive(stage, executor, tracker, self.listener)
             result = self._result(study, closing, search, description, len(restored))
-            self._write(result, search)
+            self._files(result, search).write()
             tracker.finish(self._ending(result))
         except BaseException:  # whoever stops a study does not want to wait
             patience = _LEAST_DELIVERY
@@ -123,6 +123,19 @@ class Session:
         if where := mirror.where():
             self.listener.say(f"Optuna: {where}")
         return dataclasses.replace(result, dashboard=tracker.where() or "", registered=self._registered(tracker))
+
+    def _restored(self) -> list[TrialRecord]:
+        """The trials that are in the ledger, after a word on what was lost since the study ended."""
+        if self.ledger.torn:
+            self.listener.say(
+                f"The last line of {self.ledger.path} was cut short: its {self.ledger.torn} bytes are in "
+                f"{self.ledger.path.name}.torn, and what it held is trained again."
+            )
+        log = StudyLog.read(self.ledger.path)
+        answer = Answer.read(log)
+        if answer.state == "other":
+            self.listener.say(f"{answer.path}: {answer.why}. What is missing is trained again, and the answer written.")
+        return log.trials
 
     def _budget(self, description: Mapping[str, Any], restored: Sequence[TrialRecord]) -> tuple[Budget, Clock]:
         """The budget, and a clock that counts what earlier processes spent on trainings."""
@@ -258,19 +271,15 @@ class Session:
             resumed=resumed,
         )
 
-    def _files(self) -> list[Path]:
-        """What a study leaves behind beside its model; the page is the last."""
-        names = ["recommendation.json", "snippet.py", *["study.db", "report.html"] * self.settings.report]
-        return [self.directory / name for name in names]
-
-    def _write(self, result: Result, search: Search) -> None:
-        recommendation, code, *for_people = self._files()
-        recommendation.write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
-        code.write_text(result.snippet, encoding="utf-8")
-        if for_people:
-            named = {f"{self.record.name}/{arm}": study for arm, study in _optuna(search).items()}
-            export(for_people[0], named)
-            self._report()
+    def _files(self, result: Result, search: Search) -> AnswerFiles:
+        """What the study leaves behind beside its model."""
+        return AnswerFiles(
+            result=result,
+            stamp=self.ledger.stamp(),
+            studies={f"{self.record.name}/{arm}": study for arm, study in _optuna(search).items()},
+            pages=self.settings.report,
+            say=self.listener.say,
+        )
 
     def _registered_late(self, result: Result, description: Mapping[str, Any], direction: Direction) -> Result:
         """A finished study whose model is asked for only now."""
@@ -293,13 +302,6 @@ class Session:
             return ""
         self.listener.say(f"Registered in MLflow: model {name!r}, version {version}, alias {ALIAS!r}.")
         return f"{name} {version}"
-
-    def _report(self) -> None:
-        """The page for people. Whatever is wrong with it, the study is done and stands."""
-        try:
-            report(self.directory.absolute())
-        except Exception as error:
-            self.listener.say(f"Warning: the report was not written: {error or type(error).__name__}")
 
     def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
         for entry in self.ledger.entries:

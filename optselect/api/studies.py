@@ -2,57 +2,94 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from optselect.errors import NoResult, UnknownName, suggestion
-from optselect.ledger import read
+from optselect.errors import OptselectError, UnknownName, suggestion
+from optselect.files import reason
+from optselect.ledger import Answer, StudyLog
 
-__all__ = ["STUDIES", "answer", "folder", "studies"]
+__all__ = ["STUDIES", "answer", "folder", "folders", "studies"]
 
 STUDIES = Path("optselect-studies")
 
 
 def studies(out: str | Path | None = None) -> list[dict[str, Any]]:
-    """The studies in a folder: name, data, how many trials, whether finished, and what was recommended."""
-    found = []
-    for path in sorted(Path(out or STUDIES).glob("*/ledger.jsonl")):
-        entries = read(path)
-        started = next((e for e in entries if e["kind"] == "study"), None)
-        if started is None:
-            continue
-        recommendation = path.with_name("recommendation.json")
-        finished = any(e["kind"] == "refit" for e in entries) and recommendation.exists()
-        text = json.loads(recommendation.read_text())["verdict"]["text"] if finished else ""
-        found.append(
-            {
-                "name": started["name"],
-                "directory": str(path.parent),
-                "data": started["description"].get("data", ""),
-                "trials": sum(e["kind"] == "trial" and e["stage"] == "search" for e in entries),
-                "finished": finished,
-                "verdict": text,
-            }
-        )
-    return found
+    """The studies in a folder: name, data, how many trials, whether finished, and what was recommended.
+
+    A study that is damaged has an `error`, which says what is wrong and what to do, and hides no other; "" else.
+    """
+    return [found for place in folders(out) if (found := _listed(place)) is not None]
+
+
+def folders(out: str | Path | None = None) -> list[Path]:
+    """The folders in `out` that hold a ledger, or that may hold one and cannot be looked into."""
+    root = Path(out or STUDIES)
+    try:
+        places = sorted(root.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise OptselectError(f"{root}: the folder of the studies cannot be read, {reason(error)}.") from error
+    return [place for place in places if _holds(place)]
 
 
 def folder(study: str | Path, out: str | Path | None = None) -> Path:
     """The folder of a study, by its name among those of `out` or by its path. Raises `UnknownName`."""
     named = Path(out or STUDIES) / study
     for found in (named, Path(study)):
-        if (found / "ledger.jsonl").exists():
+        if _holds(found):
             return found
-    known = [path.parent.name for path in sorted(named.parent.glob("*/ledger.jsonl"))]
+    known = [path.name for path in folders(named.parent)]
     said = suggestion(str(study), known) if known else "Start one: optselect tune sklearn:digits"
     raise UnknownName(f"{named}: no study is recorded here. {said}")
 
 
 def answer(study: str | Path, out: str | Path | None = None) -> dict[str, Any]:
-    """What `recommendation.json` of a finished study holds. Raises `UnknownName`, `NoResult`."""
-    path = folder(study, out) / "recommendation.json"
-    if not path.exists():
-        raise NoResult(f"{path.parent}: the study is not finished. The command that started it goes on with it.")
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    """What `recommendation.json` of a finished study holds.
+
+    Raises `UnknownName`, `NoResult` where there is no answer yet, `DamagedFile` where it is torn, was changed or is
+    of other trainings, `StudyConflict` where the ledger is damaged.
+    """
+    return dict(Answer.read(StudyLog.read(folder(study, out) / "ledger.jsonl")).wanted())
+
+
+def _holds(place: Path) -> bool:
+    """Whether a folder has a ledger; a folder that may not be looked into is taken for one."""
+    try:
+        return (place / "ledger.jsonl").exists()
+    except PermissionError:
+        return True
+    except OSError:  # a name that is too long, links in a circle
+        return False
+
+
+def _listed(place: Path) -> dict[str, Any] | None:
+    """One line of the list, None for a study that has not begun."""
+    found: dict[str, Any] = {
+        "name": place.name,
+        "directory": str(place),
+        "data": "",
+        "trials": 0,
+        "finished": False,
+        "verdict": "",
+        "error": "",
+    }
+    try:
+        log = StudyLog.read(place / "ledger.jsonl")
+        answered = Answer.read(log)
+        if not log.started:
+            return None if answered.state == "missing" else {**found, "error": answered.problem}
+        record, trials = log.record, log.trials
+    except OptselectError as error:
+        return {**found, "error": str(error)}
+    finished = log.ended and answered.usable
+    return {
+        **found,
+        "name": record.name,
+        "data": record.description.get("data", ""),
+        "trials": sum(trial.stage == "search" for trial in trials),
+        "finished": finished,
+        "verdict": answered.wanted()["verdict"]["text"] if finished else "",
+        "error": "" if answered.usable or answered.state == "missing" else answered.problem,
+    }

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from optselect.api.kept import model_problem
 from optselect.api.mirror import ending
-from optselect.api.studies import STUDIES, folder
-from optselect.errors import OptselectError
-from optselect.ledger import Ledger, by_kind
-from optselect.records import StudyRecord, TrialRecord
+from optselect.api.studies import folder, folders
+from optselect.errors import DamagedFile, OptselectError
+from optselect.ledger import Answer, Ledger, StudyLog
+from optselect.records import TrialRecord
 from optselect.tracking import Delivered, Ending, MlflowTracker, Remembered, default_uri
 
 __all__ = ["Synced", "sync"]
@@ -64,21 +64,20 @@ def sync(
     if study is not None:
         return [_synced(folder(study, out), mlflow, register)]
     found = []
-    for path in sorted(Path(out or STUDIES).glob("*/ledger.jsonl")):
+    for place in folders(out):
         try:
-            found.append(_synced(path.parent, mlflow, register))
+            found.append(_synced(place, mlflow, register))
         except OptselectError as error:
-            found.append(Synced(study=path.parent.name, problem=str(error)))
+            found.append(Synced(study=place.name, problem=str(error)))
     return found
 
 
 def _synced(directory: Path, mlflow: str | None, register: str | None) -> Synced:
     with Ledger.open(directory / "ledger.jsonl") as ledger:  # held, so that no process runs the study meanwhile
-        kinds = by_kind(ledger.entries)
-        if "task" not in kinds:
+        log = StudyLog.of(ledger.entries, ledger.path, ledger.path.read_bytes())
+        if not log.task:
             return Synced(study=directory.name)  # it has not begun
-        record, description = StudyRecord.from_dict(kinds["study"][0]), kinds["task"][0]["description"]
-        records = [TrialRecord.from_dict(entry) for entry in kinds.get("trial", [])]
+        record, description, records = log.record, log.task, log.trials
         kept = Remembered.of(directory)
         tracker = MlflowTracker(
             mlflow or (kept.address() if kept else default_uri()),
@@ -87,19 +86,21 @@ def _synced(directory: Path, mlflow: str | None, register: str | None) -> Synced
             direction="maximize" if description["objective_maximize"] else "minimize",
             register=register,
         )
-        end = _ending(directory, records, kinds, register or (kept.register if kept else None))
+        end = _ending(log, register or (kept.register if kept else None))
         whole = dataclasses.replace(record, description={**record.description, **description})
         done, warnings = tracker.catch_up(whole, records, end, when=_when(records, ledger.path))
     return _told(record.name, done, end, records, tracker.where() or "", warnings)
 
 
-def _ending(
-    directory: Path, records: Sequence[TrialRecord], kinds: Mapping[str, Any], register: str | None
-) -> Ending | None:
-    path = directory / "recommendation.json"
-    if "refit" not in kinds or not path.exists():
+def _ending(log: StudyLog, register: str | None) -> Ending | None:
+    """The end of a study that has one. Raises `DamagedFile` where its answer or its model is not whole."""
+    answer, directory = Answer.read(log), log.path.parent
+    if answer.state == "missing" or (answer.usable and not log.ended):
         return None
-    return ending(json.loads(path.read_text(encoding="utf-8")), directory, records, register)
+    content = answer.wanted()
+    if problem := model_problem(directory, log.kinds["refit"][-1]):
+        raise DamagedFile(problem)
+    return ending(content, directory, log.trials, register)
 
 
 def _when(records: Sequence[TrialRecord], ledger: Path) -> float:

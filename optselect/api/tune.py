@@ -21,7 +21,8 @@ from optselect.configuration import Configuration
 from optselect.errors import InvalidValue
 from optselect.executors import Device
 from optselect.export import Database
-from optselect.ledger import Ledger
+from optselect.files import sweep
+from optselect.ledger import Ledger, StudyLog
 from optselect.records import StudyRecord
 from optselect.spaces import Space, load_space
 from optselect.study.arm import Strategy
@@ -200,6 +201,9 @@ def tune(
     ):
         listener.say(line)
     with Ledger.open(directory / "ledger.jsonl") as ledger:
+        for place in (directory, directory / "paused"):
+            sweep(place)
+        StudyLog.of(ledger.entries, ledger.path)
         check_conflict(record, ledger)
         return Session(record, spec, chosen, ledger, settings, listener, began=began).run()
 

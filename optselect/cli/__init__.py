@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import pkgutil
 import sys
 from typing import Any
@@ -42,9 +44,11 @@ _add_commands()
 
 def main() -> None:
     """Run, and turn what a user can mend into one message and exit code 2."""
+    _occupy_standard_streams()
     debug = "--debug" in sys.argv[1:]
     try:
         cli(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
@@ -54,9 +58,45 @@ def main() -> None:
         click.echo("Interrupted. Finished trials are safe: the same command goes on from here.", err=True)
         sys.exit(130)
     except BrokenPipeError:
+        _give_up_output()
         sys.exit(1)
-    except OptselectError as error:
+    except (OptselectError, OSError) as error:
         if debug:
             raise
-        click.echo(f"Error: {error}", err=True)
+        _say(f"Error: {error if isinstance(error, OptselectError) else _refused(error)}")
+        _give_up_output()
         sys.exit(2)
+
+
+def _refused(error: OSError) -> str:
+    """What to say of a file, or of the output, that the system refused."""
+    from optselect.files import reason
+
+    if error.filename is not None:
+        return f"{error.filename}: {reason(error)}."
+    return f"the output cannot be written, {reason(error)}. What is in files is safe: run the same command again."
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # the standard error is full too: the exit code has to do
+        click.echo(text, err=True)
+
+
+def _give_up_output() -> None:
+    """What could not be printed is dropped, so that Python does not try again, and fail, when it ends."""
+    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _occupy_standard_streams() -> None:
+    """Give a closed standard stream somewhere to go: the next file opened would take its place and get what is
+    printed.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
 import optuna
 import sqlalchemy as sa
 
-from optselect.errors import OptselectError
 from optselect.export.rows import add_study, add_trials
+from optselect.files import draft, refusals
 
-__all__ = ["export"]
+__all__ = ["export", "holds"]
 
 
 def export(path: Path | str, studies: Mapping[str, optuna.Study]) -> None:
@@ -28,22 +30,33 @@ def export(path: Path | str, studies: Mapping[str, optuna.Study]) -> None:
     >>> optuna.load_study(storage=f"sqlite:///{path}", study_name="digits/adam").best_value
     0.5
 
-    Raises `OptselectError` if the disk refuses.
+    Raises `CannotWrite` if the disk refuses.
     """
     path = Path(path)
-    draft = path.with_name(f".{path.name}.tmp")
-    try:
+    with refusals(path, "What was there before is unchanged.", "the study cannot be exported"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _discard(draft)
-        _write(draft, studies)
-        draft.replace(path)
-    except (OSError, sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        why = getattr(error, "orig", None) or error
-        raise OptselectError(
-            f"{path}: the study cannot be exported, {why}. What was there before is unchanged."
-        ) from error
-    finally:
-        _discard(draft)
+        with draft(path) as aside:
+            try:
+                aside.unlink(missing_ok=True)
+                _write(aside, studies)
+            except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+                raise OSError(str(getattr(error, "orig", None) or error)) from error  # SQLite's word for a full disk
+            finally:
+                aside.with_name(f"{aside.name}-journal").unlink(missing_ok=True)
+
+
+def holds(path: Path, studies: Mapping[str, optuna.Study]) -> bool:
+    """Whether a file is a whole database with these studies and as many trials of each."""
+    wanted = {name: len(study.get_trials(deepcopy=False)) for name, study in studies.items()}
+    counted = (
+        "select study_name, count(trial_id) from studies left join trials using (study_id) group by studies.study_id"
+    )
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            whole = database.execute("pragma quick_check").fetchone() == ("ok",)
+            return whole and dict(database.execute(counted).fetchall()) == wanted
+    except (sqlite3.Error, OSError):
+        return False
 
 
 def _write(path: Path, studies: Mapping[str, optuna.Study]) -> None:
@@ -56,8 +69,3 @@ def _write(path: Path, studies: Mapping[str, optuna.Study]) -> None:
                 add_trials(connection, add_study(connection, name, study), study.get_trials(deepcopy=False))
     finally:
         engine.dispose()
-
-
-def _discard(draft: Path) -> None:
-    for path in (draft, draft.with_name(f"{draft.name}-journal")):  # a killed process left both
-        path.unlink(missing_ok=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optselect.ledger import by_kind, read
+from optselect.ledger import Answer, Stamp, StudyLog
 from optselect.records import TrialRecord
 from optselect.study import range_test
 from optselect.trainer.jobs import ProbeRun
@@ -39,9 +38,10 @@ class Evidence:
     """All that there is to tell of a study.
 
     started, task: what the ledger says of its beginning and of its task, {} where that is not there yet. rows: every
-    trial, by number. answer: what `recommendation.json` holds, None without one. probes: by optimizer what its range
-    test measured (`ProbeRun`) and what that says (`Reading`). eliminated: as in `Eliminated`. trials: how many were
-    asked for, None where time was the budget. failures: of the trainings with plain `model.fit`, by their kind.
+    trial, by number. answer: what `recommendation.json` holds, None without one that is of these trainings; unusable:
+    what is wrong with the file that is there. seal: by which a page of just this is known. probes: by optimizer what
+    its range test measured (`ProbeRun`) and what that says (`Reading`). eliminated: as in `Eliminated`. trials: how
+    many were asked for, None where time was the budget. failures: of the trainings with plain `model.fit`, by kind.
     """
 
     name: str
@@ -50,6 +50,8 @@ class Evidence:
     task: Mapping[str, Any]
     rows: Sequence[Row]
     answer: Mapping[str, Any] | None
+    unusable: str
+    seal: str
     probes: Mapping[str, Mapping[str, Any]]
     eliminated: Sequence[Mapping[str, Any]]
     trials: int | None
@@ -107,19 +109,18 @@ class Evidence:
 
 def gather(folder: Path) -> Evidence:
     """Read what there is. Raises `UnknownName` without a ledger, `StudyConflict` if it is damaged."""
-    kinds = by_kind(read(folder / "ledger.jsonl"))
-    path = folder / "recommendation.json"
-    answer = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-    started = next(iter(kinds.get("study", [])), {})
-    task = next(iter(kinds.get("task", [])), {})
-    records = sorted((TrialRecord.from_dict(e) for e in kinds.get("trial", [])), key=lambda r: r.number)
+    log = StudyLog.read(folder / "ledger.jsonl")
+    kinds, answer = log.kinds, Answer.read(log)
+    records = sorted(log.trials, key=lambda r: r.number)
     return Evidence(
-        name=started.get("name", folder.name),
+        name=log.started.get("name", folder.name),
         folder=folder,
-        started=started,
-        task=task.get("description", {}),
+        started=log.started,
+        task=log.task,
         rows=[_row(record) for record in records],
-        answer=answer,
+        answer=answer.content,
+        unusable="" if answer.usable or answer.state == "missing" else answer.problem,
+        seal=f"{Stamp.of(log.data).sha256} {answer.digest}".strip(),
         probes={e["arm"]: _probe(e["run"]) for e in kinds.get("probe", [])},
         eliminated=kinds.get("eliminated", []),
         trials=kinds["share"][-1]["trials"] if "share" in kinds else None,

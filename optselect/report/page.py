@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,12 +12,15 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from optselect import files
 from optselect.report import drawing, headline, palette, telling
 from optselect.report.evidence import Evidence
 from optselect.report.pictures import Picture, pictures
 from optselect.report.table import table
 
-__all__ = ["render", "write"]
+__all__ = ["is_whole", "render", "write"]
+
+_SEAL = "<!-- of "
 
 
 @cache
@@ -66,13 +68,27 @@ def render(evidence: Evidence, drawn: Sequence[Picture] | None = None) -> str:
 
 
 def write(evidence: Evidence, path: Path) -> tuple[str, list[Picture]]:
-    """Write the page so that no half of it is ever there; give it and its pictures."""
+    """Write the page so that no half of it is ever there; give it and its pictures. Raises `CannotWrite`."""
     drawn = pictures(evidence)
     page = render(evidence, drawn)
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(page, encoding="utf-8")
-    os.replace(aside, path)  # noqa: PTH105
+    page += _seal(page, evidence.seal)
+    files.write(path, page, safe="The study itself is safe.")
     return page, drawn
+
+
+def is_whole(path: Path, seal: str) -> bool:
+    """Whether a page is there as it was written, and of what `Evidence.seal` says."""
+    try:
+        page = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    before, mark, after = page.rpartition(_SEAL)
+    return bool(mark) and mark + after == _seal(before, seal)
+
+
+def _seal(page: str, seal: str) -> str:
+    """The last line of a page: what it is of, and the checksum of all before."""
+    return f"{_SEAL}{seal} {hashlib.sha256(page.encode()).hexdigest()} -->\n"
 
 
 def _policy(style: str, script: str) -> str:

@@ -77,7 +77,10 @@ def warnings(evidence: Evidence) -> list[str]:
         of = f" of {evidence.trials}" if evidence.trials else ""
         found.append(
             f"This study is not finished: {len(evidence.search)}{of} trials are there, and what follows shows them. "
-            "There is no recommendation yet; the command that started the study goes on with it."
+            + (
+                evidence.unusable
+                or "There is no recommendation yet; the command that started the study goes on with it."
+            )
         )
     elif not evidence.finished:
         found.append(

@@ -9,8 +9,7 @@ from typing import Any
 
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, OptselectError, UnknownName, suggestion
-from optselect.ledger import content, read
-from optselect.records import TrialRecord
+from optselect.ledger import StudyLog
 
 __all__ = ["known_good", "left_out"]
 
@@ -62,10 +61,9 @@ def _of_study(folder: Path, given: Any) -> tuple[Configuration, ...]:
         raise UnknownName(
             f"tune: `start` {str(given)!r} is neither a file nor a study. {suggestion(str(given), known)}"
         )
-    entries = read(folder / "ledger.jsonl")
-    task = next((e for e in entries if e["kind"] == "task"), {"description": {"objective_maximize": False}})
-    sign = -1.0 if task["description"]["objective_maximize"] else 1.0
-    trials = [TrialRecord.from_dict(content(e)) for e in entries if e["kind"] == "trial" and e["stage"] == "search"]
+    log = StudyLog.read(folder / "ledger.jsonl")
+    sign = -1.0 if log.task.get("objective_maximize") else 1.0
+    trials = [r for r in log.trials if r.stage == "search"]
     good = sorted((r for r in trials if r.value is not None), key=lambda r: (sign * (r.value or 0.0), r.number))
     best: dict[str, Configuration] = {}
     for record in good:
@@ -86,8 +84,8 @@ def _of_file(path: Path) -> tuple[Configuration, ...]:
 
 
 def _parsed(path: Path) -> Any:
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
             return json.loads(text)
         from ruamel.yaml import YAML

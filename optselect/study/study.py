@@ -163,7 +163,7 @@ class Study:
 def _after(before: Run, run: Run, planned: Planned) -> Run:
     """A rung's run as one that tells of the whole training: of what it went on from too, if it did not begin anew."""
     seconds = before.seconds + run.seconds
-    if planned.job.start is None:
+    if planned.job.start is None or len(run.curves.get("loss", ())) == run.epochs:  # its paused state was lost
         return dataclasses.replace(run, seconds=seconds)
     curves = {name: [*before.curves.get(name, []), *values] for name, values in run.curves.items()}
     return dataclasses.replace(run, curves=curves, seconds=seconds)

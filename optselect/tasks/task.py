@@ -16,6 +16,7 @@ import pandas as pd
 from keras import ops
 
 from optselect.errors import InvalidData, InvalidModel, InvalidValue, UnknownName, suggestion
+from optselect.files import draft, write
 from optselect.tasks import checking, preparation
 from optselect.tasks.architecture import architecture
 from optselect.tasks.composing import Composed, compose
@@ -37,6 +38,7 @@ Arrays = Array | dict[str, Array] | tuple[Array, ...]
 """Features as a model takes them, a tuple where they go by place; the first axis counts rows."""
 
 _PARTS = ("train", "validation", "test")
+_SAFE = "All finished trainings are safe in the ledger: mend that and run the same command again."
 
 
 class Task:
@@ -164,8 +166,9 @@ class Task:
     def save(self, body: Any, path: Path) -> None:
         """Write `full_model` of a trained body; beside it, in `signature.json`, what it takes and gives."""
         model = self.full_model(body)
-        model.save(path)
-        path.with_name("signature.json").write_text(json.dumps(signature(model)), encoding="utf-8")
+        with draft(path, safe=_SAFE) as aside:
+            model.save(aside)
+        write(path.with_name("signature.json"), json.dumps(signature(model)), safe=_SAFE)
 
     def raw_inputs(self, features: Any) -> Any:
         """What `full_model` takes: for a table, a frame or Data turned into columns; arrays as they are."""

@@ -8,7 +8,8 @@ import uuid
 from pathlib import Path
 from typing import NamedTuple
 
-from optselect.errors import InvalidValue
+from optselect.errors import DamagedFile, InvalidValue
+from optselect.files import refusals, write
 from optselect.tracking.uris import Store, default_uri
 
 __all__ = ["Remembered"]
@@ -26,9 +27,20 @@ class Remembered(NamedTuple):
 
     @classmethod
     def of(cls, directory: Path) -> Remembered | None:
-        """What is kept in a study's folder."""
+        """What is kept in a study's folder. Raises `DamagedFile` where it is not whole."""
         path = directory / "mlflow.json"
-        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        try:
+            kept = json.loads(path.read_bytes())
+            if not all(isinstance(value, str) for value in kept.values()):
+                raise TypeError("text is wanted")
+            return cls(**kept)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise DamagedFile(
+                f"{path}: torn or changed, so it is not known any more which runs in MLflow are of this study "
+                f"({error}). Restore the file from a copy, or remove it: the study then gets new runs."
+            ) from error
 
     @classmethod
     def keep(cls, directory: Path, store: Store, register: str | None) -> Remembered:
@@ -41,13 +53,9 @@ class Remembered(NamedTuple):
             before.key if before else uuid.uuid4().hex, store.shown, register or (before.register if before else "")
         )
         if now != before:
-            directory.mkdir(parents=True, exist_ok=True)
-            draft = directory / "mlflow.tmp"
-            with draft.open("w", encoding="utf-8") as file:
-                json.dump(now._asdict(), file)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(directory / "mlflow.json")
+            with refusals(directory, "Nothing was lost."):
+                directory.mkdir(parents=True, exist_ok=True)
+            write(directory / "mlflow.json", json.dumps(now._asdict()), safe="All finished trainings are safe.")
         return now
 
     def address(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from optselect.errors import InvalidState
+from optselect.files import draft, refusals
 
 __all__ = ["Carried", "TrialState", "load_state", "save_state"]
 
 Tensor = Any
+_SAFE = "All finished trials are safe in the ledger: mend that and run the same command again."
 
 
 class Carried(NamedTuple):
@@ -61,13 +62,10 @@ def save_state(path: Path, state: TrialState, about: Mapping[str, Any]) -> None:
     }
     counts = {"step": state.step, "epoch": state.epoch, "finite": state.finite}
     arrays["about"] = _bytes(json.dumps({"about": dict(about), **counts}).encode())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as stream:
+    with refusals(path, _SAFE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with draft(path, safe=_SAFE) as aside, aside.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **arrays)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
 
 
 def load_state(path: Path, like: TrialState, about: Mapping[str, Any]) -> TrialState:

@@ -5,6 +5,8 @@ It reads pickled requests from a socket and answers each: a task first, then job
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import gc
 import os
 import queue
@@ -19,7 +21,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from optselect.errors import InvalidModel, InvalidValue, OptselectError
+from optselect.errors import CannotWrite, InvalidModel, InvalidState, InvalidValue, OptselectError
+from optselect.files import reason, refusal
 from optselect.machine import available_memory, gigabytes, resident_memory
 from optselect.trainer.jobs import Job, Probe, ProbeRun, Run, broken
 
@@ -49,8 +52,8 @@ def main(descriptor: int, threads: int) -> None:
         except OptselectError as error:
             pipe.send(("error", error))
         except Exception as error:
-            pipe.send(("error", InvalidModel(f"Training failed: {_said(error)}")))
-            traceback.print_exc()
+            pipe.send(("error", _refused(error) or InvalidModel(f"Training failed: {_said(error)}")))
+            _print_trace()
         else:
             pipe.send((kind, answer))
 
@@ -178,11 +181,43 @@ def _run(payload: tuple[Any, Job | Probe], trainers: dict[str, Any]) -> Run | Pr
             trainer = _refitting(trainer, whole=job.whole)
         if way and isinstance(trainer, CompiledTrainer):
             trainer.program.way = way
-        answer: Run | ProbeRun = trainer.run(job) if isinstance(job, Job) else trainer.probe(job)
+        answer: Run | ProbeRun = _train(trainer, job) if isinstance(job, Job) else trainer.probe(job)
     except Exception as error:
-        traceback.print_exc(file=sys.stderr)
+        if refused := _refused(error):  # no fault of this trial: nothing that is written now would be whole
+            raise refused from error
+        _print_trace()
         return broken(job, _said(error, f" at batch {job.configuration.batch_size}"))
     return answer
+
+
+def _train(trainer: Any, job: Job) -> Run:
+    """Run a job; one whose paused state is lost is trained from the start, and then tells of all its epochs."""
+    try:
+        return trainer.run(job)  # type: ignore[no-any-return]
+    except InvalidState as error:
+        if job.start is None:
+            raise
+        print(f"{error} The trial is trained from its start.", file=sys.stderr)  # noqa: T201  the worker's log
+        return trainer.run(dataclasses.replace(job, start=None))  # type: ignore[no-any-return]
+
+
+def _refused(error: Exception) -> CannotWrite | None:
+    """What to say if it was the disk that refused something that this process wrote."""
+    if isinstance(error, CannotWrite):
+        return error
+    found = refusal(error)
+    if found is None:
+        return None
+    where = found.filename or "a file that the training process writes"
+    return CannotWrite(
+        f"{where}: cannot be written, {reason(found)}. All finished trainings are safe in the ledger: mend that and "
+        "run the same command again."
+    )
+
+
+def _print_trace() -> None:
+    with contextlib.suppress(OSError):  # the log may lie on the disk that is full
+        traceback.print_exc(file=sys.stderr)
 
 
 def _refitting(trainer: Any, *, whole: bool) -> Any:

@@ -51,7 +51,7 @@ def command(
       optselect lr-range houses.csv --target price --optimizers adam,sgd --plot rates.svg
       optselect lr-range data.npz --model my_model.py:build --batch-size 128 --steps 200
     """
-    from optselect import api
+    from optselect import api, files
 
     if plot and plot.suffix != ".svg":
         raise click.UsageError(f"--plot writes SVG, got {plot.name!r}: name it {plot.stem}.svg.")
@@ -63,7 +63,7 @@ def command(
         **options,
     )
     if plot:
-        plot.write_text(found.svg(), encoding="utf-8")
+        files.write(plot, found.svg())
     if as_json:
         click.echo(json.dumps(found.to_dict()))
         return

@@ -14,6 +14,8 @@ import click
 def command(out: Path | None, as_json: bool) -> None:
     """List the studies of a folder.
 
+    One that is damaged is named with a warning, and has an "error" in the JSON.
+
     \b
     Example:
       optselect studies
@@ -27,6 +29,11 @@ def command(out: Path | None, as_json: bool) -> None:
     if not found:
         click.echo(f"No study in {out or api.STUDIES}. Start one: optselect tune sklearn:digits")
     for study in found:
+        if study["error"]:
+            click.echo(f"Warning: {study['name']}: {study['error']}", err=True)
+        if not study["data"] and study["error"]:
+            click.echo(f"{study['name']}: damaged, see the warning")
+            continue
         state = "finished" if study["finished"] else "not finished: the command that started it goes on with it"
         click.echo(f"{study['name']}: {study['data']}, {study['trials']} trials, {state}")
         if study["verdict"]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from optselect.errors import InvalidValue
+from optselect.files import draft
 from optselect.report.animation.scene import CALM, INK, INKS, Scene
 
 __all__ = ["FORMATS", "check_film", "film"]
@@ -47,10 +46,8 @@ def film(scene: Scene, path: Path, *, seconds: float) -> Path:
     """
     check_film(path, seconds)
     write = FORMATS[path.suffix.lower()]
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".race-") as folder:
-        unfinished = Path(folder) / f"race{path.suffix.lower()}"
+    with draft(path) as unfinished:
         write(scene, unfinished, seconds)
-        shutil.move(unfinished, path)
     return path
 
 

@@ -13,7 +13,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from optselect.errors import OptselectError
+from optselect.errors import CannotWrite
 from optselect.export import export
 
 NAN = float("nan")
@@ -129,7 +129,7 @@ def test_a_failed_export_leaves_the_old_file(tmp_path):
         export(tmp_path / "study.db", {"a": bad})
     assert len(loaded(tmp_path / "study.db", "a").trials) == 2
     (tmp_path / "folder.db").mkdir()
-    with pytest.raises(OptselectError, match="cannot be exported"):
+    with pytest.raises(CannotWrite, match=r"folder\.db: cannot be written, is a directory"):
         export(tmp_path / "folder.db", {"a": study_of(1)})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.db", "study.db"]
 

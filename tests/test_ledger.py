@@ -309,7 +309,7 @@ def test_repair_keeps_the_longest_whole_record(tmp_path):
         assert (made.kept, made.total, made.aside) == (len(whole), len(damaged), aside)
         assert aside.read_bytes() == b"".join(damaged)
         with Ledger.open(path) as ledger:
-            ledger.append("study" if not whole else "note", {})
+            ledger.append("study", {})
         assert len(read(path)) == len(whole) + 1
         assert repair(path).damage == ""
 

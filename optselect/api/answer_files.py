@@ -95,9 +95,9 @@ class AnswerFiles:
         """The page for people. Whatever is wrong with it, the study is done and stands."""
         try:
             report(self.result.directory.absolute())
-        except CannotWrite:
-            raise
         except Exception as error:
+            if files.refusal(error):  # a full disk, not a page that something is wrong with
+                raise
             self.say(f"Warning: the report was not written: {error or type(error).__name__}")
 
 

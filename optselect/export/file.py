@@ -15,6 +15,8 @@ from optselect.files import draft, refusals
 
 __all__ = ["export", "holds"]
 
+_SAFE = "What was there before is unchanged."
+
 
 def export(path: Path | str, studies: Mapping[str, optuna.Study]) -> None:
     """Write `studies` (by the name that they get in the file) to `path`, in place of a file that is there.
@@ -33,16 +35,16 @@ def export(path: Path | str, studies: Mapping[str, optuna.Study]) -> None:
     Raises `CannotWrite` if the disk refuses.
     """
     path = Path(path)
-    with refusals(path, "What was there before is unchanged.", "the study cannot be exported"):
+    with refusals(path, _SAFE):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with draft(path) as aside:
-            try:
-                aside.unlink(missing_ok=True)
-                _write(aside, studies)
-            except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-                raise OSError(str(getattr(error, "orig", None) or error)) from error  # SQLite's word for a full disk
-            finally:
-                aside.with_name(f"{aside.name}-journal").unlink(missing_ok=True)
+    with draft(path, safe=_SAFE) as aside:
+        try:
+            aside.unlink(missing_ok=True)
+            _write(aside, studies)
+        except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            raise OSError(str(getattr(error, "orig", None) or error)) from error  # SQLite's word for a full disk
+        finally:
+            aside.with_name(f"{aside.name}-journal").unlink(missing_ok=True)
 
 
 def holds(path: Path, studies: Mapping[str, optuna.Study]) -> bool:

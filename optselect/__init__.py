@@ -17,11 +17,14 @@ _HOMES = {
     "race": "api",
     "tune": "api",
 }
+_MODULES = ("api", "errors", "optimizers", "tasks")  # as attributes too, without an import of their own
 
 
 def __getattr__(name: str) -> Any:  # loads neither TensorFlow nor MLflow, and nothing before it is asked for
     if name in _HOMES:
         return getattr(importlib.import_module(f"optselect.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"optselect.{name}")
     raise AttributeError(f"module 'optselect' has no attribute {name!r}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def run(text: str) -> Any:
 
 CELL = """
 import functools
+import importlib
 import numpy as np
 UNITS = 8
 SIZES = {"first": [8, 16], "names": {"a", "b"}}
@@ -309,3 +311,31 @@ def test_another_architecture_is_refused_layer_by_layer(tmp_path: Path) -> None:
         assert not needs_architecture(record(closure(8)), ledger)
         with pytest.raises(StudyConflict, match=r"layer 1 \(Dense\) was units=8, is now units=64"):
             check_architecture(record(closure(8)), ledger, about, other)
+
+
+EDITS: dict[str, Callable[[Any, Path], Any]] = {
+    "nothing": lambda module, path: None,
+    "a constant in memory": lambda module, path: setattr(module, "UNITS", 64),
+    "a table in memory": lambda module, path: module.SIZES.update(first=64),
+    "the file's constant": lambda module, path: path.write_text(path.read_text().replace("UNITS = 8", "UNITS = 64")),
+    "the file's function": lambda module, path: path.write_text(path.read_text().replace("return UNITS", "return -1")),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_another_process_builds_what_is_in_memory(edit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that was edited since its import, in memory or in its file, is sent as it is in memory."""
+    path = tmp_path / "edited_nets.py"
+    path.write_text("UNITS = 8\nSIZES = {'first': 8}\nREGISTRY = {}\ndef build():\n    return UNITS, SIZES['first']\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "edited_nets", raising=False)
+    module = importlib.import_module("edited_nets")
+    EDITS[edit](module, path)
+    found = reference(module.build)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    code = "import sys, cloudpickle; print(cloudpickle.load(sys.stdin.buffer)())"
+    done = subprocess.run([sys.executable, "-c", code], input=found.pickled, env=environment, capture_output=True)  # type: ignore[union-attr]
+    assert done.stdout.decode().strip() == str(module.build()), done.stderr
+    if edit == "nothing":
+        assert len(found.pickled) < 100  # type: ignore[union-attr]  # by its name alone
+    sys.modules.pop("edited_nets", None)

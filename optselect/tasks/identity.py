@@ -30,10 +30,6 @@ __all__ = ["Identity", "identity_of_object", "identity_of_source"]
 
 _SHOWN = 80  # characters of a value in a message
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, bytearray, range, slice, type(...), type(NotImplemented))
-_NOISE = {
-    "__dict__", "__weakref__", "__doc__", "__module__", "__qualname__", "__annotations__", "__abstractmethods__",
-    "_abc_impl", "__firstlineno__", "__static_attributes__", "__orig_bases__", "__parameters__", "__match_args__",
-}  # fmt: skip
 _MADE_BY_CLASS = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _FROZEN = set(sys.builtin_module_names) - {"builtins"}  # `exec` without a `__name__` makes classes of `builtins`
 _READABLE = {".json", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".csv", ".keras", ".h5", ".npy", ".npz", ".pkl"}
@@ -49,12 +45,13 @@ class Identity:
 
     parts: digest and short form by a label for people ("the global `UNITS`"). files: digests of files that it names.
     unseen: what cannot be told by content, or is read while the function runs; such a model counts by the
-    architecture that it builds as well.
+    architecture that it builds as well. modules: the user's modules that functions and classes in memory belong to.
     """
 
     parts: Mapping[str, tuple[str, str]]
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
     unseen: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -90,7 +87,12 @@ def identity_of_object(function: Any) -> Identity:
     """
     walk = _Walk()
     walk.root(function)
-    return Identity(parts=walk.parts, files=walk.files, unseen=tuple(sorted(walk.unseen)))
+    return Identity(
+        parts=walk.parts,
+        files=walk.files,
+        unseen=tuple(sorted(walk.unseen)),
+        modules=tuple(sorted(walk.modules)),
+    )
 
 
 class _Walk:
@@ -100,6 +102,7 @@ class _Walk:
         self.parts: dict[str, tuple[str, str]] = {}
         self.files: dict[str, str] = {}
         self.unseen: set[str] = set()
+        self.modules: set[str] = set()
         self._source = SourceParts()
         self._queue: deque[tuple[str, Any]] = deque()
         self._labels: dict[int, str] = {}
@@ -146,7 +149,12 @@ class _Walk:
             self._labels[id(value)] = known
             self._kept.append(value)
             self._queue.append((known, value))
+            self._belongs(getattr(value, "__module__", None))
         return f"node:{known}"
+
+    def _belongs(self, module: str | None) -> None:
+        if module and module != "__main__" and is_users(getattr(sys.modules.get(module), "__file__", None)):
+            self.modules.add(module)
 
     def _visit(self, label: str, value: Any) -> None:
         if isinstance(value, types.FunctionType):
@@ -191,6 +199,7 @@ class _Walk:
                 continue
             value, said = function.__globals__[name], name
             while isinstance(value, types.ModuleType) and _is_own(value) and attributes:
+                self._belongs(value.__name__)
                 attribute = attributes.pop(0)
                 if not hasattr(value, attribute):
                     break
@@ -213,7 +222,10 @@ class _Walk:
         for i, base in enumerate(kind.__bases__):
             yield f"base {i + 1} of the class `{name}`", base
         for attribute, value in sorted(vars(kind).items()):
-            if attribute in _NOISE or isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType):
+            special = attribute.startswith("__") and attribute.endswith("__")
+            if special and not isinstance(value, types.FunctionType | staticmethod | classmethod | property):
+                continue  # what Python itself keeps there, some of it only once it was asked for
+            if attribute == "_abc_impl" or isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType):
                 continue
             yield f"`{name}.{attribute}`", value
 

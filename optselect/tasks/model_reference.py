@@ -16,6 +16,7 @@ from typing import Any
 
 from optselect.errors import InvalidModel, suggestion
 from optselect.tasks.architecture import config_parts
+from optselect.tasks.edited_modules import differs_from_file
 from optselect.tasks.identity import Identity, identity_of_object, identity_of_source
 from optselect.tasks.user_code import check_function, is_reference, split_reference
 
@@ -172,15 +173,23 @@ def _from_function(function: Any) -> PickledFunction:
     import cloudpickle
 
     name = getattr(function, "__qualname__", type(function).__name__)
+    identity = identity_of_object(function)
+    edited = [sys.modules[module] for module in identity.modules if differs_from_file(sys.modules[module])]
+    for module in edited:  # as they are in memory; another process would import their files
+        cloudpickle.register_pickle_by_value(module)
     try:
         pickled = cloudpickle.dumps(function)
     except Exception as problem:  # pickling runs arbitrary __reduce__ methods
-        raise InvalidModel(f"model: `{name}` cannot be sent to another process: {problem}.") from problem
+        of = f", with {', '.join(m.__name__ for m in edited)} as in memory, unlike the file" if edited else ""
+        raise InvalidModel(f"model: `{name}` cannot be sent to another process{of}: {problem}.") from problem
+    finally:
+        for module in edited:
+            cloudpickle.unregister_pickle_by_value(module)
     try:
         source = inspect.getsource(function).encode()
     except (OSError, TypeError):
         source = pickled
-    return PickledFunction(name=name, pickled=pickled, source=_sha(source), **_digested(identity_of_object(function)))
+    return PickledFunction(name=name, pickled=pickled, source=_sha(source), **_digested(identity))
 
 
 def _digested(identity: Identity) -> dict[str, Any]:

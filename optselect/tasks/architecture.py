@@ -26,6 +26,8 @@ def normalised(config: Any) -> Any:
     >>> b = [{"class_name": "Dense", "config": {"name": "dense"}}, ["dense", 0, 0]]
     >>> normalised(a) == normalised(b)
     True
+    >>> normalised({"shared_object_id": 140395326917456, "units": 8})
+    {'units': 8}
     """
     plain = json.loads(json.dumps(config, sort_keys=True, default=_as_json))
     names: dict[str, str] = {}
@@ -68,7 +70,8 @@ def _renamed(config: Any, names: Mapping[str, str]) -> Any:
     if isinstance(config, dict):
         if config.get("class_name") == "__lambda__":
             return "lambda"  # its code holds line numbers; it counts as part of the function that builds the model
-        return {key: _renamed(part, names) for key, part in config.items()}
+        # Keras tells shared objects by their addresses.
+        return {key: _renamed(part, names) for key, part in config.items() if key != "shared_object_id"}
     return names.get(config, config) if isinstance(config, str) else config
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from optselect.errors import InvalidData
-from optselect.machine import gigabytes
 from optselect.tasks.arrays import Taken, as_plain, unequal_rows
 from optselect.tasks.on_disk import Growing, Room
 
@@ -19,7 +18,7 @@ Tell = Callable[[str], None]
 """Takes a line for people while data are read."""
 
 _FIRST_WORD, _NEXT_WORD = 5.0, 20.0  # seconds of reading after which, and between which, it is said how far it is
-_PATIENCE = 60.0  # seconds; data of unknown length that are not at their end by then are refused
+_PATIENCE = 45.0  # seconds; data of unknown length that are not at their end by then are refused
 _MOST_ROWS = 5_000_000  # of data of unknown length
 _AT_ONCE = 1024  # rows of an unbatched dataset
 _WAY_OUT = (
@@ -255,8 +254,8 @@ class _Reader:
         now, rows = time.monotonic(), self._rows + waiting
         if self._endless and (now - self._began > _PATIENCE or rows > _MOST_ROWS or self._bytes() > self._room.memory):
             raise InvalidData(
-                f"{self._where}: its length is unknown, and after {rows:,} rows ({gigabytes(self._bytes())}) in "
-                f"{now - self._began:.0f} seconds it is not at its end: a generator that never stops? {_WAY_OUT}"
+                f"{self._where}: its length is unknown, and after {rows:,} rows in {now - self._began:.0f} seconds it is "
+                f"not at its end: a generator that never stops? {_WAY_OUT}"
             )
         if now - self._said > (_FIRST_WORD if self._said == self._began else _NEXT_WORD):
             self._said = now

@@ -254,8 +254,8 @@ class _Reader:
         now, rows = time.monotonic(), self._rows + waiting
         if self._endless and (now - self._began > _PATIENCE or rows > _MOST_ROWS or self._bytes() > self._room.memory):
             raise InvalidData(
-                f"{self._where}: its length is unknown, and after {rows:,} rows in {now - self._began:.0f} seconds it is "
-                f"not at its end: a generator that never stops? {_WAY_OUT}"
+                f"{self._where}: its length is unknown, and after {rows:,} rows in {now - self._began:.0f} seconds it "
+                f"is not at its end: a generator that never stops? {_WAY_OUT}"
             )
         if now - self._said > (_FIRST_WORD if self._said == self._began else _NEXT_WORD):
             self._said = now

@@ -140,7 +140,7 @@ def schedule_free_sgd(
     w: Array,
     grads: Array,
     *,
-    learning_rate: float,
+    learning_rate: float | Array,
     momentum: float,
     weight_decay: float,
     warmup_steps: float,
@@ -150,13 +150,14 @@ def schedule_free_sgd(
     """Defazio et al. 2024, equations 3 to 5: x, y and z kept apart, the average taken over all z at once."""
     points, weights, y, top = [], [], w, 0.0
     z = w
+    rates = np.broadcast_to(learning_rate, len(grads))  # one number, or one for each step
     for t, g in enumerate(grads, start=1):
-        rate = learning_rate * (t / warmup_steps if t < warmup_steps else 1.0)
+        rate = rates[t - 1] * (t / warmup_steps if t < warmup_steps else 1.0)
         top = max(top, rate)
         z = z - rate * (g + weight_decay * y)
         points.append(z)
         weights.append(t**r * top**weight_lr_power)
-        y = (1 - momentum) * z + momentum * np.average(points, axis=0, weights=weights)
+        y = (1 - momentum) * z + momentum * (np.average(points, axis=0, weights=weights) if any(weights) else w)
     return y
 
 
@@ -477,7 +478,7 @@ def schedule_free_adamw(
     w: Array,
     grads: Array,
     *,
-    learning_rate: float,
+    learning_rate: float | Array,
     weight_decay: float,
     beta_1: float,
     beta_2: float,
@@ -488,14 +489,15 @@ def schedule_free_adamw(
 ) -> Array:
     """Defazio et al. 2024, algorithm 1: x, y and z kept apart, the average taken over all z at once."""
     points, weights, y, z, v, top = [], [], w, w, np.zeros_like(w), 0.0
+    rates = np.broadcast_to(learning_rate, len(grads))  # one number, or one for each step
     for t, g in enumerate(grads, start=1):
-        rate = learning_rate * (t / warmup_steps if t < warmup_steps else 1.0)
+        rate = rates[t - 1] * (t / warmup_steps if t < warmup_steps else 1.0)
         top = max(top, rate)
         v = beta_2 * v + (1 - beta_2) * g**2
         z = z - rate * (g / (np.sqrt(v / (1 - beta_2**t)) + epsilon) + weight_decay * y)
         points.append(z)
         weights.append(t**r * top**weight_lr_power)
-        y = (1 - beta_1) * z + beta_1 * np.average(points, axis=0, weights=weights)
+        y = (1 - beta_1) * z + beta_1 * (np.average(points, axis=0, weights=weights) if any(weights) else w)
     return y
 
 

@@ -225,7 +225,7 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
             own["head_layers"] = list(self._head_layers) or None
         config: dict[str, Any] = super().get_config()
         decay = config["weight_decay"]
-        return {**config, "weight_decay": decay if decay is None else float(ops.convert_to_numpy(decay)), **own}
+        return {**config, "weight_decay": decay if decay is None else float(decay), **own}
 
 
 _CLASSES: dict[type[Rule], type[Derived]] = {}

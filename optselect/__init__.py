@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
 
 __all__ = ["Configuration", "OptselectError", "Result", "describe_data", "lr_range", "race", "tune"]
@@ -30,3 +31,8 @@ def __getattr__(name: str) -> Any:  # loads neither TensorFlow nor MLflow, and n
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+_keras = sys.modules.get("keras")
+if _keras is not None and _keras.config.backend() == "tensorflow":
+    importlib.import_module("optselect.optimizers")  # whoever has Keras can then use their names, and load models

@@ -1,7 +1,8 @@
 """Every rule as a `keras.optimizers.Optimizer`, for `model.compile`; no study is needed.
 
 One class a rule, made from its declaration, under its name; importing this module loads no Keras. A model that was
-saved with one of them is loaded with `keras.saving.load_model` after `import keras, optselect.optimizers`.
+saved with one of them is loaded with `keras.saving.load_model` after `import keras, optselect.optimizers`, and
+`model.compile("radam")` then works too.
 
 >>> import keras, numpy as np
 >>> from optselect import optimizers
@@ -16,11 +17,14 @@ True
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from optselect.errors import UnknownName, suggestion
+from optselect import elsewhere
+from optselect.errors import UnknownName
+from optselect.optimizers.declaration import hint
 from optselect.rule import Rule
 from optselect.rules import RULES, parse
 
@@ -38,7 +42,11 @@ def __getattr__(name: str) -> Any:  # the classes are made when they are asked f
         from optselect.optimizers.swap import SwapEvaluated
 
         return SwapEvaluated
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    said = hint(name, __all__) if not name.startswith("_") else ""
+    if elsewhere.called_here(name, __all__) and sys._getframe(1).f_globals["__name__"] == "importlib._bootstrap":
+        # `from ... import`, which would put a message of its own in the place of an AttributeError's.
+        raise ImportError(f"cannot import {name!r} from {__name__!r}. {said}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}. {said}".rstrip())
 
 
 def __dir__() -> list[str]:
@@ -88,14 +96,33 @@ def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | N
 
 
 def register() -> None:
-    """Make every class known to Keras, for `keras.saving.load_model`.
+    """Make every class known to Keras, for `keras.saving.load_model` and `model.compile("radam")`.
 
     Importing this module does it if Keras is there already.
+
+    Notes
+    -----
+    A string is the name of a rule that Keras itself does not take, and that wraps no other. Keras prefers what is
+    registered to what `custom_objects` says, so the names of the classes, as in "RAdam", are registered with the
+    package's name alone: a class of yours that is called the same is not taken for ours.
+
+    Examples
+    --------
+    >>> import keras
+    >>> register()
+    >>> type(keras.optimizers.get("radam")).__module__, type(keras.optimizers.get("adam")).__module__.split(".")[0]
+    ('optselect.optimizers', 'keras')
     """
+    import keras
+
     from optselect.optimizers.derived import derive
 
-    for kind in RULES.values():
-        derive(kind)
+    # Strings that Keras knows: not all of its classes, "lamb" for example is not among them.
+    theirs = importlib.import_module("keras.src.optimizers").ALL_OBJECTS_DICT
+    for name, kind in RULES.items():
+        made = derive(kind)
+        if name not in theirs and not kind.wraps():
+            keras.saving.get_custom_objects().setdefault(name, made)
 
 
 def _named(name: str) -> Rule:
@@ -104,7 +131,7 @@ def _named(name: str) -> Rule:
         return _KINDS[name]()
     if "(" in name or name in RULES:
         return parse(name)
-    raise UnknownName(f"Rule: no member is called {name!r}. {suggestion(name, [*RULES, *_KINDS])}")
+    raise UnknownName(f"Rule: no member is called {name!r}. {hint(name, [*RULES, *_KINDS])}")
 
 
 if "keras" in sys.modules:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from optselect import elsewhere
 from optselect.clipping import CLIPPINGS
 from optselect.errors import UnknownName, suggestion
 from optselect.rule import Rule
 
-__all__ = ["bind", "document", "names", "signature"]
+__all__ = ["bind", "document", "hint", "names", "signature"]
 
 # What every Keras optimizer takes, in Keras's order, with Keras's defaults.
 _KERAS: dict[str, tuple[Any, str]] = {
@@ -54,7 +55,7 @@ def bind(kind: type[Rule], args: Sequence[Any], kwargs: Mapping[str, Any]) -> di
     known = signature(kind)
     for name in kwargs:
         if name not in known.parameters:
-            raise UnknownName(f"{kind.__name__}: unknown argument {name!r}. {suggestion(name, known.parameters)}")
+            raise UnknownName(f"{kind.__name__}: unknown argument {name!r}. {hint(name, known.parameters)}")
     bound = known.bind(*args, **kwargs)
     bound.apply_defaults()
     for clipping in CLIPPINGS.values():
@@ -62,6 +63,17 @@ def bind(kind: type[Rule], args: Sequence[Any], kwargs: Mapping[str, Any]) -> di
         if any(value is not None for value in given.values()):
             clipping(**given)
     return dict(bound.arguments)
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: what it is called here, the nearest names, all names.
+
+    >>> hint("sync_period", ["k", "alpha"])
+    "Did you mean 'k'? Of `Lookahead`. Known: alpha, k."
+    """
+    said, known_here, rest = suggestion(name, known).partition("Known: ")
+    noted = elsewhere.note(name)
+    return f"{said}{noted}{' ' if noted else ''}{known_here}{rest}"
 
 
 def names(kind: type[Rule]) -> list[str]:

@@ -52,6 +52,10 @@ bench *args:
 mutation *args:
     uv run --extra dev python -m benchmarks.mutation {{args}}
 
+# mistakes written by hand in the trainer, the optimizer classes, clippings and schedules, and what the tests notice (an hour)
+mutation-trainer *args:
+    uv run --extra dev python -m benchmarks.hand_mutants {{args}}
+
 # searches side by side, over a table of real trainings and live (a quarter of an hour)
 bench-search *args:
     uv run --extra bench python -m benchmarks.search {{args}}

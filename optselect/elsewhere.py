@@ -152,7 +152,7 @@ def note(name: str) -> str:
     """What the table says about a name of another library; "" if nothing.
 
     >>> note("sma_threshold")
-    "`RAdam` has 5, the default there, and it cannot be set."
+    '`RAdam` has 5, the default there, and it cannot be set.'
     """
     return next((row.note for row in _rows(name) if row.note), "")
 

@@ -98,7 +98,7 @@ def _rungs(program: Any) -> list[Callable[..., Any]]:
     step = program.step
 
     def gradient(carried: Any, batch: Any, rate: Any, selection: Any, size: int) -> Any:
-        loss, grad, others = step.gradient(carried.parameters, carried.others, batch, carried.scale)
+        loss, grad, (_, others) = step.gradient(carried.parameters, carried.others, batch, carried.scale)
         return carried._replace(others=tuple(others)), grad, loss
 
     def clipped(carried: Any, batch: Any, rate: Any, selection: Any, size: int) -> Any:

@@ -30,12 +30,15 @@ from optselect.trainer.state import load_state, save_state  # noqa: E402
 from optselect.trainer.ways import choose  # noqa: E402
 
 EPOCHS = 3
-BATCH = 32  # 90 training rows: the last batch is a partial one
+BATCH = 36  # 96 training rows: the last batch is a smaller one
 
 
 @pytest.fixture(scope="module")
 def task(iris: Any) -> Task:
-    """Iris with a model that has dropout and batch norm: state beside the weights, random numbers in the step."""
+    """Iris with a model that has dropout and batch norm: state beside the weights, random numbers in the step.
+
+    Its weights have constraints, which every rule must heed.
+    """
 
     def build(seed: int) -> Any:
         keras.utils.set_random_seed(seed)
@@ -43,10 +46,10 @@ def task(iris: Any) -> Task:
         return keras.Sequential(
             [
                 keras.Input((4,)),
-                layers.Dense(8, activation="tanh", kernel_regularizer=keras.regularizers.L2(1e-3)),
+                layers.Dense(8, "tanh", kernel_regularizer=keras.regularizers.L2(1e-3), kernel_constraint="unit_norm"),
                 layers.BatchNormalization(),
                 layers.Dropout(0.2),
-                layers.Dense(3, activation="softmax"),
+                layers.Dense(3, "softmax", bias_constraint=keras.constraints.NonNeg()),
             ]
         )
 

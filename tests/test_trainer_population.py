@@ -26,24 +26,40 @@ from optselect.trainer.program import Program  # noqa: E402
 from optselect.trainer.run import CompiledTrainer, FitTrainer  # noqa: E402
 from optselect.trainer.state import TrialState, load_state, save_state  # noqa: E402
 
-BATCH = 32  # 90 training rows: the last batch is a partial one
+BATCH = 36  # 96 training rows: the last batch is a smaller one
 SCHEDULED = [kind for kind in SCHEDULES.values() if kind.name != "constant"]
 
 
 def build_plain(seed: int) -> Any:
     keras.utils.set_random_seed(seed)
     return keras.Sequential(
-        [keras.Input((4,)), keras.layers.Dense(6, activation="tanh"), keras.layers.Dense(3, activation="softmax")]
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(6, "tanh", kernel_constraint="unit_norm"),
+            keras.layers.Dense(3, "softmax"),
+        ]
     )
 
 
+class Drawing(keras.layers.Layer):  # type: ignore[misc]
+    """Draws random numbers in evaluation too, as recurrent layers with dropout do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seeds = keras.random.SeedGenerator()
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        noise = 0.1 * keras.random.normal(keras.ops.shape(x), seed=self.seeds)
+        return x + noise if training else x
+
+
 def build_random(seed: int) -> Any:
-    """State beside the weights, and random numbers in the step."""
+    """State beside the weights, and random numbers in the step and in evaluation."""
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     hidden = layers.Dense(8, activation="tanh", kernel_regularizer=keras.regularizers.L2(1e-3))
     norm, dropout = layers.BatchNormalization(), layers.Dropout(0.2)
-    return keras.Sequential([keras.Input((4,)), hidden, norm, dropout, layers.Dense(3, activation="softmax")])
+    return keras.Sequential([keras.Input((4,)), Drawing(), hidden, norm, dropout, layers.Dense(3, "softmax")])
 
 
 def having(iris: Any, build: Any) -> Task:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from optselect.errors import InvalidModel
 from optselect.tasks.user_code import where_it_failed
 
-__all__ = ["check_inputs", "check_judges", "input_tensors"]
+__all__ = ["check_inputs", "check_judges", "input_tensors", "make_ready"]
 
 Shape = tuple[int, ...]
 
@@ -50,6 +50,11 @@ def check_inputs(model: Any, given: Shape | dict[str, Shape] | list[Shape], prep
     elif set(expected) != set(given):
         raise InvalidModel(f"{who}: has inputs {', '.join(expected)}, the data has {', '.join(given)}.")
     for name, tensor in expected.items():
+        if tensor.shape and tensor.shape[0] is not None:
+            raise InvalidModel(
+                f"{who}: fixes the batch size at {tensor.shape[0]}. A study trains with several sizes and "
+                f"a smaller last one: keras.Input({tuple(tensor.shape[1:])}), and no layer with stateful=True."
+            )
         wanted = tuple(tensor.shape[1:])
         if not _fits(wanted, given[name]):
             raise InvalidModel(
@@ -87,6 +92,8 @@ def check_judges(judges: Sequence[Any], y: Any, outputs: Any, weights: Any, who:
     for judge in judges:
         run = _of_metric(judge) if isinstance(judge, keras.metrics.Metric) else _of_loss(judge)
         try:
+            if isinstance(judge, keras.metrics.Metric):
+                make_ready(judge, *given)
             answer = tf.function(run, autograph=False).get_concrete_function(*given).structured_outputs
         except Exception as problem:  # the user's functions may raise anything
             raise InvalidModel(_what_fails(judge, run, problem, given, who, path)) from problem
@@ -96,6 +103,12 @@ def check_judges(judges: Sequence[Any], y: Any, outputs: Any, weights: Any, who:
                 f"{who}: `{judge.name}` must answer one number, got {got}. Average, as in "
                 "F1Score(average='macro') or Loss(reduction='sum_over_batch_size')."
             )
+
+
+def make_ready(metric: Any, y: Any, outputs: Any, weights: Any) -> None:
+    """Have a metric make its variables, as some do at their first update, and begin anew."""
+    metric.update_state(y, outputs, sample_weight=weights)
+    metric.reset_state()
 
 
 def _of_metric(metric: Any) -> Callable[[Any, Any, Any], Any]:

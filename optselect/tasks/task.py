@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,7 @@ class Task:
         self.architecture = None if spec.model is None else architecture(model)
         self.y_train, self.y_validation, self.y_test = (self._encoded(getattr(spec.split, part)) for part in _PARTS)
         self.w_train, self.w_validation, self.w_test = (self._weights(part) for part in _PARTS)
-        y, weights = (None if part is None else _head(part, 8) for part in (self.y_train, self.w_train))
-        checking.check_judges([self.loss, *self.metrics()], y, self._judged.answers, weights, self._who, self._path)
+        checking.check_judges([self.loss, *self.metrics()], *self._judged_rows(), self._who, self._path)
         self.maximize(spec.objective)
 
     @classmethod
@@ -108,10 +107,19 @@ class Task:
         """
         self._judged.compile(model, optimizer)
 
+    @property
+    def who(self) -> str:
+        """The model, as messages name it."""
+        return self._who
+
     @cached_property
     def metric_names(self) -> list[str]:
         """The names of the metrics, the headline first."""
         return [metric.name for metric in self.metrics()]
+
+    def keep_metrics(self, names: Sequence[str]) -> None:
+        """Go on with some of the metrics: a model with its own `metrics` need not answer all of them."""
+        self.metric_names = list(names)
 
     @property
     def headline(self) -> str:
@@ -125,6 +133,18 @@ class Task:
         `weighted_metrics` heed sample weights.
         """
         return self._judged.metrics()
+
+    def ready_metrics(self) -> list[Any]:
+        """`metrics()` whose variables are made: some metrics of Keras make them at their first update."""
+        found = self.metrics()
+        for metric in found:
+            checking.make_ready(metric, *self._judged_rows())
+        return found
+
+    def _judged_rows(self) -> tuple[Any, Any, Any]:
+        """Targets, answers and weights of a few training rows; no weights where all rows count alike."""
+        y, weights = (None if part is None else _head(part, 8) for part in (self.y_train, self.w_train))
+        return y, self._judged.answers, weights
 
     @property
     def scales(self) -> dict[str, float]:

@@ -107,6 +107,10 @@ class Feed:
         ranges = [slice(start, start + step) for start in range(0, rows, step)]
         yield from self._read(lambda: (tf.nest.map_structure(lambda a, r=r: a[r], data) for r in ranges), data)
 
+    def few(self) -> Part:
+        """Some rows of the training part, as tensors."""
+        return tf.nest.map_structure(lambda a: tf.convert_to_tensor(a[:2]), self._parts["train"])  # type: ignore[no-any-return]
+
     def epoch(self, seed: int, epoch: int, size: int) -> Iterator[tuple[Part, Any, bool]]:
         """The training rows of an epoch in pieces: data, the order of its rows, whether it is the last.
 

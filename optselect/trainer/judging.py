@@ -7,13 +7,14 @@ from typing import Any
 import tensorflow as tf
 
 from optselect.stepping import split
+from optselect.trainer.compilable import CannotCompile
 from optselect.trainer.feeding import Part
 from optselect.trainer.step import Step
 
-__all__ = ["Judge"]
+__all__ = ["CHUNK", "Judge"]
 
 Tensor = Any
-_CHUNK = 2048  # rows a call of the model: large enough to amortise, small enough for any memory
+CHUNK = 2048  # rows a call of the model: large enough to amortise, small enough for any memory
 
 
 class Judge:
@@ -21,41 +22,55 @@ class Judge:
 
     def __init__(self, step: Step) -> None:
         self._step = step
-        self._metrics = step.task.metrics()
+        self._metrics = step.task.ready_metrics()
+        # Read now: inside a trace nothing can be reset.
+        self._first = tuple(tuple(v.numpy() for v in metric.variables) for metric in self._metrics)
         self.names = ["loss", *(metric.name for metric in self._metrics)]
+        self._advances: bool | None = None
 
-    def nothing(self) -> Any:
-        """Rows, loss and metrics before any row: what `add` adds to."""
-        states = tuple(tuple(tf.zeros_like(v.value) for v in metric.variables) for metric in self._metrics)
-        return tf.constant(0.0), tf.constant(0.0), states
+    def nothing(self, others: Any) -> Any:
+        """Before any row, what `add` adds to: rows, loss, metrics, and the model's other variables.
 
-    def add(self, flat: Tensor, others: Any, data: Part, totals: Any, chunk: Tensor | int = _CHUNK) -> Any:
+        A metric begins where it has been reset, which need not be at zero.
+        """
+        states = tf.nest.map_structure(tf.convert_to_tensor, self._first)
+        return tf.constant(0.0), tf.constant(0.0), states, tuple(others)
+
+    def add(self, flat: Tensor, data: Part, totals: Any, chunk: Tensor | int = CHUNK) -> Any:
         """Totals with the rows of `data` added, `chunk` at a time.
 
-        flat, others: all trainable variables in one vector, and the rest.
+        flat: all trainable variables in one vector. The other variables are left as `model.fit` leaves them after it
+        has validated: some layers draw random numbers that they do not use then.
         """
         weights = split(flat, self._step.variables)
         rows = tf.shape(tf.nest.flatten(data)[0])[0]
 
-        def one_chunk(start: Tensor, seen: Tensor, total: Tensor, states: Any) -> Any:
+        def one_chunk(start: Tensor, seen: Tensor, total: Tensor, states: Any, others: Any) -> Any:
             stop = tf.minimum(start + chunk, rows)
             x, y, w = (*tf.nest.map_structure(lambda a: a[start:stop], data), None)[:3]
-            outputs, _, extra = self._step.model.stateless_call(
-                weights, list(others), x, training=False, return_losses=True
-            )
+            after = self._step.forward(weights, others, (x, y, w), training=False)
+            if after.moved:
+                raise CannotCompile("one of its layers assigns to its weights while the model is evaluated")
             count = tf.cast(stop - start, tf.float32)
-            total += tf.cast(self._step.loss(y, outputs, w, extra), tf.float32) * count
+            total += tf.cast(after.loss, tf.float32) * count
             states = tuple(
-                tuple(metric.stateless_update_state(list(state), y, outputs, sample_weight=w))
+                tuple(metric.stateless_update_state(list(state), y, after.outputs, sample_weight=w))
                 for metric, state in zip(self._metrics, states, strict=True)
             )
-            return stop, seen + count, total, states
+            return stop, seen + count, total, states, tuple(after.others)
 
         return tf.while_loop(lambda start, *_: start < rows, one_chunk, (tf.constant(0), *totals))[1:]
 
+    def advances(self, flat: Tensor, others: Any, data: Part) -> bool:
+        """Whether to judge changes the other variables, so that it matters in how many pieces."""
+        if self._advances is None:
+            few = tf.nest.map_structure(lambda a: a[:2], data)
+            self._advances = self._step.forward(split(flat, self._step.variables), others, few, training=False).advanced
+        return self._advances
+
     def results(self, totals: Any) -> Tensor:
         """What came out, in the order of `names`: float32, shape (1 + metrics,)."""
-        seen, total, states = totals
+        seen, total, states, _ = totals
         results = [
             tf.cast(metric.stateless_result(list(state)), tf.float32)
             for metric, state in zip(self._metrics, states, strict=True)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from optselect import stepping
@@ -51,13 +52,32 @@ class Layout:
             return stepping.init(rule, stepping.split(flat, self.variables), self.variables)
         return rule.init(flat)
 
-    def update(self, rule: Rule, grad: Tensor, flat: Tensor, states: Any, step: Tensor) -> tuple[Tensor, Any]:
-        """One step of the flat vector; `step` counts from 1."""
+    def update(
+        self, rule: Rule, grad: Tensor, flat: Tensor, states: Any, step: Tensor, still: Sequence[int] = ()
+    ) -> tuple[Tensor, Any]:
+        """One step of the flat vector; `step` counts from 1. still: numbers of variables that stay where they are."""
         if not self._apart:
-            return rule.update(grad, flat, states, step)
+            moved, after = rule.update(grad, flat, states, step)
+            return self._without(still, rule, (flat, states), (moved, after)) if still else (moved, after)
         grads, params = (stepping.split(whole, self.variables) for whole in (grad, flat))
-        moved, states = stepping.update(rule, grads, params, states, step, self.variables)
-        return stepping.join(moved), states
+        pieces, slots = stepping.update(rule, grads, params, states, step, self.variables)
+        for i in still:
+            pieces[i], slots[i] = params[i], states[i]
+        return stepping.join(pieces), slots
+
+    def _without(self, still: Sequence[int], rule: Rule, before: Any, after: Any) -> Any:
+        """After a step, with the entries of some variables as they were.
+
+        Slots of a rule that steps the whole model at once go on, as in the class of Keras.
+        """
+        sizes = [math.prod(v.shape) for v in self.variables]
+        mask = np.repeat([i in still for i in range(len(sizes))], sizes)
+
+        def kept(old: Tensor, new: Tensor) -> Tensor:
+            return tf.where(mask, old, new) if old.shape == new.shape == mask.shape else new
+
+        slots = after[1] if rule.reach == "model" else tf.nest.map_structure(kept, before[1], after[1])
+        return kept(before[0], after[0]), slots
 
     def evaluated(self, rule: Rule, flat: Tensor, states: Any) -> Tensor:
         """Where the model is judged, as a flat vector."""

@@ -15,7 +15,7 @@ from optselect.clipping import CLIPPINGS
 from optselect.configuration import Configuration
 from optselect.trainer import memory
 from optselect.trainer.program import Program
-from optselect.trainer.side_by_side import Crew, Kinds, SideBySide, stacked, unstacked
+from optselect.trainer.side_by_side import Crew, Kinds, SideBySide, stacked, unstacked, where
 from optselect.trainer.state import TrialState
 
 __all__ = ["Member", "Populations"]
@@ -83,7 +83,7 @@ class Populations:
                     continue
                 points = tf.stack([self.program.point(m.state, m.configuration) for m in group])
                 others = stacked([m.state.carried.others for m in group])
-                rows = self._beside.evaluate(points, others, self.program.feed.chunks(part))
+                rows, _ = self._beside.evaluate(points, others, self.program.feed.chunks(part))
                 for n, row in zip(numbers, rows, strict=True):
                     found[n] = dict(zip(self.program.result_names, map(float, row), strict=True))
         return [found[n] for n in range(len(members))]
@@ -107,7 +107,7 @@ class Populations:
                 orders = tf.tile(order[None], (len(some), 1))
                 crew = self._beside.steps(crew, kinds, data, orders[:, : (steps - late) * size], size)
                 crew = self._beside.steps(crew.counting_anew(), kinds, data, orders[:, (steps - late) * size :], size)
-                values = self._validated(crew, kinds)[:, 0]
+                values = self._validated(crew, kinds)[0][:, 0]
                 losses = crew.sums.numpy()[:, 0] / (late * size)
                 for loss, value, good in zip(losses, values, crew.alive.numpy(), strict=True):
                     found.append((float(loss), float(value)) if good else (math.nan, math.nan))
@@ -215,12 +215,13 @@ class Populations:
         for pieces in zip(*(program.feed.epoch(*key, size) for key in different), strict=True):
             orders = [pieces[different.index(key)][1] for key in keys]
             crew = self._beside.steps(crew, kinds, pieces[0][0], tf.stack(orders), size)
-        results = self._validated(crew, kinds)
+        results, others = self._validated(crew, kinds)
+        crew = crew._replace(carried=crew.carried._replace(others=where(crew.alive, others, crew.carried.others)))
         results = np.where(crew.alive.numpy()[:, None], results, np.nan)
         return crew, np.column_stack([crew.sums.numpy(), crew.done.numpy(), results]).tolist()
 
-    def _validated(self, crew: Crew, kinds: Kinds) -> np.ndarray:
-        """Validation loss and metrics of each: (members, 1 + metrics)."""
+    def _validated(self, crew: Crew, kinds: Kinds) -> tuple[np.ndarray, Any]:
+        """Validation loss and metrics of each: (members, 1 + metrics); and the other variables after it."""
         points = self._beside.points(crew, kinds)
         return self._beside.evaluate(points, crew.carried.others, self.program.feed.chunks("validation"))
 

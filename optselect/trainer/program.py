@@ -21,7 +21,9 @@ from optselect.rule import Rule, Variable
 from optselect.stepping import join, split
 from optselect.tasks.task import Task
 from optselect.trainer.agreement import Agreement
+from optselect.trainer.compilable import own_loss
 from optselect.trainer.feeding import Feed, is_on_disk, parts, row_order, rows_of
+from optselect.trainer.forward import prepare_loss
 from optselect.trainer.jobs import Way
 from optselect.trainer.judging import Judge
 from optselect.trainer.loops import Loops
@@ -57,6 +59,8 @@ class Program:
             self.step = Step(task, self.model, self.variables, rules)
             self.layouts = self.step.layouts
             self.feed = Feed(task)
+            if own_loss(self.model):
+                prepare_loss(task, self.model, self.feed.few())
             # Keras keeps some memory of every model it builds, so one is built a seed, not one a trial.
             self._initial = {seed: _flat(task.build(seed)) for seed in seeds}
         self._loops, self._judge = Loops(self.step), Judge(self.step)
@@ -176,7 +180,7 @@ class Program:
     def evaluate(self, state: TrialState, configuration: Configuration, part: str) -> dict[str, float]:
         """Loss and metrics on "train", "validation" or "test"."""
         with tf.device(self.device):
-            found = self._evaluated(self.point(state, configuration), state.carried.others, part)
+            found, _ = self._evaluated(self.point(state, configuration), state.carried.others, part)
             return dict(zip(self.result_names, found, strict=True))
 
     def time_evaluation(self, state: TrialState, configuration: Configuration) -> None:
@@ -253,9 +257,10 @@ class Program:
         ) -> Any:
             epochs, width = tf.shape(orders)[0], 4 + len(self.result_names)
 
-            def results(carried: Any) -> Tensor:
+            def results(carried: Any) -> tuple[Tensor, Any]:
                 point = self.step.judged(carried, rates, selection)
-                return self._judge.results(self._judge.add(point, carried.others, validation, self._judge.nothing()))
+                totals = self._judge.add(point, validation, self._judge.nothing(carried.others))
+                return self._judge.results(totals), totals[-1]
 
             def one(epoch: Tensor, _: Tensor, steps: Tensor, carried: Any, table: Any) -> Any:
                 order = orders[epoch]
@@ -265,7 +270,8 @@ class Program:
                     after = self._loops.xla(carried, data, order, *fixed, rates, selection)
                 carried, sums, done, finite = after
                 nothing = tf.fill([width - 4], float("nan"))
-                found = tf.cond(finite, lambda: results(carried), lambda: nothing)
+                found, others = tf.cond(finite, lambda: results(carried), lambda: (nothing, carried.others))
+                carried = carried._replace(others=others)
                 line = tf.concat([sums, [tf.cast(done, tf.float32)], found], 0)
                 return epoch + 1, finite & tf.math.is_finite(found[0]), steps + done, carried, table.write(epoch, line)
 
@@ -303,16 +309,19 @@ class Program:
                 break
         results = [float("nan")] * len(self.result_names)
         if finite:
-            results = self._evaluated(self.step.judged(carried, rates, selection), carried.others, "validation")
+            point = self.step.judged(carried, rates, selection)
+            results, others = self._evaluated(point, carried.others, "validation")
+            carried = carried._replace(others=others)
         finite = finite and bool(np.isfinite(results[0]))
         after = TrialState(carried, step=state.step + steps, epoch=state.epoch + 1, finite=finite)
         return after, [[*sums, steps, *results]]
 
-    def _evaluated(self, point: Tensor, others: Any, part: str) -> list[float]:
-        totals = self._judge.nothing()
+    def _evaluated(self, point: Tensor, others: Any, part: str) -> tuple[list[float], Any]:
+        """Loss and metrics, and the model's other variables after them."""
+        totals = self._judge.nothing(others)
         for data in self.feed.chunks(part):
-            totals = self._add(point, others, data, totals)
-        return [float(value) for value in self._results(totals)]
+            totals = self._add(point, data, totals)
+        return [float(value) for value in self._results(totals)], totals[-1]
 
 
 def _form(task: Task, rules: Iterable[Rule]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -14,15 +15,26 @@ import numpy as np
 import tensorflow as tf
 
 from optselect.configuration import BASELINE, Configuration
-from optselect.errors import InvalidModel, InvalidState
+from optselect.errors import InvalidModel, InvalidState, OptselectError
 from optselect.optimizers.derived import Derived
 from optselect.optimizers.swap import SwapEvaluated
 from optselect.rule import Rule
 from optselect.schedules import SCHEDULES
 from optselect.tasks.task import Task
 from optselect.tasks.user_code import where_it_failed
+from optselect.trainer.compilable import (
+    CannotCompile,
+    NoGradient,
+    cannot_compile,
+    check_fit,
+    hidden_state,
+    no_gradient,
+    own_hooks,
+    without_gradient,
+)
 from optselect.trainer.feeding import Feed, batch_rows, is_on_disk, parts
 from optselect.trainer.jobs import Job, Plan, Population, Probe, ProbeRun, Run
+from optselect.trainer.judging import CHUNK
 from optselect.trainer.memory import gpu_of
 from optselect.trainer.population import Member, Populations
 from optselect.trainer.program import Program
@@ -32,7 +44,9 @@ from optselect.trainer.ways import choose
 __all__ = ["CompiledTrainer", "FitTrainer", "Trainer", "make_trainer", "out_of_memory"]
 
 
-_AT_ONCE = 1024  # rows that are evaluated at once
+_AT_ONCE = CHUNK  # rows that are evaluated at once: in some models it matters how many
+_AT_ONCE_FROM_DISK = 1024
+_EAGER = " A layer that works on numbers instead of tensors needs a model compiled with `run_eagerly=True`."
 
 
 class Trainer(Protocol):
@@ -205,6 +219,11 @@ class FitTrainer:
         history = model.fit(
             **given, epochs=job.epochs, callbacks=[*reading, *swap, keras.callbacks.TerminateOnNaN()], verbose=0
         ).history
+        if missing := [name for name in ("loss", "val_loss") if name not in history]:
+            raise InvalidModel(
+                f"{task.who}: `model.fit` reports {', '.join(history) or 'nothing'} and no {' and no '.join(missing)}, "
+                "which a study compares: return `loss` from its own train_step and from its test_step."
+            )
         names = ["loss", "val_loss", *(f"val_{name}" for name in task.metric_names)]
         curves = {name: [float(v) for v in history[name]] for name in names if name in history}
         epochs = len(curves["loss"])
@@ -271,7 +290,7 @@ class FitTrainer:
         feed, epoch = Feed(self.task, split=job.split), [0]
         begun = keras.callbacks.LambdaCallback(on_epoch_begin=lambda number, _: epoch.__setitem__(0, number))
         train = feed.stream("train", size, lambda: (job.seed, epoch[0]))
-        given = {"x": train, "shuffle": False, "validation_data": feed.stream("validation", _AT_ONCE)}
+        given = {"x": train, "shuffle": False, "validation_data": feed.stream("validation", _AT_ONCE_FROM_DISK)}
         return given, [begun]
 
     def _compile(self, model: Any, optimizer: Any = "sgd") -> None:
@@ -285,7 +304,7 @@ class FitTrainer:
         given: dict[str, Any] = {"x": x, "y": y, "sample_weight": weights[0] if weights else None}
         given["batch_size"] = _AT_ONCE
         if is_on_disk((x, y)):
-            given = {"x": Feed(self.task).stream(part, _AT_ONCE)}
+            given = {"x": Feed(self.task).stream(part, _AT_ONCE_FROM_DISK)}
         found = model.evaluate(**given, verbose=0, return_dict=True)
         return {name: float(value) for name, value in found.items()}
 
@@ -293,7 +312,7 @@ class FitTrainer:
 def make_trainer(
     task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe: Job, before: Program | None = None
 ) -> tuple[Trainer, str]:
-    """The fastest trainer that can train this task, and, where that is `model.fit`, the reason; else "".
+    """The fastest trainer that can train this task, and what there is to say of it: where that is `model.fit`, why.
 
     rules: one of each kind that will be trained. seeds: with which. probe: a short job; it is run once, so that a
     model which does not trace is found here. before: the program of an earlier task, used again if it serves.
@@ -301,28 +320,67 @@ def make_trainer(
     # In a model of the user's own any code may be: no two traces of it need be alike.
     if before is not None and task.spec.model is None and before.serves(task, rules):
         return CompiledTrainer(task, rules, program=before.over(task, seeds)), ""
-    reason = _cannot_compile(task)
+    model = task.build(0)
+    check_fit(task, model)
+    reason = cannot_compile(task, model)
     if not reason:
         try:
             trainer = CompiledTrainer(task, rules, seeds)
-            trainer.run(probe)
+            return trainer, _try_out(trainer, model, probe)
+        except CannotCompile as found:
+            reason = str(found)
+        except OptselectError:
+            raise
         except Exception as error:  # whatever a user's layers raise while they are traced
             if out_of_memory(error):  # `model.fit` needs no less
                 raise
-            reason = f"it does not run as one traced program ({type(error).__name__}: {_first_line(error)})"
-        else:
-            return trainer, ""
+            reason = f"it does not run as one traced program: {_where(task, error)}"
+    return _by_fit(task, model, probe, reason)
+
+
+def _try_out(trainer: CompiledTrainer, model: Any, probe: Job) -> str:
+    """Run a short job; what there is to say of the gradients.
+
+    model: a fresh one. Raises CannotCompile where the program would do something else than `model.fit`, InvalidModel
+    where no gradient reaches any weight.
+    """
+    task, step = trainer.task, trainer.program.step
+    with contextlib.suppress(NoGradient):
+        trainer.run(probe)
+    if hidden := hidden_state(trainer.program.operations()):
+        raise CannotCompile(hidden)
+    if not step.still:
+        return ""
+    paths = [v.path for v in model.trainable_variables]
+    unreached = without_gradient(task, model, trainer.program.feed.few())
+    if unreached != step.still:
+        raise CannotCompile("the gradients of some weights are lost in a traced program (a custom gradient does that)")
+    if len(unreached) == len(paths):
+        raise InvalidModel(no_gradient(task, model))
+    named = ", ".join(f"`{paths[i]}`" for i in unreached[:5]) + ", ..." * (len(unreached) > 5)
+    return f"No gradient reaches {len(unreached)} of {len(paths)} arrays of weights ({named}): they stay as they are."
+
+
+def _by_fit(task: Task, model: Any, probe: Job, reason: str) -> tuple[Trainer, str]:
+    """The trainer by `model.fit`, tried out, and why it is taken. model: a fresh one."""
     fallback = FitTrainer(task)
     try:
-        fallback.run(probe)
+        run = fallback.run(probe)
     except Exception as error:
-        if out_of_memory(error):
+        if out_of_memory(error) or isinstance(error, OptselectError):
             raise
-        where = where_it_failed(getattr(task.spec.model, "path", Path()), error)
+        if "No gradients provided for any variable" in str(error):
+            raise InvalidModel(no_gradient(task, model)) from error
         raise InvalidModel(
-            f"The model cannot be trained, since {reason}; with `model.fit`: {where} A layer that works on numbers "
-            "instead of tensors needs a model compiled with `run_eagerly=True`."
+            f"{task.who}: cannot be trained, since {reason}; nor by `model.fit`: {_where(task, error)}"
+            + _EAGER * isinstance(error, (TypeError, AttributeError, NotImplementedError))
         ) from error
+    if run.metrics["val_loss"] == 0.0 and "train_step" in own_hooks(model) and "test_step" not in own_hooks(model):
+        raise InvalidModel(
+            f"{task.who}: `val_loss` is 0 whatever the training does: the model has its own train_step and no "
+            "test_step, and Keras's test_step knows nothing of its loss. Give it a test_step that returns its `loss`."
+        )
+    task.keep_metrics([name for name in task.metric_names if f"val_{name}" in run.metrics])
     return fallback, f"Trials use `model.fit`, since {reason}: correct, but slower by far."
 
 
@@ -333,20 +391,6 @@ def out_of_memory(error: BaseException) -> bool:
     (True, False)
     """
     return isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError))
-
-
-def _cannot_compile(task: Task) -> str:
-    model = task.build(0)
-    if type(model).train_step is not keras.Model.train_step and not isinstance(model, keras.Sequential):
-        return "the model has its own `train_step`"
-    arrays = tf.nest.flatten((task.x_train, task.y_train))
-    if any(np.dtype(a.dtype).kind in "OUS" for a in arrays):
-        return "the model takes strings"
-    if len({v.dtype for v in model.trainable_variables}) > 1:
-        return "its variables have different dtypes"
-    if not model.trainable_variables:
-        return "it has no trainable variables"
-    return ""
 
 
 def _about(job: Job) -> dict[str, Any]:
@@ -367,5 +411,6 @@ def _in_units(task: Task, values: Any) -> Any:
     return {name: scaled(name, value) for name, value in values.items()}
 
 
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")[:200]
+def _where(task: Task, error: BaseException) -> str:
+    """What failed, and at which line of the user's file."""
+    return where_it_failed(getattr(task.spec.model, "path", Path(task.who)), error)

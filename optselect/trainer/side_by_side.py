@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from optselect.trainer.feeding import Part
-from optselect.trainer.judging import Judge
+from optselect.trainer.judging import CHUNK, Judge
 from optselect.trainer.state import Carried
 from optselect.trainer.step import Step
 
-__all__ = ["Crew", "Kinds", "SideBySide", "stacked", "unstacked"]
+__all__ = ["Crew", "Kinds", "SideBySide", "stacked", "unstacked", "where"]
 
 Tensor = Any
 _ROWS = 2048  # of all members together, in one call of the model in evaluation
@@ -82,15 +82,21 @@ class SideBySide:
             self._points[kinds] = _traced(judged, (crew,))
         return self._points[kinds](crew)
 
-    def evaluate(self, points: Tensor, others: Any, chunks: Iterable[Part]) -> np.ndarray:
-        """Loss and metrics on a part of the data, given in chunks: (members, 1 + metrics)."""
+    def evaluate(self, points: Tensor, others: Any, chunks: Iterable[Part]) -> tuple[np.ndarray, Any]:
+        """Loss and metrics on a part of the data, given in chunks: (members, 1 + metrics); and the members' other
+        variables after it.
+        """
         members = int(points.shape[0])
-        totals = tf.nest.map_structure(lambda a: tf.repeat(a[None], members, 0), self._judge.nothing())
-        chunk = tf.constant(max(_FEWEST_ROWS, _ROWS // members))
+        totals = tf.nest.map_structure(lambda a: tf.repeat(a[None], members, 0), self._judge.nothing(()))
+        totals, chunk = (*totals[:-1], tuple(others)), 0
         for data in chunks:
-            totals = self._add_rows(points, others, data, totals, chunk)
+            if not chunk:
+                first = points[0], tf.nest.map_structure(lambda a: a[0], tuple(others))
+                few = max(_FEWEST_ROWS, _ROWS // members)
+                chunk = CHUNK if self._judge.advances(*first, data) else few  # then as a training by itself has it
+            totals = self._add_rows(points, data, totals, tf.constant(chunk))
         found: np.ndarray = self._results(totals).numpy()
-        return found
+        return found, totals[-1]
 
     def _steps_impl(self, kinds: Kinds, crew: Crew, data: Part, orders: Tensor, size: Tensor) -> Crew:
         rows = tf.shape(orders)[1]
@@ -107,21 +113,19 @@ class SideBySide:
 
             moved, figures, good = tf.vectorized_map(one, (crew, batches))
             alive = crew.alive
-            carried = tf.cond(tf.reduce_all(alive), lambda: moved, lambda: _where(alive, moved, crew.carried))
+            carried = tf.cond(tf.reduce_all(alive), lambda: moved, lambda: where(alive, moved, crew.carried))
             return i + 1, crew._replace(
                 carried=carried,
                 alive=alive & good,
-                sums=crew.sums + _where(alive, figures, tf.zeros_like(figures)),
+                sums=crew.sums + where(alive, figures, tf.zeros_like(figures)),
                 done=crew.done + tf.cast(alive, tf.int32),
             )
 
         _, after = tf.while_loop(lambda i, crew: (i < steps) & tf.reduce_any(crew.alive), body, (tf.constant(0), crew))
         return after  # type: ignore[no-any-return]
 
-    def _add_rows_impl(self, points: Tensor, others: Any, data: Part, totals: Any, chunk: Tensor) -> Any:
-        return tf.vectorized_map(
-            lambda given: self._judge.add(given[0], given[1], data, given[2], chunk), (points, others, totals)
-        )
+    def _add_rows_impl(self, points: Tensor, data: Part, totals: Any, chunk: Tensor) -> Any:
+        return tf.vectorized_map(lambda given: self._judge.add(given[0], data, given[1], chunk), (points, totals))
 
     def _results_impl(self, totals: Any) -> Tensor:
         return tf.vectorized_map(self._judge.results, totals)
@@ -149,7 +153,7 @@ def _selection(member: Any, kinds: Kinds) -> dict[str, Any]:
     }
 
 
-def _where(alive: Tensor, new: Any, old: Any) -> Any:
+def where(alive: Tensor, new: Any, old: Any) -> Any:
     """`new` for the living members, `old` for the others."""
 
     def choose(a: Tensor, b: Tensor) -> Tensor:

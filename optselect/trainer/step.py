@@ -12,7 +12,9 @@ from optselect.configuration import Configuration
 from optselect.rule import Rule, Scalar, Variable
 from optselect.stepping import join, split
 from optselect.tasks.task import Task
+from optselect.trainer.compilable import NoGradient
 from optselect.trainer.feeding import Part
+from optselect.trainer.forward import Forward, forward
 from optselect.trainer.layout import Layout
 from optselect.trainer.state import Carried
 
@@ -26,12 +28,15 @@ class Step:
     """The update that every loop of a program takes, traced into each of them.
 
     layouts: of the rules that can be selected, by key. variables: the model's trainable ones. slots, rest: of the
-    rule with the most. scaled: the loss is scaled, since something is computed in float16.
+    rule with the most. scaled: the loss is scaled, since the model computes in float16. still: the numbers of the
+    variables that no gradient reaches, known once a step was traced; they stay where they are.
     """
 
     def __init__(self, task: Task, model: Any, variables: Sequence[Variable], rules: Iterable[Rule]) -> None:
         self.task, self.model, self.variables = task, model, variables
-        self.scaled = any(getattr(layer, "compute_dtype", "") == "float16" for layer in model._flatten_layers())
+        self.scaled = model.dtype_policy.name == "mixed_float16"  # as `compile(auto_scale_loss=True)` has it
+        self.still: tuple[int, ...] = ()
+        self._constraints = [v.constraint for v in model.trainable_variables]
         flat = join([v.value for v in model.trainable_variables])
         self.layouts = {rule.key: Layout(rule, flat, variables) for rule in rules}
         self.slots = max(layout.slots for layout in self.layouts.values())
@@ -51,14 +56,14 @@ class Step:
     def __call__(self, carried: Any, batch: Part, rows: Tensor, rate: Tensor, selection: Any) -> Any:
         """One update: carried, (loss times rows, norm of the gradient, whether it was clipped), whether finite."""
         flat, others, slots, rest, updates, scale = carried
-        loss, grad, others = self.gradient(flat, others, batch, scale)
+        loss, grad, (flat, others) = self.gradient(flat, others, batch, scale)
         short, clipped = self.clip(grad, selection)
         rate = tf.cast(rate, flat.dtype)
 
         def update(layout: Layout, rule: Rule) -> Any:
-            moved, states = layout.update(rule, short, flat, layout.unpack(slots, rest), updates + 1)
+            moved, states = layout.update(rule, short, flat, layout.unpack(slots, rest), updates + 1, self.still)
             new, left = self.packed(layout, states)
-            return moved, (*new, *slots[len(new) :]), left
+            return self._constrained(moved), (*new, *slots[len(new) :]), left
 
         after = (*self.switch(selection, rate, update), updates + 1)
         if self.scaled:
@@ -70,27 +75,33 @@ class Step:
         figures = tf.stack([tf.cast(loss, tf.float32) * tf.cast(rows, tf.float32), norm, clipped])
         return Carried(flat, tuple(others), tuple(slots), rest, updates, scale), figures, tf.math.is_finite(loss)
 
-    def gradient(self, flat: Tensor, others: Any, batch: Part, scale: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The loss of a batch, its gradient as a flat vector, and the model's other variables after it."""
-        x, y, w = (*batch, None)[:3]
+    def gradient(self, flat: Tensor, others: Any, batch: Part, scale: Tensor) -> tuple[Tensor, Tensor, Any]:
+        """The loss of a batch, its gradient as a flat vector, and all variables as the call has left them.
+
+        These are a flat vector too, the same unless a layer assigns to its weights, and the model's other variables.
+        Raises NoGradient where the loss depends on no weight.
+        """
         # Not through the split: the gradient of each piece would be a vector as long as all of them.
         pieces = split(flat, self.variables)
         with tf.GradientTape() as tape:
             tape.watch(pieces)
-            outputs, others, extra = self.model.stateless_call(
-                pieces, list(others), x, training=True, return_losses=True
-            )
-            loss = self.loss(y, outputs, w, extra)
+            after = self.forward(pieces, others, batch, training=True)
+            loss = after.loss
             scaled = loss * tf.cast(scale[0], loss.dtype) if self.scaled else loss
-        found = tape.gradient(scaled, pieces, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        found = tape.gradient(scaled, pieces)
+        self.still = tuple(i for i, g in enumerate(found) if g is None)
+        if len(self.still) == len(pieces):
+            raise NoGradient
+        found = [tf.zeros_like(p) if g is None else g for g, p in zip(found, pieces, strict=True)]
         # An embedding's gradient comes as rows, and its shape is lost on the way to a tensor.
         grad = join([tf.reshape(tf.convert_to_tensor(g), v.shape) for g, v in zip(found, self.variables, strict=True)])
-        return loss, grad / tf.cast(scale[0], grad.dtype) if self.scaled else grad, others
+        left = (join(after.weights) if after.moved else flat), after.others
+        return loss, grad / tf.cast(scale[0], grad.dtype) if self.scaled else grad, left
 
-    def loss(self, y: Tensor, outputs: Tensor, weights: Tensor | None, extra: Sequence[Tensor]) -> Tensor:
-        """What is minimised: the task's loss and the terms that layers add."""
-        loss = self.task.loss(y, outputs, sample_weight=weights)
-        return tf.add_n([loss, *(tf.cast(term, loss.dtype) for term in extra)]) if extra else loss
+    def forward(self, pieces: Sequence[Tensor], others: Any, batch: Part, *, training: bool) -> Forward:
+        """A call of the model on a batch with such variables, and its loss."""
+        x, y, w = (*batch, None)[:3]
+        return forward(self.task, self.model, pieces, list(others), x, y, w, training=training)
 
     def clip(self, grad: Tensor, selection: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The clipped gradient, and 1.0 if that is another than the given one."""
@@ -110,6 +121,14 @@ class Step:
 
         found: tuple[Tensor, Tensor] = _picked(selection, "clip", [branch(kind) for kind in CLIPPINGS.values()])
         return found
+
+    def _constrained(self, flat: Tensor) -> Tensor:
+        """Variables after their constraints; one that has no gradient is not moved, and not constrained either."""
+        wanted = {i: c for i, c in enumerate(self._constraints) if c is not None and i not in self.still}
+        if not wanted:
+            return flat
+        pieces = split(flat, self.variables)
+        return join([tf.cast(wanted[i](p), p.dtype) if i in wanted else p for i, p in enumerate(pieces)])
 
     def switch(self, selection: Any, rate: Tensor, run: Callable[[Layout, Rule], Any]) -> Any:
         """What `run` gives for the selected rule, its hyperparameters taken from the selection."""

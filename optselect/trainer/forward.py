@@ -6,7 +6,8 @@ hand, it keeps one loss of a layer that is called twice, and it drops what layer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -76,7 +77,7 @@ def forward(
     """
     trainable, rest = model.trainable_variables, model.non_trainable_variables
     scope = _Scope(list(zip(trainable, weights, strict=True)), list(zip(rest, others, strict=True)))
-    with scope:
+    with scope, _watched(list(weights)):
         outputs = model(x, training=training) if model._call_has_training_arg else model(x)
         if own_loss(model):
             loss = model._compute_loss(x=x, y=y, y_pred=outputs, sample_weight=w, training=training)
@@ -107,6 +108,23 @@ def prepare_loss(task: Task, model: Any, rows: tuple[Any, ...]) -> None:
     x, y, w = (*rows, None)[:3]
     task.compile(model)
     model._compute_loss(x=x, y=y, y_pred=model(x), sample_weight=w, training=True)
+
+
+@contextlib.contextmanager
+def _watched(weights: list[Tensor]) -> Iterator[None]:
+    """Within, a tape that a layer opens watches the weights, as a tape watches variables by itself."""
+    enter = tf.GradientTape.__enter__
+
+    def entered(tape: Any) -> Any:
+        enter(tape)
+        tape.watch(weights)
+        return tape
+
+    tf.GradientTape.__enter__ = entered
+    try:
+        yield
+    finally:
+        tf.GradientTape.__enter__ = enter
 
 
 def _stranger(variable: Any) -> str:

@@ -693,7 +693,7 @@ def own_tape_by_the_weights() -> Any:
     return _plain(_WeightGradient())
 
 
-@member()
+@member(refused="nor by `model.fit`")
 def rematerialization() -> Any:
     with keras.RematScope(mode="full"):
         return _plain(layers.Dense(8, "tanh"), layers.Dense(8, "tanh"))

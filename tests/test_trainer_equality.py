@@ -107,7 +107,7 @@ def test_members_of_a_population_train_as_by_themselves_where_evaluation_draws()
             np.testing.assert_array_equal(ours, theirs)
 
 
-class _OwnSteps(keras.Model):  # type: ignore[misc]
+class OwnSteps(keras.Model):  # type: ignore[misc]
     """Keras's guide to `train_step`, with the tracker of its loss."""
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class _OwnSteps(keras.Model):  # type: ignore[misc]
         return {"loss": self.tracker.result()}
 
 
-class _OwnTest(_OwnSteps):
+class OwnTest(OwnSteps):
     def test_step(self, data: Any) -> Any:
         x, y = data
         self.tracker.update_state(keras.ops.mean((self(x) - y) ** 2))
@@ -145,8 +145,8 @@ def test_an_own_train_step_needs_an_own_test_step() -> None:
     that the model does not answer are left out.
     """
     with pytest.raises(InvalidModel, match="test_step"):
-        make_trainer(task_of(_OwnSteps), [RULE], [0], PROBE)
-    task = task_of(_OwnTest)
+        make_trainer(task_of(OwnSteps), [RULE], [0], PROBE)
+    task = task_of(OwnTest)
     trainer, note = make_trainer(task, [RULE], [0], PROBE)
     assert isinstance(trainer, FitTrainer)
     assert "`train_step`, `metrics` and `test_step`" in note
@@ -157,7 +157,7 @@ def test_an_own_train_step_needs_an_own_test_step() -> None:
 def test_a_model_with_two_optimizers_is_refused() -> None:
     """A compile() of the user's own that takes no `optimizer` is named before anything is trained."""
 
-    class Two(_OwnTest):
+    class Two(OwnTest):
         def compile(self, one: Any, other: Any) -> None:
             super().compile()
 
@@ -170,7 +170,7 @@ def test_an_output_of_numpy_numbers_is_told_with_the_line_that_failed() -> None:
 
     class Numbers(keras.layers.Layer):  # type: ignore[misc]
         def call(self, x: Any) -> Any:
-            return x * float(keras.ops.convert_to_numpy(x).mean())
+            return x * x.numpy().mean()
 
         def compute_output_shape(self, shape: Any) -> Any:
             return shape

@@ -163,7 +163,7 @@ def test_more_trials_go_on_where_fewer_ended(tmp_path: Path) -> None:
 def test_what_is_tried_first(tmp_path: Path) -> None:
     """Keras's default, the paper's where it differs, what the user knows, what the range test suggests; none twice."""
     known = Configuration(rule=Adam(learning_rate=0.02, beta_1=0.3))  # outside the space: trained all the same
-    run(tmp_path, Formulas(), space("adam", "adadelta"), trials=40, start=(known,))
+    run(tmp_path, Formulas(adadelta=(0.1, 0.1)), space("adam", "adadelta"), trials=40, start=(known,))
     first = {arm: [t["configuration"] for t in trials(tmp_path) if t["arm"] == arm] for arm in ("adam", "adadelta")}
     assert first["adam"][0] == Configuration(rule=Adam()).to_dict()
     assert first["adam"][1] == known.to_dict()

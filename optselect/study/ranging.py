@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from optselect.configuration import Configuration
@@ -17,7 +17,7 @@ from optselect.trainer.jobs import Probe, ProbeRun
 
 __all__ = [
     "WORTHWHILE",
-    "below_divergence",
+    "diverging",
     "missing",
     "narrowed",
     "probes",
@@ -141,11 +141,9 @@ def narrowed(space: Space, notes: Notes) -> Space:
     return space
 
 
-def below_divergence(points: Sequence[Configuration], notes: Notes, arm: str) -> list[Configuration]:
-    """Those points of an arm whose learning rate did not diverge in its range test; all of them if none is left."""
-    runs = [_run(entry["run"]) for entry in notes.of("probe") if entry["arm"] == arm]
-    limit = min(map(range_test.diverges_from, runs), default=math.inf)
-    return [c for c in points if c.rule.base.values()["learning_rate"] < limit] or list(points)
+def diverging(notes: Notes) -> dict[str, float]:
+    """From which learning rate on the range tests of the ledger diverged, by arm; infinite where none did."""
+    return {entry["arm"]: range_test.diverges_from(_run(entry["run"])) for entry in notes.of("probe")}
 
 
 def _run(entry: Mapping[str, Any]) -> ProbeRun:

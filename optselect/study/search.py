@@ -180,11 +180,18 @@ class Search:
     def _make_arms(self, space: Space) -> Iterable[Arm]:
         found = ranging.readings(self._notes)
         narrow = ranging.narrowed(space, self._notes)
-        points = {}
-        for name in self._optimizers:
-            suggested = found[name].suggested if name in found else ()
-            first = first_points(space, name, rows=self.course.rows, start=self.options.start, suggested=suggested)
-            points[name] = ranging.below_divergence(first, self._notes, name)
+        diverging = ranging.diverging(self._notes)
+        points = {
+            name: first_points(
+                space,
+                name,
+                rows=self.course.rows,
+                start=self.options.start,
+                suggested=found[name].suggested if name in found else (),
+                below=diverging.get(name, math.inf),
+            )
+            for name in self._optimizers
+        }
         joint = self.options.strategy == _JOINT
         for name, members in {_JOINT: self._optimizers}.items() if joint else ((n, [n]) for n in self._optimizers):
             yield Arm(

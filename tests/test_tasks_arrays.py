@@ -151,6 +151,15 @@ def test_a_container_is_read_for_what_it_is(container: str) -> None:
             assert np.array_equal(whole, expected.astype("float32"))
 
 
+def test_numbers_written_as_text_are_numbers() -> None:
+    """In arrays of text, and in lists that hold numbers beside text, a column of numbers is one."""
+    texts = read((np.array([[f"{z:.3f}", "ab"[i % 2]] for i, z in enumerate(Z)]), Y))
+    schema = make_spec(texts, epochs=1, seed=0).schema
+    assert schema is not None
+    assert [column.kind for column in schema.columns] == ["number", "category"]
+    assert np.allclose(texts.x.iloc[:, 0], Z, atol=1e-3)  # type: ignore[union-attr]
+
+
 def _ragged() -> Any:
     return tf.data.Dataset.from_tensor_slices((tf.ragged.constant([[1.0], [1.0, 2.0]] * 30), Y))
 

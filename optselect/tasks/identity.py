@@ -106,6 +106,7 @@ class _Walk:
         self._source = SourceParts()
         self._queue: deque[tuple[str, Any]] = deque()
         self._labels: dict[int, str] = {}
+        self._named: set[str] = set()
         self._kept: list[Any] = []  # so that no address is used twice
         self._open: dict[int, int] = {}
         self._alone = alone
@@ -144,9 +145,10 @@ class _Walk:
             if isinstance(value, types.FunctionType | type) and name and "<lambda>" not in name:
                 label = f"the {'class' if isinstance(value, type) else 'function'} `{name}`"
             known, number = label, 2
-            while known in self._labels.values():
+            while known in self._named:
                 known, number = f"{label} ({number})", number + 1
             self._labels[id(value)] = known
+            self._named.add(known)
             self._kept.append(value)
             self._queue.append((known, value))
             self._belongs(getattr(value, "__module__", None))

@@ -151,6 +151,8 @@ def from_pair(
         features = {key: _named_array(part, f"{where}: x[{key!r}]") for key, part in x.items()}
     if isinstance(x, pd.Series):
         features = x.to_frame()
+    if not isinstance(features, pd.DataFrame | dict):
+        features = _array(features, f"{where}: x")
     if isinstance(features, pd.DataFrame):
         asked = options or ReadOptions()
         named = _without(_named(features, where), asked, (), where).reset_index(drop=True)
@@ -158,8 +160,6 @@ def from_pair(
         features, readings, notes = found.frame, found.readings, (*notes, *found.notes)
     elif options is not None and (options.keep or options.drop):
         raise InvalidData(f"{where}: `keep` and `drop` name columns, and the features are no table with columns.")
-    elif not isinstance(features, dict):
-        features = _array(features, f"{where}: x")
     rows = len(next(iter(targets.values())))
     parts = features if isinstance(features, dict) else {"": features}
     for what, values in (*_labelled("x", parts), *_labelled("y", targets if len(targets) > 1 else {})):

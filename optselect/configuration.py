@@ -14,7 +14,7 @@ from optselect.rule import Rule
 from optselect.rules import RULES, parse
 from optselect.schedules import Constant, Schedule
 
-__all__ = ["BASELINE", "Configuration"]
+__all__ = ["BASELINE", "Configuration", "rule_of"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,10 +131,9 @@ class Configuration:
         """
         config = optimizer.get_config()
         ours = isinstance(getattr(optimizer, "rule", None), Rule)
-        module = type(optimizer).__module__
-        path = f"{'keras.optimizers' if module.startswith('keras.') else module}.{type(optimizer).__name__}"
-        rule = optimizer.rule if ours else _of_twin(path, config)
-        own = {*(name for part in rule.parts for name in part.values()), *({"rule"} if ours else rule.twin_at)}
+        path, rule = _path(optimizer), optimizer.rule if ours else rule_of(optimizer)
+        own = {name for part in rule.parts for name in (*part.values(), *part.chosen())}
+        own |= {"rule"} if ours else set(rule.twin_at)
         if "weight_decay" in own and config["weight_decay"] is not None:
             rule = rule.replaced(weight_decay=config["weight_decay"])
         ignored = {"name", "learning_rate", *own, *(h.name for c in CLIPPINGS.values() for h in c.hypers())}
@@ -210,8 +209,8 @@ def _home(rule: Rule) -> str:
 
 def _changed(rule: Rule, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Those of a rule's values, or of `values`, that are not at their default; without the learning rate."""
-    defaults = {h.name: h.default for h in rule.hypers()}
-    given = rule.values() if values is None else values
+    defaults = rule.known()
+    given = {**rule.values(), **rule.chosen()} if values is None else values
     return {name: value for name, value in given.items() if name != "learning_rate" and value != defaults[name]}
 
 
@@ -229,18 +228,46 @@ def _wrapped(rule: Rule) -> str:
     return _Raw(_call(f"optselect.optimizers.{type(rule).__name__}", {**inner, **_changed(rule)}))
 
 
-def _of_twin(path: str, config: Mapping[str, Any]) -> Rule:
-    """The rule that stands for a Keras optimizer, everything but the learning rate as in its config."""
+def _path(optimizer: Any) -> str:
+    module = type(optimizer).__module__
+    return f"{'keras.optimizers' if module.startswith('keras.') else module}.{type(optimizer).__name__}"
+
+
+def rule_of(optimizer: Any, what: str = "`optimizer`") -> Rule:
+    """The rule that does what an optimizer of `keras.optimizers` does, everything but the learning rate as there.
+
+    Parameters
+    ----------
+    optimizer : keras.optimizers.Optimizer
+    what : str, default "`optimizer`"
+        What the optimizer is called in an error.
+
+    Returns
+    -------
+    Rule
+
+    Raises
+    ------
+    InvalidValue
+        If no rule does what the optimizer's class does, or does with these arguments.
+
+    Examples
+    --------
+    >>> import keras
+    >>> rule_of(keras.optimizers.SGD(momentum=0.5)).momentum
+    0.5
+    """
+    path, config = _path(optimizer), optimizer.get_config()
     member = next((rule for rule in RULES.values() if rule.twin == path), None)
     if member is None:
         twins = sorted(rule.twin for rule in RULES.values() if rule.twin)
-        raise InvalidValue(f"`optimizer`: no rule stands for {path}. Known: {', '.join(twins)}.")
+        raise InvalidValue(f"{what}: no rule stands for {path}. Known: {', '.join(twins)}.")
     for key, value in member.twin_at.items():
         if config.get(key) not in (value, None):
-            raise InvalidValue(f"`optimizer`: {path} has {key}={config[key]!r}, which a configuration cannot hold.")
-    own = [h.name for h in member.hypers() if h.name != "learning_rate"]
-    values = {name: member.twin_at.get(name, config.get(name)) for name in own}
-    return member(**{name: 0.0 if value is None else value for name, value in values.items()})  # no decay in Keras
+            raise InvalidValue(f"{what}: {path} has {key}={config[key]!r}, which no rule here does in the same way.")
+    fixed = {name: value for name, value in member.twin_at.items() if name in member.known()}
+    given = member.of_twin({name: value for name, value in config.items() if name != "learning_rate"})
+    return member(**{**given, **fixed})
 
 
 def _short(value: Any) -> str:

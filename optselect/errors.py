@@ -5,6 +5,7 @@ Every error that a user can cause derives from `OptselectError` and from the bui
     OptselectError
     ├── InvalidValue (ValueError)          a number, flag or combination outside its domain
     ├── UnknownName (ValueError)           no such optimizer, schedule, column, metric, space key, study ...
+    ├── WrongBackend (ImportError)         Keras runs on another backend than TensorFlow
     ├── InvalidSpace (ValueError)          a search-space file; all its mistakes at once
     ├── InvalidData (ValueError)           a data set that cannot be read or trained on
     ├── InvalidModel (ValueError)          a model that does not build, compile or fit the data
@@ -41,6 +42,7 @@ __all__ = [
     "StudyConflict",
     "UnknownName",
     "WorkerFailed",
+    "WrongBackend",
     "suggestion",
 ]
 
@@ -55,6 +57,10 @@ class InvalidValue(OptselectError, ValueError):
 
 class UnknownName(OptselectError, ValueError):
     """A name that nothing answers to."""
+
+
+class WrongBackend(OptselectError, ImportError):
+    """Keras runs on another backend than TensorFlow."""
 
 
 class InvalidSpace(OptselectError, ValueError):

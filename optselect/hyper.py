@@ -9,26 +9,34 @@ import dataclasses
 import inspect
 import math
 import numbers
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, Self, dataclass_transform
 
 from optselect.errors import InvalidValue, UnknownName, suggestion
 
 __all__ = [
     "BOOLEAN",
+    "FLAG",
     "FRACTION",
     "NON_NEGATIVE",
+    "NUMBER",
+    "PATTERNS",
     "POSITIVE",
     "UNIT",
+    "WHOLE",
     "Declared",
     "Domain",
+    "Form",
     "Hyper",
     "Search",
+    "Setting",
     "choice",
     "hyper",
     "linear",
     "log",
     "log1m",
+    "setting",
 ]
 
 
@@ -119,21 +127,86 @@ def choice(*values: Any, from_trials: int = 0) -> Search:
 
 @dataclasses.dataclass(frozen=True)
 class Hyper:
-    """What is declared of one hyperparameter."""
+    """What is declared of one hyperparameter.
+
+    `late`: it was added after results had been written without it, so `to_dict` leaves it out at its default.
+    """
 
     name: str
     default: Any
     domain: Domain
     search: Search | None
     doc: str
+    late: bool = False
 
 
-def hyper(*, default: Any, domain: Domain, doc: str, search: Search | None = None) -> Any:
+def hyper(*, default: Any, domain: Domain, doc: str, search: Search | None = None, late: bool = False) -> Any:
     """Declare a hyperparameter as a field of a `Declared` class."""
-    return dataclasses.field(default=default, metadata={"domain": domain, "search": search, "doc": doc})
+    return dataclasses.field(default=default, metadata={"domain": domain, "search": search, "doc": doc, "late": late})
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(hyper,))
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """The values that a setting takes. `words` completes "must be"; `read` converts a value or raises ValueError."""
+
+    words: str
+    read: Callable[[Any], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What is declared of one setting; see `setting`."""
+
+    name: str
+    default: Any
+    form: Form
+    doc: str
+
+
+def setting(*, default: Any, form: Form, doc: str) -> Any:
+    """Declare a setting: a choice that decides how the program is built.
+
+    Unlike a hyperparameter it is never searched and never a tensor, and `to_dict` names it only where it is not at its
+    default.
+    """
+    return dataclasses.field(default=default, metadata={"form": form, "doc": doc})
+
+
+def _whole(value: Any) -> int:
+    found = _number(value)
+    if found != int(found) or found < 1:
+        raise ValueError
+    return int(found)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise ValueError
+    return float(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _patterns(value: Any) -> tuple[str, ...]:
+    found = tuple(() if value is None else value)
+    if isinstance(value, str) or not all(isinstance(part, str) for part in found):
+        raise ValueError
+    for part in found:
+        re.compile(part)
+    return found
+
+
+WHOLE = Form("a whole number from 1", _whole)
+NUMBER = Form("a finite number", _number)
+FLAG = Form("True or False", _flag)
+PATTERNS = Form("a list of regular expressions", _patterns)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(hyper, setting))
 class Declared:
     """A frozen, keyword-only dataclass whose fields are hyperparameters, checked when it is made.
 
@@ -178,6 +251,13 @@ class Declared:
                 who = type(self).__name__
                 raise InvalidValue(f"{who}: `{declared.name}` must lie in {declared.domain}, got {value!r}.")
             object.__setattr__(self, declared.name, value if declared.domain.boolean else float(value))
+        for chosen in self.settings():
+            value = getattr(self, chosen.name)
+            try:
+                object.__setattr__(self, chosen.name, chosen.form.read(value))
+            except (TypeError, ValueError, re.error):
+                who = type(self).__name__
+                raise InvalidValue(f"{who}: `{chosen.name}` must be {chosen.form.words}, got {value!r}.") from None
 
     @classmethod
     def hypers(cls) -> tuple[Hyper, ...]:
@@ -186,8 +266,22 @@ class Declared:
         return tuple(Hyper(name=f.name, default=f.default, **f.metadata) for f in fields if "domain" in f.metadata)
 
     @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        """The declared settings in the order of the class body."""
+        fields: tuple[Any, ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+        return tuple(Setting(name=f.name, default=f.default, **f.metadata) for f in fields if "form" in f.metadata)
+
+    @classmethod
+    def known(cls) -> dict[str, Any]:
+        """The defaults of hyperparameters and settings by name."""
+        return {h.name: h.default for h in cls.hypers()} | {s.name: s.default for s in cls.settings()}
+
+    @classmethod
     def unchecked(cls, **values: Any) -> Self:
-        """An instance whose fields hold tensors or weak scalars: what a traced program computes with."""
+        """An instance whose fields hold tensors or weak scalars: what a traced program computes with.
+
+        What is left out is at its default, settings too.
+        """
         made = object.__new__(cls)
         for name, value in {**{h.name: h.default for h in cls.hypers()}, **values}.items():
             object.__setattr__(made, name, value)
@@ -196,6 +290,17 @@ class Declared:
     def values(self) -> dict[str, Any]:
         """The hyperparameters by name."""
         return {declared.name: getattr(self, declared.name) for declared in self.hypers()}
+
+    def chosen(self) -> dict[str, Any]:
+        """The settings by name."""
+        return {declared.name: getattr(self, declared.name) for declared in self.settings()}
+
+    def recorded(self) -> dict[str, Any]:
+        """Hyperparameters and settings in JSON types, without settings and late hyperparameters at their default."""
+        quiet = {h.name: h.default for h in self.hypers() if h.late} | {s.name: s.default for s in self.settings()}
+        given = {**self.values(), **self.chosen()}
+        told = {name: value for name, value in given.items() if name not in quiet or value != quiet[name]}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
 
     @classmethod
     def members(cls) -> dict[str, type[Self]]:
@@ -218,7 +323,7 @@ class Declared:
     def from_values(cls, name: str, values: Mapping[str, Any]) -> Self:
         """The member `name` with `values`; the rest at its defaults. An unknown key raises `UnknownName`."""
         member = cls.named(name)
-        known = [declared.name for declared in member.hypers()]
+        known = list(member.known())
         for key in values:
             if key not in known:
                 raise UnknownName(f"{member.__name__}: unknown hyperparameter {key!r}. {suggestion(key, known)}")

@@ -50,6 +50,9 @@ def described(rule: type[Rule]) -> dict[str, Any]:
             {"name": h.name, "default": h.default, "domain": str(h.domain), "search": searched(h.search), "doc": h.doc}
             for h in rule.hypers()
         ],
+        "settings": [
+            {"name": s.name, "default": s.default, "form": s.form.words, "doc": s.doc} for s in rule.settings()
+        ],
         "wraps": rule().base.name if len(rule().parts) > 1 else "",
         "scope": rule.scope,
         "paper": rule.paper,
@@ -69,6 +72,7 @@ def text(rule: type[Rule]) -> str:
     for h in known["hyperparameters"]:
         lines.append(f"  {h['name']} = {h['default']!r}, in {h['domain']}. {h['doc']}")
         lines += [f"      searched: {h['search']}"] if h["search"] else []
+    lines += [f"  {s['name']} = {s['default']!r}, {s['form']}, never searched. {s['doc']}" for s in known["settings"]]
     lines += [f"  rule = {known['wraps']}, or any other: the rule that it wraps."] if known["wraps"] else []
     lines += ["", f"Paper: {known['paper']}", f"Parity: {known['parity']}", "", "To cite:"]
     return "\n".join([*lines, *(f"  {entry}" for entry in known["citations"])])
@@ -81,6 +85,7 @@ def markdown(rule: type[Rule]) -> str:
         f"| `{h['name']}` | {_number(h['default'])} | {h['domain']} | {h['search'] or 'not searched'} | {h['doc']} |"
         for h in known["hyperparameters"]
     ]
+    rows += [f"| `{s['name']}` | {s['default']} | {s['form']} | never | {s['doc']} |" for s in known["settings"]]
     if known["wraps"]:
         rows.append(f"| `rule` | {known['wraps']} | any rule | | The rule that it wraps. |")
     return "\n".join(

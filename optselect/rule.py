@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import numbers
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NoReturn
 
 from optselect.hyper import Declared
 from optselect.lazy import ops
@@ -74,6 +74,12 @@ class Rule(Declared):
     twin_dtypes: ClassVar[tuple[str, ...]] = ("float32", "float64")  # of variables that the twin can step
     # The paper's defaults, where they are not those here, which are Keras's.
     published: ClassVar[Mapping[str, Any]] = {}
+    # The twin's slots in the order in which it makes them: those of one tuple variable by variable, tuple after tuple;
+    # () for all in one tuple. `twin_fills`: those that the twin makes for every variable, also where the rule has none.
+    twin_slots: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    twin_fills: ClassVar[tuple[str, ...]] = ()
+    shared: ClassVar[tuple[str, ...]] = ()  # scalar slots that are the same number for every variable
+    sees_head: ClassVar[bool] = False  # `for_variable` asks whether a variable belongs to the model's head
     needs_rate: ClassVar[bool] = False  # it divides by the learning rate, which must never be zero
     scope: ClassVar[Scope] = "entry"
     scaling: ClassVar[Scaling] = Scaling()
@@ -92,13 +98,41 @@ class Rule(Declared):
         """Where the model is to be judged and saved, if not at the point where gradients are taken."""
         return param
 
+    def unused(self, param: Tensor) -> tuple[str, ...]:
+        """Slots that `update` never depends on with these hyperparameters, which are Python numbers.
+
+        A Keras optimizer keeps no variable for them. `param`: only its shape matters.
+        """
+        return ()
+
+    def rests(self) -> bool:
+        """Whether a row, along the first axis, without a gradient stays as it is, and its state too.
+
+        Then a Keras optimizer steps only the rows that a sparse gradient names; slots of the variable's shape go by row
+        too, and any other slot must be a scalar.
+        """
+        return False
+
     def for_variable(self, variable: Variable) -> Rule:
         """The rule that steps this variable: itself, or another where it does not fit the variable."""
         return self
 
+    @classmethod
+    def of_twin(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Of arguments as the Keras class takes them, those of this rule, as this rule takes them.
+
+        Keras's None for a weight decay means that there is none.
+        """
+        own = cls.known()
+        return {
+            name: 0.0 if value is None and name.endswith("weight_decay") else value
+            for name, value in arguments.items()
+            if name in own
+        }
+
     def twin_arguments(self) -> dict[str, Any] | None:
         """The arguments with which the twin does what this rule does; None if the twin cannot."""
-        own = self.values()
+        own = {**self.values(), **self.chosen()}
         equal = all(own[name] == value for name, value in self.twin_at.items() if name in own)
         return {k: v for k, v in own.items() if k not in self.twin_at} if self.twin and equal else None
 
@@ -132,7 +166,7 @@ class Rule(Declared):
     def to_dict(self) -> dict[str, Any]:
         """JSON types only, every hyperparameter in full; what is wrapped under "rule"."""
         inner = {"rule": self.parts[1].to_dict()} if self.wraps() else {}
-        return {"name": self.name, **self.values(), **inner}
+        return {"name": self.name, **self.recorded(), **inner}
 
     @classmethod
     def from_dict(cls, data: str | Mapping[str, Any]) -> Rule:
@@ -170,7 +204,7 @@ class Rule(Declared):
         learning_rate: replaces the one among `values`.
         """
         rest = iter(values)
-        parts = [(type(part), {h.name: next(rest) for h in part.hypers()}) for part in self.parts]
+        parts = [(type(part), {**{h.name: next(rest) for h in part.hypers()}, **part.chosen()}) for part in self.parts]
         if learning_rate is not None:
             parts[-1][1]["learning_rate"] = learning_rate
         return functools.reduce(
@@ -243,6 +277,23 @@ class Scalar:
 
     def __neg__(self) -> Scalar:
         return Scalar(-self.value)
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            "A hyperparameter is a tensor in a compiled program, and Python cannot branch on it: instead of "
+            "`a if self.flag else b`, or of `and`, `or` and `not`, write `choose(self.flag, a, b)` with "
+            "`optselect.rule.choose`."
+        )
+
+    def _no_comparison(self, other: object) -> NoReturn:
+        raise TypeError(
+            "A hyperparameter is a tensor in a compiled program, and Python cannot compare it: instead of "
+            "`a if self.number == 0 else b` write `ops.where(exact(self.number, param.dtype) == 0, a, b)` with "
+            "`optselect.rule.exact` and `keras.ops.where`."
+        )
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _no_comparison
+    __hash__ = object.__hash__
 
 
 def cast(value: Any, dtype: Any) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from optselect.errors import UnknownName, suggestion
 from optselect.lazy import ops
 from optselect.rule import Rule, State, Variable
+from optselect.wrapping import named
 
-__all__ = ["evaluated", "facts", "init", "join", "split", "update"]
+__all__ = ["evaluated", "facts", "idle", "init", "join", "shared", "split", "unused", "update"]
 
 Tensor = Any
 
@@ -45,6 +47,27 @@ def init(rule: Rule, params: Sequence[Tensor], variables: Sequence[Variable]) ->
     if rule.reach == "model":
         return [rule.init(join(params))]
     return [rule.for_variable(v).init(p) for v, p in zip(variables, params, strict=True)]
+
+
+def unused(rule: Rule, params: Sequence[Tensor], variables: Sequence[Variable]) -> list[frozenset[str]]:
+    """Slots of each state of `init` that a rule of these numbers, wrapped rules included, never depends on."""
+    if rule.reach == "model":
+        return [idle(rule, join(params))]
+    return [idle(rule.for_variable(v), p) for v, p in zip(variables, params, strict=True)]
+
+
+def idle(rule: Rule, param: Tensor) -> frozenset[str]:
+    """`Rule.unused` of a rule and of those that it wraps; only the shape of `param` matters."""
+    return named(rule, functools.partial(_unused, param))
+
+
+def _unused(param: Tensor, part: Rule) -> tuple[str, ...]:
+    return part.unused(param)
+
+
+def shared(rule: Rule) -> frozenset[str]:
+    """Slots that are one number for all variables, wrapped rules included."""
+    return named(rule, lambda part: part.shared)
 
 
 def update(

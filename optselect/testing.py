@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from optselect import stepping
 from optselect.configuration import Configuration
 from optselect.errors import InvalidValue
 from optselect.lazy import tf
@@ -265,6 +266,67 @@ def _serves_every_variable(subject: Subject) -> None:
             near(walk(weak.for_variable(variable), start, grads), end)
 
 
+def _depends_on_no_slot_that_it_calls_unused(subject: Subject) -> None:
+    """What stands in a slot that `unused` names changes neither the weights nor any other slot."""
+    shapes = [subject.shape(4, 3)] if subject.rule().reach == "model" else [(4, 3), (3,)]
+    for form in (subject.rule(), *subject.every_form()):
+        for shape in shapes:
+            start, grads = tf.ones(shape), gradients(shape, 4, "float32")
+            rule = form.for_variable(Variable("dense/kernel", shape))
+            idle = stepping.idle(rule, start)
+            plain, filled = _walked(rule, start, grads, frozenset()), _walked(rule, start, grads, idle)
+            assert idle <= set(plain[1]), f"`unused` names {sorted(idle - set(plain[1]))}, which is no slot"
+            near(filled[0], plain[0])
+            for name in set(plain[1]) - idle:
+                near(filled[1][name], plain[1][name])
+
+
+def _walked(rule: Rule, param: Any, grads: Array, filled: frozenset[str]) -> tuple[Any, dict[str, Any]]:
+    """Weights and slots after some steps; before each the slots of these names get another value."""
+    state = rule.init(param)
+    for step, grad in enumerate(grads, start=1):
+        state |= {name: state[name] + 1e3 for name in filled}
+        param, state = rule.update(tf.convert_to_tensor(grad), param, state, step)
+    return param, state
+
+
+def _leaves_rows_without_gradient_alone(subject: Subject) -> None:
+    """Where `rests` says so, stepping the rows that have a gradient gives what stepping all of them gives."""
+    for rule in (subject.rule(), *subject.every_form()):
+        if not rule.rests():
+            continue
+        rows, start, grads = (
+            [0, 3],
+            np.linspace(-1, 1, 10, dtype="float32").reshape(5, 2),
+            gradients((5, 2), 4, "float32"),
+        )
+        grads[:, [1, 2, 4]] = 0
+        whole, some = np.asarray(walk(rule, start, grads)), np.asarray(walk(rule, start[rows], grads[:, rows]))
+        near(whole[rows], some)
+        near(whole[[1, 2, 4]], start[[1, 2, 4]])
+
+
+def _is_stepped_alike_by_its_keras_optimizer(subject: Subject) -> None:
+    """The Keras optimizer made of the rule ends where the rule ends: no slot is read after it has been written."""
+    keras, optimizers = importlib.import_module("keras"), importlib.import_module("optselect.optimizers")
+    shapes = [subject.shape(2, 3), subject.shape(1, 3)]
+    starts = [np.linspace(-1, 2, math.prod(shape), dtype="float32").reshape(shape) for shape in shapes]
+    grads = [gradients(shape, 4, "float32") for shape in shapes]
+    for rule in subject.forms():
+        variables = [keras.Variable(start, name=f"kernel_{i}") for i, start in enumerate(starts)]
+        optimizer, facts = optimizers.get(rule), stepping.facts(variables)
+        rate = tf.constant(rule.base.values()["learning_rate"], "float32")
+        stepped = rule.with_numbers(rule.numbers(), learning_rate=rate)
+        params: list[Any] = [tf.constant(start) for start in starts]
+        states = stepping.init(stepped, params, facts)
+        for step in range(len(grads[0])):
+            now = [tf.constant(of[step]) for of in grads]
+            optimizer.apply(now, variables)
+            params, states = stepping.update(stepped, now, params, states, step + 1, facts)
+        for variable, param in zip(variables, params, strict=True):
+            near(variable.value, param)
+
+
 def _converges_on_a_parabola(subject: Subject) -> None:
     """With some rate of its search range a rule comes from afar to within a hundredth of the minimum's distance."""
     made = subject.rule()
@@ -313,7 +375,7 @@ def _equals_its_twin(subject: Subject) -> None:
     theirs = {key: _close(config.get(key), value) for key, value in defaults.items()}
     assert defaults == theirs, f"defaults here {defaults}, in Keras {theirs}"
     beyond = {key for key, value in config.items() if isinstance(value, bool | int | float)}
-    missing = beyond - set(keras.optimizers.Optimizer(0.1).get_config()) - set(defaults) - set(pinned)
+    missing = beyond - set(keras.optimizers.Optimizer(0.1).get_config()) - set(subject.rule.known()) - set(pinned)
     assert not missing, f"the twin has {missing}, which the rule lacks"
     if subject.twin == subject.rule.twin:
         for form, rule in zip(("default", "altered"), subject.forms(), strict=True):
@@ -339,6 +401,9 @@ CHECKS: dict[str, Callable[[Subject], None]] = {
         _moves_variables_apart_as_together,
         _rests_without_gradient,
         _serves_every_variable,
+        _depends_on_no_slot_that_it_calls_unused,
+        _leaves_rows_without_gradient_alone,
+        _is_stepped_alike_by_its_keras_optimizer,
         _converges_on_a_parabola,
         _equals_its_reference,
         _equals_its_twin,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from optselect.lazy import ops
 from optselect.rule import Rule, State, Variable, exact
 
-__all__ = ["beside", "due", "fitted", "inner"]
+__all__ = ["beside", "due", "fitted", "inner", "named"]
 
 Tensor = Any
 _PREFIX = "rule."
@@ -33,8 +34,20 @@ def inner(state: State) -> State:
 
 def fitted(wrapper: Any, variable: Variable) -> Rule:
     """The wrapper around the rule that steps this variable."""
-    made: Rule = type(wrapper).unchecked(**wrapper.values(), rule=wrapper.rule.for_variable(variable))
+    made: Rule = type(wrapper).unchecked(
+        **wrapper.values(), **wrapper.chosen(), rule=wrapper.rule.for_variable(variable)
+    )
     return made
+
+
+def named(rule: Rule, names: Callable[[Rule], Iterable[str]]) -> frozenset[str]:
+    """Slots that `names` gives for a rule and for each that it wraps, under their names in the one state of them all.
+
+    >>> from optselect.rules import parse
+    >>> sorted(named(parse("lookahead(nadam)"), lambda part: part.shared))
+    ['rule.u_product']
+    """
+    return frozenset(_PREFIX * depth + name for depth, part in enumerate(rule.parts) for name in names(part))
 
 
 def due(steps: Tensor, period: Any) -> Tensor:

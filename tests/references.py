@@ -346,9 +346,16 @@ def novograd(
 
 
 def lars(
-    w: Array, grads: Array, *, learning_rate: float, weight_decay: float, momentum: float, trust_coefficient: float
+    w: Array,
+    grads: Array,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    momentum: float,
+    trust_coefficient: float,
+    exclude_1d: bool,
 ) -> Array:
-    """You et al. 2017, algorithm 1 of one layer."""
+    """You et al. 2017, algorithm 1 of one layer that is no vector."""
     v = np.zeros_like(w)
     for g in grads:
         size, slope = np.linalg.norm(w), np.linalg.norm(g)
@@ -399,8 +406,9 @@ def lamb(
     beta_1: float,
     beta_2: float,
     epsilon: float,
+    exclude_1d: bool,
 ) -> Array:
-    """You et al. 2020, algorithm 2 with the identity for phi."""
+    """You et al. 2020, algorithm 2 with the identity for phi, of one layer that is no vector."""
     m, v = np.zeros_like(w), np.zeros_like(w)
     for t, g in enumerate(grads, start=1):
         m = beta_1 * m + (1 - beta_1) * g

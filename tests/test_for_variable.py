@@ -21,6 +21,7 @@ HEAD, HEAD_BIAS = Variable("out/kernel", (4, 2), head=True), Variable("out/bias"
 # A matrix step's size does not depend on that of the gradient; Adam's entries are then all of one size.
 MUON = {"learning_rate": 0.1, "weight_decay": 0.3, "adam_lr_ratio": 0.5, "adam_weight_decay": 0.2}
 AS_ADAMW = {"learning_rate": 0.05, "weight_decay": 0.4, "epsilon": 1e-7}
+LAMB, LARS = {"weight_decay": 0.5, "epsilon": 0.0}, {"learning_rate": 0.1, "weight_decay": 0.5}
 # rule, its numbers, the variables, whether it steps them as the next rule does, that rule and its numbers
 CASES: list[tuple[str, dict[str, Any], list[Variable], bool, str, dict[str, Any]]] = [
     ("muon", MUON, [BIAS, SCALE, HEAD_BIAS, SEQUENCE, TABLE, HEAD, DEPTHWISE], True, "adamw", AS_ADAMW),
@@ -33,6 +34,13 @@ CASES: list[tuple[str, dict[str, Any], list[Variable], bool, str, dict[str, Any]
     ("muon", {**MUON, "conv": False, "nesterov": False}, [KERNEL], False, "adamw", AS_ADAMW),
     ("lazy_adam", {}, [KERNEL, BIAS, SCALE, CONVOLUTION, HEAD], True, "adam", {}),
     ("lazy_adam", {}, [TABLE], False, "adam", {}),
+    ("muon", {**MUON, "exclude_layers": ["^dense/"]}, [KERNEL, TALL, BIAS], True, "adamw", AS_ADAMW),
+    ("muon", {**MUON, "exclude_layers": ["^dense/"]}, [CONVOLUTION], False, "adamw", AS_ADAMW),
+    ("lamb", {**LAMB, "exclude_1d": True}, [BIAS, SCALE], True, "adam", {"epsilon": 0.0}),
+    ("lamb", {**LAMB, "exclude_1d": True}, [KERNEL], False, "adam", {"epsilon": 0.0}),
+    ("lamb", LAMB, [BIAS], False, "adam", {"epsilon": 0.0}),
+    ("lars", {**LARS, "exclude_1d": True}, [BIAS, SCALE], True, "sgd", {"learning_rate": 0.1, "momentum": 0.9}),
+    ("lars", {**LARS, "exclude_1d": True}, [KERNEL], False, "sgd", {"learning_rate": 0.1, "momentum": 0.9}),
 ]
 
 
@@ -50,6 +58,18 @@ def test_variable_is_stepped_as_it_should(
             near(got, wanted)
         else:
             assert np.abs(got - wanted).max() > 1e-5 * np.abs(wanted).max(), variable
+
+
+@pytest.mark.parametrize(
+    ("variable", "max_dim", "sides"),
+    [(KERNEL, 10_000, {"left", "right"}), (KERNEL, 3, {"right"}), (TABLE, 10_000, {"right"}), (TABLE, 2, set())],
+)
+def test_soap_keeps_no_basis_for_rows_of_a_table_and_long_sides(
+    variable: Variable, max_dim: int, sides: set[str]
+) -> None:
+    """SOAP finds a basis for each side of a matrix up to `max_dim`, and none for the rows of an embedding."""
+    state = RULES["soap"](max_dim=max_dim).for_variable(variable).init(np.ones(variable.shape, "float32"))
+    assert {name for name in state if not name.endswith("_basis")} - {"momentum", "velocity"} == sides
 
 
 # A rule that leaves rows without a gradient alone, and the one as which it steps the others.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from typing import Any
 
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from optselect.errors import InvalidValue, OptselectError, UnknownName
 from optselect.hyper import BOOLEAN, FRACTION, POSITIVE, UNIT, Declared, Domain, choice, hyper, linear, log, log1m
+from optselect.rule import Rule, Scalar
+from optselect.rules import RULES
 
 
 class Family(Declared):
@@ -165,3 +168,36 @@ def test_search_ranges_are_of_the_value_itself() -> None:
         "linear",
         "choice",
     }
+
+
+def test_setting_is_written_only_where_it_was_changed() -> None:
+    """A setting, and a hyperparameter that came late, leave a rule's dict as it was before they were there."""
+    for kind in RULES.values():
+        plain = kind().to_dict()
+        later = {h.name for h in kind.hypers() if h.late} | {s.name for s in kind.settings()}
+        assert later.isdisjoint(plain)
+        for h in kind.hypers():
+            if h.late:
+                changed = kind().replaced(**{h.name: not h.default})
+                assert changed.to_dict()[h.name] is (not h.default)
+                assert Rule.from_dict(changed.to_dict()) == changed
+    muon = RULES["muon"](ns_steps=3, exclude_layers=["head"])
+    assert json.loads(json.dumps(muon.to_dict()))["exclude_layers"] == ["head"]
+    assert Rule.from_dict(json.loads(json.dumps(muon.to_dict()))) == muon != RULES["muon"]()
+    assert muon.with_numbers(muon.numbers()).chosen() == muon.chosen()
+
+
+@pytest.mark.parametrize("value", [0, 2.5, True, "three", None, float("nan")])
+def test_setting_of_the_wrong_form_is_refused(value: object) -> None:
+    """A setting that is not of its form is refused with who, what, the form and what was got."""
+    with pytest.raises(InvalidValue, match=r"Muon: `ns_steps` must be a whole number from 1, got "):
+        RULES["muon"](ns_steps=value)
+
+
+def test_tensor_hyperparameter_refuses_python_branches() -> None:
+    """In a program a hyperparameter is no Python number: a branch on it, or a comparison, says what to write."""
+    with pytest.raises(TypeError, match="choose"):
+        bool(Scalar(np.float64(0.0)))
+    for compared in (lambda x: x == 0, lambda x: x != 0.5, lambda x: x < 1, lambda x: x >= 1):
+        with pytest.raises(TypeError, match="where"):
+            compared(Scalar(np.float64(0.0)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
-from optselect import testing
+from optselect import optimizers, testing
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, linear, log
 from optselect.lazy import ops
 from optselect.rule import Rule, cast
@@ -83,6 +84,26 @@ def _nothing_for_biases(rule: Any, variable: Any) -> Any:
     return rule if variable.shape else None
 
 
+def _norms(rule: Any, grad: Any, param: Any, state: Any, step: Any) -> Any:
+    norm = state["norm"] + ops.sum(ops.abs(grad))
+    return param - cast(rule.learning_rate, param.dtype) * grad / norm, {"norm": norm}
+
+
+def _decays(rule: Any, grad: Any, param: Any, state: Any, step: Any) -> Any:
+    moved, state = _right(rule, grad, param, state, step)
+    return moved * 0.9, state
+
+
+def _delayed(rule: Any, grad: Any, param: Any, state: Any, step: Any) -> Any:
+    """By the gradient of two steps ago: each slot takes the value that another had."""
+    moved = param - cast(rule.learning_rate, param.dtype) * state["older"]
+    return moved, {"last": grad, "older": state["last"], "before": param}
+
+
+def _two_slots(rule: Any, param: Any) -> Any:
+    return {name: ops.zeros_like(param) for name in ("last", "older", "before")}
+
+
 WRONG: dict[str, tuple[str, Callable[[], type[Rule]]]] = {
     "state forgotten": ("equals_its_reference", lambda: _rule(_forgets)),
     "branch on a number": ("takes_tensors_as_hyperparameters", lambda: _rule(_branches)),
@@ -93,6 +114,20 @@ WRONG: dict[str, tuple[str, Callable[[], type[Rule]]]] = {
     "slots by flag": ("has_the_same_slots_in_every_form", lambda: _rule(init=_flags_decide_slots)),
     "slots of one shape": ("keeps_shapes_and_dtypes", lambda: _rule(init=_one_shape_only)),
     "no rule for a scalar": ("serves_every_variable", lambda: _rule(for_variable=_nothing_for_biases)),
+    "slot called unused": (
+        "depends_on_no_slot_that_it_calls_unused",
+        lambda: _rule(unused=lambda self, param: ("velocity",)),
+    ),
+    "said to rest": ("leaves_rows_without_gradient_alone", lambda: _rule(_decays, rests=lambda self: True)),
+    "not the same for all": (
+        "is_stepped_alike_by_its_keras_optimizer",
+        lambda: _rule(
+            _norms,
+            init=lambda self, param: {"norm": ops.ones((), dtype=param.dtype)},
+            scope="variable",
+            shared=("norm",),
+        ),
+    ),
     "search outside": (
         "is_declared_in_full",
         lambda: _rule(momentum=hyper(default=0.5, domain=UNIT, search=linear(0.5, 1.5), doc="What stays.")),
@@ -103,6 +138,18 @@ WRONG: dict[str, tuple[str, Callable[[], type[Rule]]]] = {
     ),
     "other default": ("equals_its_twin", lambda: _rule(twin="keras.optimizers.SGD")),
 }
+
+
+def test_slots_that_take_each_other_s_values_are_stepped_right() -> None:
+    """A rule that keeps in one slot what stood in another, or in the weights, is right in its Keras class too."""
+    delayed = _rule(_delayed, init=_two_slots)
+    testing.CHECKS["is_stepped_alike_by_its_keras_optimizer"](testing.Subject(delayed))
+    optimizer, variable = optimizers.get(delayed(learning_rate=1.0)), keras.Variable([8.0])
+    seen = []
+    for gradient in (1.0, 2.0, 4.0, 0.0):
+        optimizer.apply([ops.convert_to_tensor([gradient])], [variable])
+        seen.append(float(variable[0]))
+    assert seen == [8.0, 8.0, 7.0, 5.0]
 
 
 def test_right_rule_passes() -> None:

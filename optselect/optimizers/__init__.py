@@ -24,10 +24,12 @@ from typing import Any
 
 from optselect import elsewhere
 from optselect.errors import UnknownName
+from optselect.optimizers import backend
 from optselect.optimizers.declaration import hint
 from optselect.rule import Rule
 from optselect.rules import RULES, parse
 
+backend.check()
 _KINDS = {kind.__name__: kind for kind in RULES.values()}
 
 __all__ = sorted([*_KINDS, "SwapEvaluated", "deserialize", "get", "register", "serialize"])
@@ -76,7 +78,7 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, str):
         identifier = _named(identifier)
     rule = identifier if isinstance(identifier, Rule) else Rule.from_dict(identifier)
-    return derive(type(rule))(**rule.values(), **({"rule": rule.parts[1]} if rule.wraps() else {}))
+    return derive(type(rule))(**rule.values(), **rule.chosen(), **({"rule": rule.parts[1]} if rule.wraps() else {}))
 
 
 def serialize(optimizer: Any) -> dict[str, Any]:

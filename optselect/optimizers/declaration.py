@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from optselect.clipping import CLIPPINGS
 from optselect.errors import UnknownName, suggestion
 from optselect.rule import Rule
 
-__all__ = ["bind", "document", "hint", "names", "signature"]
+__all__ = ["bind", "document", "hint", "keras_class", "names", "signature"]
 
 # What every Keras optimizer takes, in Keras's order, with Keras's defaults.
 _KERAS: dict[str, tuple[Any, str]] = {
@@ -31,20 +32,47 @@ _HEAD_LAYERS = (
     "None: the layer of the last trainable variable."
 )
 _INNER_RATE = "Learning rate of the wrapped rule: a number, a schedule or a function. None: the rule's own."
-_INNER_RULE = "The wrapped rule: its name, a rule, or an optimizer of this package. None: {}."
+_INNER_RULE = "The wrapped rule: its name, a rule, or an optimizer of this package or of `keras.optimizers`. None: {}."
+_RATE = "{} In [0, inf). A `LearningRateSchedule` or a function is taken too."
+
+
+def keras_class(kind: type[Rule]) -> Any:
+    """The class of `keras.optimizers` that the rule equals, or that has its name and no argument that the rule lacks.
+
+    None if there is none.
+    """
+    module, _, name = (kind.twin or f"keras.optimizers.{kind.__name__}").rpartition(".")
+    found = getattr(importlib.import_module(module), name, None)
+    if kind.twin or not isinstance(found, type):
+        return found if kind.twin else None
+    own = {*_own(kind), *_KERAS, "kwargs"}
+    return found if own.issuperset(inspect.signature(found).parameters) else None
 
 
 def signature(kind: type[Rule]) -> inspect.Signature:
-    """The rule's hyperparameters with their defaults, then what Keras's optimizers take."""
-    arguments = {**_own(kind), **{name: value for name, (value, _) in _KERAS.items() if name not in _own(kind)}}
-    positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return inspect.Signature([inspect.Parameter(name, positional, default=v) for name, v in arguments.items()])
+    """How the class is called.
+
+    Where Keras has a class of this rule: its arguments in its order with its defaults, and then, by keyword alone, what
+    it has not. Otherwise: the rule's hyperparameters, then what every Keras optimizer takes.
+    """
+    own = _own(kind)
+    theirs = keras_class(kind)
+    if theirs is None:
+        rest = {name: value for name, (value, _) in _KERAS.items() if name not in own}
+        order, by_keyword = {**own, **rest}, {}
+    else:
+        known = inspect.signature(theirs).parameters.values()
+        order = {p.name: p.default for p in known if p.kind is p.POSITIONAL_OR_KEYWORD}
+        by_keyword = {name: value for name, value in own.items() if name not in order}
+    kinds = [(order, inspect.Parameter.POSITIONAL_OR_KEYWORD), (by_keyword, inspect.Parameter.KEYWORD_ONLY)]
+    return inspect.Signature([inspect.Parameter(n, k, default=v) for group, k in kinds for n, v in group.items()])
 
 
 def _own(kind: type[Rule]) -> dict[str, Any]:
     wrapped = {"rule": None, "learning_rate": None} if kind.wraps() else {}
-    fits = {"head_layers": None} if kind.for_variable is not Rule.for_variable else {}
-    return {**wrapped, **{h.name: h.default for h in kind.hypers()}, **fits}
+    heads = {"head_layers": None} if kind.sees_head or kind.wraps() else {}
+    hypers = {h.name: h.default for h in kind.hypers()}
+    return {**wrapped, **hypers, **{s.name: s.default for s in kind.settings()}, **heads}
 
 
 def bind(kind: type[Rule], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,12 +117,14 @@ def document(kind: type[Rule]) -> str:
         "learning_rate": _INNER_RATE,
         "head_layers": _HEAD_LAYERS,
         **{name: doc for name, (_, doc) in _KERAS.items()},
+        **{s.name: f"{s.doc} It must be {s.form.words}." for s in kind.settings()},
         **{h.name: f"{h.doc} In {h.domain}." for h in kind.hypers()},
     }
-    rate = " A `LearningRateSchedule` or a function is taken too."
+    if not kind.wraps():
+        [rate] = [h for h in kind.hypers() if h.name == "learning_rate"]
+        own["learning_rate"] = _RATE.format(rate.doc)
     arguments = "\n".join(
-        f"    {name}: {own[name]}{rate if name == 'learning_rate' and not kind.wraps() else ''} "
-        f"Defaults to {parameter.default!r}."
+        f"    {name}: {own[name]} Defaults to {parameter.default!r}."
         for name, parameter in signature(kind).parameters.items()
     )
     judged = (

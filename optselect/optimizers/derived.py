@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -9,34 +10,69 @@ import keras
 import tensorflow as tf
 
 from optselect import stepping
+from optselect.configuration import rule_of
 from optselect.errors import InvalidValue
 from optselect.lazy import ops
 from optselect.optimizers.declaration import bind, document, names, signature
-from optselect.rule import Rule, State
+from optselect.optimizers.slots import Slots, read
+from optselect.rule import Rule
 from optselect.rules import parse
 
 __all__ = ["Derived", "derive", "is_optimizer"]
 
 Tensor = Any
+_KEPT_BY_KERAS = ("learning_rate", "weight_decay")
 
 
 class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
     """What the classes share. `kind`: the rule of the class; `rule`: with the numbers of this optimizer.
 
-    A sparse gradient is made dense first, repeated rows summed. A variable without a gradient stays where it is.
+    Every hyperparameter is an attribute, as in Keras's classes. Repeated rows of a sparse gradient are summed first; it
+    is made dense unless the rule leaves alone what has no gradient. A variable without a gradient stays where it is.
     """
 
     kind: ClassVar[type[Rule]]
+    rule: Rule
     weight_decay: Any  # a number, None, or a variable that a callback moves
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         given = bind(self.kind, args, kwargs)
         rule, rate = _rule(self.kind, given)
         super().__init__(learning_rate=rate, **{name: given[name] for name in names(self.kind)})
-        self.rule: Rule = rule
+        self.rule = rule
         self._head_layers = tuple(given.get("head_layers") or ())
         if _has_decay(rule):
-            self.weight_decay = next(p.values()["weight_decay"] for p in rule.parts if "weight_decay" in p.values())
+            inside = next(p.values()["weight_decay"] for p in rule.parts if "weight_decay" in p.values())
+            self.weight_decay = inside if given["weight_decay"] is not None or self.kind.wraps() else None
+        if self.kind.twin_fills:
+            # A checkpoint names variables by their index, and Keras's class has some that this one does not need.
+            self._places = tf.__internal__.tracking.AutoTrackable()
+            self._track_trackable(self._places, name="_variables", overwrite=True)
+            self._place(dict(enumerate(self.variables)))
+
+    def __getattr__(self, name: str) -> Any:
+        for part in _parts_with(self.__dict__.get("rule"), name):
+            return getattr(part, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _KEPT_BY_KERAS and _parts_with(self.__dict__.get("rule"), name):
+            self._change(name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def _change(self, name: str, value: Any) -> None:
+        """Set a hyperparameter, as a callback does between two steps."""
+        rule = self.rule.replaced(**{name: value})
+        if self.built:
+            mine = self._mine()
+            before, after = (stepping.unused(r, mine, self._facts) for r in (self.rule, rule))
+            if before != after:
+                raise InvalidValue(
+                    f"{self._who}: `{name}` cannot become {value!r} after the first step, for the optimizer was built "
+                    f"with other variables. Make a new optimizer."
+                )
+        super().__setattr__("rule", rule)
 
     # -- state ------------------------------------------------------------------------------------------------
 
@@ -46,51 +82,32 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
             return
         with tf.init_scope():  # a first step inside a tf.function builds too
             super().build(variables)
-            self._stepped = [i for i, v in enumerate(variables) if not self._overwrite_variable_with_gradient(v)]
+            self._stepped = tuple(i for i, v in enumerate(variables) if not self._overwrite_variable_with_gradient(v))
             mine = [variables[i] for i in self._stepped]
             self._facts = tuple(stepping.facts(mine, self._head_layers))
             self._decays = tuple(self._use_weight_decay(v) for v in mine)
             if self._joined and _has_decay(self.rule) and not all(self._decays):
                 raise InvalidValue(f"{self._who}: it decays all variables as one, and can exclude none.")
-            self._slots, self._names, self._anew = self._made(mine)
+            self._slots = Slots(self, self.rule, mine, self._facts)
+            if self.kind.twin_fills:
+                self._place(self._slots.positions)
             self._keep(mine)
 
-    def _made(self, variables: Sequence[Any]) -> Any:
-        """Slots of each group, their names, and the names of those that depend on the variable's value.
-
-        A group is a variable, or all of them where the rule looks at the whole model.
-        """
-        params = [ops.convert_to_tensor(v) for v in variables]
-        states = stepping.init(self.rule, params, self._facts)
-        other = stepping.init(self.rule, [p + 1 for p in params], self._facts)
-        owners = [None] if self._joined else variables
-        slots = [
-            [self._slot(owner, name, value) for name, value in state.items()]
-            for owner, state in zip(owners, states, strict=True)
-        ]
-        anew = tuple(
-            tuple(name for name in state if bool(ops.any(state[name] != moved[name])))
-            for state, moved in zip(states, other, strict=True)
-        )
-        return slots, tuple(tuple(state) for state in states), anew
-
-    def _slot(self, owner: Any, name: str, value: Tensor) -> Any:
-        def initializer(shape: Any, dtype: Any = None) -> Tensor:
-            return ops.cast(value, dtype)
-
-        if owner is not None and tuple(owner.shape) == tuple(value.shape):
-            return self.add_variable_from_reference(owner, name=name, initializer=initializer)
-        dtype = keras.backend.standardize_dtype(value.dtype)
-        return self.add_variable(tuple(value.shape), initializer=initializer, dtype=dtype, name=name)
+    def _place(self, positions: Mapping[int, Any]) -> None:
+        for position, variable in positions.items():
+            setattr(self._places, str(position), variable)
 
     def _keep(self, variables: Sequence[Any]) -> None:
         """Room for the training point, where the rule is judged at another."""
-        params = [ops.convert_to_tensor(v) for v in variables]
+        params = [tf.zeros(tuple(v.shape), keras.backend.standardize_dtype(v.dtype)) for v in variables]
+        if not params:
+            self._kept: list[Any] = []
+            return
         joined = [stepping.join(params)] if self._joined else params
         rules = [self.rule] if self._joined else [self.rule.for_variable(fact) for fact in self._facts]
         states = stepping.init(self.rule, params, self._facts)
         judged = [r.evaluated(p, s) is not p for r, p, s in zip(rules, joined, states, strict=True)]
-        self._kept: list[Any] = []
+        self._kept = []
         if any(judged):
             if self.use_ema:
                 raise InvalidValue(f"{self._who}: `use_ema` cannot be set, the rule keeps an average of its own.")
@@ -101,18 +118,35 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """One step. `grads`: one a variable, dense, sparse or None."""
-        super().apply([_dense(g) for g in grads], trainable_variables)
+        super().apply([g if self._by_row(g) else _dense(g) for g in grads], trainable_variables)
         if self._kept:
             self._away.assign(False)
+
+    def _by_row(self, grad: Any) -> bool:
+        """Whether only the rows that a gradient names need to be stepped, and nothing else asks for a dense one."""
+        whole = (self.clipnorm, self.clipvalue, self.global_clipnorm, self.loss_scale_factor)
+        plain = not any(whole) and not self.gradient_accumulation_steps
+        return (
+            isinstance(grad, tf.IndexedSlices)
+            and plain
+            and self.rule.rests()
+            and tf.distribute.get_strategy().num_replicas_in_sync == 1
+        )
 
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
         """One step of one variable."""
         group = self._stepped.index(self._get_variable_index(variable))
+        if isinstance(gradient, tf.IndexedSlices):
+            if self.rule.for_variable(self._facts[group]).rests():
+                self._advance_rows(group, gradient, variable, learning_rate)
+                return
+            gradient = _dense(gradient)
         self._advance(group, [group], {group: (gradient, variable)}, learning_rate)
 
     def _distributed_tf_update_step(self, distribution: Any, grads_and_vars: Any, learning_rate: Tensor) -> None:
         if not self._joined:
-            super()._distributed_tf_update_step(distribution, grads_and_vars, learning_rate)
+            with self._slots.one_step():
+                super()._distributed_tf_update_step(distribution, grads_and_vars, learning_rate)
             return
 
         def step(_: Any, grads: Any, variables: Any, rate: Tensor) -> None:
@@ -124,9 +158,13 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
         distribution.extended.update(variables[0], step, args=(grads, variables, learning_rate), group=False)
 
     def _advance(self, group: int, members: Sequence[int], pairs: Mapping[int, Any], rate: Tensor) -> None:
-        """Step a group. `pairs`: gradient and variable of those among its members that have a gradient."""
-        variables = [pairs[i][1] if i in pairs else self._trainable_variables[self._stepped[i]] for i in members]
-        params = [ops.convert_to_tensor(v) for v in variables]
+        """Step a group. `pairs`: gradient and variable of those among its members that have a gradient.
+
+        Everything is read before anything is written.
+        """
+        mine = self._mine()
+        variables = [pairs[i][1] if i in pairs else mine[i] for i in members]
+        params = [read(v) for v in variables]
         grads = [
             ops.cast(pairs[i][0], p.dtype) if i in pairs else ops.zeros_like(p)
             for i, p in zip(members, params, strict=True)
@@ -134,34 +172,41 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
         facts = [self._facts[i] for i in members]
         rule = self._numbered(ops.cast(rate, params[0].dtype), decays=self._decays[group])
         step = ops.convert_to_tensor(self.iterations + 1)
-        state = self._state(group)
-        if self._anew[group]:
+        state = self._slots.read(group)
+        if self._slots.anew[group]:
             # The weights may have been loaded after the optimizer was built: at the first step they count.
             fresh = stepping.init(rule, params, facts)[0]
-            state |= {name: ops.where(step == 1, fresh[name], state[name]) for name in self._anew[group]}
+            state |= {name: ops.where(step == 1, fresh[name], state[name]) for name in self._slots.anew[group]}
         moved, [state] = stepping.update(rule, grads, params, [state], step, facts)
         for i, variable, param in zip(members, variables, moved, strict=True):
             if i in pairs:
                 self.assign(variable, param)
-        for name, slot in zip(self._names[group], self._slots[group], strict=True):
-            self.assign(slot, state[name])
+        self._slots.write(group, state)
 
-    def _state(self, group: int) -> State:
-        slots = zip(self._names[group], self._slots[group], strict=True)
-        return {name: ops.convert_to_tensor(slot) for name, slot in slots}
+    def _advance_rows(self, group: int, grad: tf.IndexedSlices, variable: Any, rate: Tensor) -> None:
+        """Step the rows of a variable that its gradient names."""
+        rows, place = tf.unique(grad.indices)
+        sums = tf.math.unsorted_segment_sum(grad.values, place, tf.size(rows))
+        param = read(variable, rows)
+        rule = self._numbered(ops.cast(rate, param.dtype), decays=self._decays[group])
+        rule = rule.for_variable(self._facts[group])
+        step = ops.convert_to_tensor(self.iterations + 1)
+        moved, state = rule.update(ops.cast(sums, param.dtype), param, self._slots.read(group, rows), step)
+        self.assign(variable, tf.IndexedSlices(moved, rows))
+        self._slots.write(group, state, rows)
 
     def _numbered(self, rate: Tensor, *, decays: bool = True) -> Rule:
         """The rule with the rate of the step, and the decay that `weight_decay` has been set to."""
-        decay = self.weight_decay if decays else 0.0
-        if not isinstance(decay, int | float | None):
+        decay = 0.0 if self.weight_decay is None or not decays else self.weight_decay
+        if not isinstance(decay, int | float):
             decay = ops.cast(decay, rate.dtype)
         owner = next((part for part in self.rule.parts if "weight_decay" in part.values()), None)
-        numbers = [
+        values = [
             decay if part is owner and name == "weight_decay" else value
             for part in self.rule.parts
             for name, value in part.values().items()
         ]
-        return self.rule.with_numbers(numbers, learning_rate=rate)
+        return self.rule.with_numbers(values, learning_rate=rate)
 
     def _apply_weight_decay(self, variables: Any) -> None:
         if not _has_decay(self.rule):
@@ -179,10 +224,10 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     def to_evaluated(self) -> bool:
         """Put the point at which the model is judged into its variables; whether anything was to be done."""
-        if not self.built or not self._kept or bool(self._away.numpy()):
+        if not self.built or not self._kept or bool(self._away.numpy()) or int(self.iterations) == 0:
             return False
         variables = self._mine()
-        points = self._evaluated([ops.convert_to_tensor(v) for v in variables])
+        points = self._evaluated([read(v) for v in variables])
         for variable, kept, point in zip(variables, self._kept, points, strict=True):
             kept.assign(variable)
             variable.assign(point)
@@ -194,7 +239,7 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
         if not self.built or not self._kept or not bool(self._away.numpy()):
             return False
         variables = self._mine()
-        points = self._evaluated([ops.convert_to_tensor(kept) for kept in self._kept])
+        points = self._evaluated([read(kept) for kept in self._kept])
         unchanged = all(bool(ops.all(v == point)) for v, point in zip(variables, points, strict=True))
         for variable, kept in zip(variables, self._kept, strict=True):
             if unchanged:
@@ -211,14 +256,15 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
         return [self._trainable_variables[i] for i in self._stepped]
 
     def _evaluated(self, params: Sequence[Tensor]) -> list[Tensor]:
-        states = [self._state(group) for group in range(len(self._slots))]
+        states = [self._slots.read(group) for group in range(len(self._slots))]
         return stepping.evaluated(self.rule, params, states, self._facts)
 
     # -- configuration ------------------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
         """Every argument, JSON types only."""
-        own = {k: v for k, v in self.rule.values().items() if k not in ("learning_rate", "weight_decay")}
+        own = {**self.rule.values(), **self.rule.chosen()}
+        own = {k: list(v) if isinstance(v, tuple) else v for k, v in own.items() if k not in _KEPT_BY_KERAS}
         if self.kind.wraps():
             own["rule"] = _without_rate(self.rule.parts[1].to_dict())
         if "head_layers" in signature(self.kind).parameters:
@@ -226,6 +272,16 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
         config: dict[str, Any] = super().get_config()
         decay = config["weight_decay"]
         return {**config, "weight_decay": decay if decay is None else float(decay), **own}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
+        """The optimizer that `get_config` was asked of, or one that does what Keras's class of that config does."""
+        known = signature(cls.kind).parameters
+        as_keras = {name: value for name, value in cls.kind.twin_at.items() if known[name].kind.name == "KEYWORD_ONLY"}
+        given = {**as_keras, **config}
+        if given.get("head_layers", ()) is None and "head_layers" not in known:
+            del given["head_layers"]
+        return super().from_config(given, custom_objects)
 
 
 _CLASSES: dict[type[Rule], type[Derived]] = {}
@@ -255,17 +311,22 @@ def is_optimizer(value: Any) -> bool:
 
 def _rule(kind: type[Rule], given: Mapping[str, Any]) -> tuple[Rule, Any]:
     """The rule that arguments describe, and what Keras takes as learning rate: a float, a schedule or a function."""
-    own = {h.name: given[h.name] for h in kind.hypers()}
+    own = kind.of_twin(given)
     rate = given["learning_rate"]
     if kind.wraps():
         own["rule"], inner_rate = _wrapped(kind, given["rule"])
         rate = inner_rate if rate is None else rate
-    if callable(rate):
+    if callable(rate) or _is_zero(rate):
         own.pop("learning_rate", None)
-        return _decayed(kind(**own), given["weight_decay"]), rate
+        return _decayed(kind(**own), given["weight_decay"]), rate if callable(rate) else 0.0
     rule = _decayed(kind(**own), given["weight_decay"])
     rule = rule if rate is None else rule.replaced(learning_rate=rate)
     return rule, rule.base.values()["learning_rate"]
+
+
+def _is_zero(rate: Any) -> bool:
+    """Whether a rate is 0, which only a training that does not move has, as before a callback sets another."""
+    return not isinstance(rate, bool) and isinstance(rate, numbers.Real) and rate == 0
 
 
 def _decayed(rule: Rule, decay: Any) -> Rule:
@@ -284,14 +345,15 @@ def _wrapped(kind: type[Rule], inner: Any) -> tuple[Rule, Any]:
         return parse(inner), None
     if isinstance(inner, Mapping):
         return Rule.from_dict(inner), None
-    if not isinstance(inner, Derived):
-        raise InvalidValue(f"{who}: `rule` must be a rule, its name or an optimizer of optselect, got {inner!r}.")
-    config, plain = inner.get_config(), derive(inner.kind)().get_config()
-    for name in names(inner.kind):
+    if not is_optimizer(inner):
+        raise InvalidValue(f"{who}: `rule` must be a rule, its name or an optimizer, got {inner!r}.")
+    rule = inner.rule if isinstance(inner, Derived) else rule_of(inner, f"{who}: `rule`")
+    config, plain = inner.get_config(), type(inner)().get_config()
+    for name in names(type(rule)):
         if name != "name" and config[name] != plain[name]:
             raise InvalidValue(f"{who}: `rule` has {name}={config[name]!r}: give it to {who} itself.")
     rate = inner._learning_rate
-    return inner.rule, rate if callable(rate) and not hasattr(rate, "assign") else config["learning_rate"]
+    return rule, rate if callable(rate) and not hasattr(rate, "assign") else config["learning_rate"]
 
 
 def _without_rate(data: dict[str, Any]) -> dict[str, Any]:
@@ -299,6 +361,11 @@ def _without_rate(data: dict[str, Any]) -> dict[str, Any]:
     if "rule" in data:
         return {**data, "rule": _without_rate(data["rule"])}
     return {name: value for name, value in data.items() if name != "learning_rate"}
+
+
+def _parts_with(rule: Rule | None, name: str) -> list[Rule]:
+    """The rule and those it wraps, as far as they have a hyperparameter or setting of that name."""
+    return [part for part in (rule.parts if rule else ()) if name in part.values() or name in part.chosen()]
 
 
 def _has_decay(rule: Rule) -> bool:

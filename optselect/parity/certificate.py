@@ -119,6 +119,7 @@ def _names(kind: str, rule: str) -> bool:
 def _like(kind: type[Rule], optimizer: Any) -> Rule:
     """The rule with the optimizer's hyperparameters; one that it has not takes the twin's value, or its default."""
     config = optimizer.get_config()
+    config |= kind.of_twin(config)
     own = {h.name for h in kind.hypers()}
     if config.get("weight_decay") and "weight_decay" not in own:
         raise InvalidValue(f"certify: `weight_decay` is {config['weight_decay']!r}, and {kind.name} has none.")
@@ -130,7 +131,7 @@ def _like(kind: type[Rule], optimizer: Any) -> Rule:
         if value is None and not h.domain.contains(0.0):
             raise InvalidValue(f"certify: `{h.name}` is None, which {kind.name} does not know.")
         values[h.name] = bool(value) if h.domain.boolean else float(value or 0.0)
-    return kind(**values)
+    return kind(**values, **{s.name: config[s.name] for s in kind.settings() if s.name in config})
 
 
 def _rate(optimizer: Any) -> Callable[[Tensor], Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from optselect.hyper import POSITIVE, UNIT, hyper, log, log1m
+from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
 from optselect.rule import Rule, Scaling, State, Tensor, cast
 
@@ -44,7 +44,7 @@ class Adadelta(Rule):
     )
     epsilon: float = hyper(
         default=1e-7,
-        domain=POSITIVE,
+        domain=NON_NEGATIVE,
         search=log(1e-8, 1e-4, from_trials=25),
         doc="Added under both roots: sets the size of the first steps.",
     )

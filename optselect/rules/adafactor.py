@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from optselect.hyper import BOOLEAN, POSITIVE, Domain, choice, hyper, linear, log
+from optselect.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, Domain, choice, hyper, linear, log
 from optselect.lazy import ops
 from optselect.rule import Rule, Scaling, State, Tensor, cast, choose, exact
 
@@ -39,6 +39,9 @@ class Adafactor(Rule):
     paper = "Shazeer & Stern 2018, arXiv:1804.04235"
     twin = "keras.optimizers.Adafactor"
     twin_at: ClassVar[Mapping[str, Any]] = {"relative_step": True}
+    twin_slots = (("r", "c", "velocity"),)
+    twin_fills = ("r", "c", "velocity")
+    published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2}  # ρ = min(0.01, 1 / √t)
     scaling = Scaling(powers={"learning_rate": 0.5, "epsilon_1": -1.0})
     good_for = "Large matrices in little memory: its state is a row and a column for each."
     weakness = "No momentum: on small models Adam is steadier, and nothing is saved."
@@ -52,9 +55,9 @@ class Adafactor(Rule):
         search=linear(-1.0, -0.5, from_trials=50),
         doc="Power of the step that the newest square has in the mean.",
     )
-    epsilon_1: float = hyper(default=1e-30, domain=POSITIVE, doc="Added to the square of the gradient.")
+    epsilon_1: float = hyper(default=1e-30, domain=NON_NEGATIVE, doc="Added to the square of the gradient.")
     epsilon_2: float = hyper(
-        default=1e-3, domain=POSITIVE, search=log(1e-4, 1.0, from_trials=25), doc="Least size of the weights."
+        default=1e-3, domain=NON_NEGATIVE, search=log(1e-4, 1.0, from_trials=25), doc="Least size of the weights."
     )
     clip_threshold: float = hyper(
         default=1.0, domain=POSITIVE, search=log(0.1, 10.0, from_trials=25), doc="Largest root mean square of u."

@@ -40,11 +40,14 @@ class Adagrad(Rule):
         doc="The sum of squares at the start: damps the first steps.",
     )
     epsilon: float = hyper(
-        default=1e-7, domain=POSITIVE, search=log(1e-10, 1.0, from_trials=25), doc="Added under the root."
+        default=1e-7, domain=NON_NEGATIVE, search=log(1e-10, 1.0, from_trials=25), doc="Added under the root."
     )
 
     def init(self, param: Tensor) -> State:
         return {"accumulator": ops.ones_like(param) * cast(self.initial_accumulator_value, param.dtype)}
+
+    def rests(self) -> bool:
+        return True
 
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
         lr = cast(self.learning_rate, param.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optselect.hyper import BOOLEAN, POSITIVE, UNIT, choice, hyper, log, log1m
+from optselect.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, choice, hyper, log, log1m
 from optselect.lazy import ops
 from optselect.rule import Rule, State, Tensor, cast, choose
 
@@ -32,6 +32,7 @@ class Adam(Rule):
     name = "adam"
     paper = "Kingma & Ba 2015, arXiv:1412.6980; amsgrad: Reddi et al. 2018, arXiv:1904.09237"
     twin = "keras.optimizers.Adam"
+    twin_slots = (("momentum", "velocity"), ("velocity_hat",))
     good_for = "A first choice: with the rate alone tuned, the most reliable in a study of budgets up to 100 trials."
     weakness = (
         "It has no decay of the weights, and unless ε is searched over many decades it looks worse than SGD on ResNets."
@@ -45,7 +46,10 @@ class Adam(Rule):
         default=0.999, domain=UNIT, search=log1m(1e-4, 0.1, from_trials=50), doc="Decay of the mean of its square."
     )
     epsilon: float = hyper(
-        default=1e-7, domain=POSITIVE, search=log(1e-10, 1.0, from_trials=25), doc="Added to the root: damps the step."
+        default=1e-7,
+        domain=NON_NEGATIVE,
+        search=log(1e-10, 1.0, from_trials=25),
+        doc="Added to the root: damps the step.",
     )
     amsgrad: bool = hyper(
         default=False, domain=BOOLEAN, search=choice(False, True, from_trials=50), doc="Keep the largest mean square."
@@ -53,6 +57,9 @@ class Adam(Rule):
 
     def init(self, param: Tensor) -> State:
         return {name: ops.zeros_like(param) for name in ("momentum", "velocity", "velocity_hat")}
+
+    def unused(self, param: Tensor) -> tuple[str, ...]:
+        return () if self.amsgrad else ("velocity_hat",)
 
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
         t = ops.cast(step, param.dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from optselect.hyper import POSITIVE, UNIT, hyper, log, log1m
+from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
 from optselect.rule import Rule, State, Tensor, cast
 
@@ -48,7 +48,10 @@ class Adamax(Rule):
         default=0.999, domain=UNIT, search=log1m(1e-4, 0.1, from_trials=50), doc="Decay of its largest size."
     )
     epsilon: float = hyper(
-        default=1e-7, domain=POSITIVE, search=log(1e-10, 1.0, from_trials=25), doc="Added to the size: damps the step."
+        default=1e-7,
+        domain=NON_NEGATIVE,
+        search=log(1e-10, 1.0, from_trials=25),
+        doc="Added to the size: damps the step.",
     )
 
     def init(self, param: Tensor) -> State:

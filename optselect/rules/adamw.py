@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from optselect.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, choice, hyper, log, log1m
 from optselect.rule import Rule, State, Tensor, cast
 from optselect.rules.adam import Adam
@@ -29,6 +32,7 @@ class AdamW(Rule):
     name = "adamw"
     paper = "Loshchilov & Hutter 2019, arXiv:1711.05101"
     twin = "keras.optimizers.AdamW"
+    twin_slots = (("momentum", "velocity"), ("velocity_hat",))
     good_for = "The standard for transformers and for networks on tables, where a strong decay pays."
     weakness = "The default decay of 0.004 lies below what tuning finds on tables, and there averaging or Muon beat it."
 
@@ -46,17 +50,27 @@ class AdamW(Rule):
         default=0.999, domain=UNIT, search=log1m(1e-4, 0.1, from_trials=50), doc="Decay of the mean of its square."
     )
     epsilon: float = hyper(
-        default=1e-7, domain=POSITIVE, search=log(1e-10, 1.0, from_trials=25), doc="Added to the root: damps the step."
+        default=1e-7,
+        domain=NON_NEGATIVE,
+        search=log(1e-10, 1.0, from_trials=25),
+        doc="Added to the root: damps the step.",
     )
     amsgrad: bool = hyper(
         default=False, domain=BOOLEAN, search=choice(False, True, from_trials=50), doc="Keep the largest mean square."
     )
+
+    @classmethod
+    def of_twin(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:  # here Keras refuses None for the decay
+        return {name: value for name, value in arguments.items() if name in cls.known()}
 
     def _adam(self) -> Adam:
         return Adam.unchecked(**{declared.name: getattr(self, declared.name) for declared in Adam.hypers()})
 
     def init(self, param: Tensor) -> State:
         return self._adam().init(param)
+
+    def unused(self, param: Tensor) -> tuple[str, ...]:
+        return () if self.amsgrad else ("velocity_hat",)
 
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
         lr = cast(self.learning_rate, param.dtype)

@@ -59,6 +59,9 @@ class DoG(Rule):
         squares = ops.zeros((), dtype=param.dtype)
         return {"start": ops.copy(param), "average": ops.copy(param), "distance": distance, "squares": squares}
 
+    def unused(self, param: Tensor) -> tuple[str, ...]:
+        return () if self.averaging else ("average",)
+
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
         t, gamma = ops.cast(step, param.dtype), exact(self.gamma, param.dtype)
         distance = ops.maximum(state["distance"], _norm(param - state["start"]))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
+from optselect.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, Scaling, State, Tensor, cast
+from optselect.rule import Rule, Scaling, State, Tensor, Variable, cast, choose
 
 
 class Lamb(Rule):
@@ -20,7 +20,9 @@ class Lamb(Rule):
         r = m / (1 - β₁ᵗ) / (√(v / (1 - β₂ᵗ)) + ε) + λ w
         w ← w - η r ‖w‖ / ‖r‖               η r where either norm is zero
 
-    Keras's class equals it at λ = 0; its own `weight_decay` acts outside the ratio, unlike in the paper.
+    With `exclude_1d` a bias, a norm's scale or any other vector takes w ← w - η m̂ / (√v̂ + ε), without decay or ratio,
+    as is usual for transformers. Keras's class equals it at λ = 0; its own `weight_decay` acts outside the ratio,
+    unlike in the paper.
 
     >>> import keras
     >>> rule = Lamb(learning_rate=0.5, weight_decay=1.0, epsilon=1e-30)
@@ -36,7 +38,7 @@ class Lamb(Rule):
     scope = "variable"
     paper = "You et al. 2020, arXiv:1904.00962"
     twin = "keras.optimizers.Lamb"
-    twin_at: ClassVar[Mapping[str, Any]] = {"weight_decay": 0.0}
+    twin_at: ClassVar[Mapping[str, Any]] = {"weight_decay": 0.0, "exclude_1d": False}
     scaling = Scaling(powers={"learning_rate": 1.0, "weight_decay": 0.5, "epsilon": -0.5})
     good_for = "Very large batches, where one rate for all layers lets some diverge."
     weakness = "At common batch sizes it gains nothing over AdamW, and variables near zero hardly move."
@@ -54,8 +56,21 @@ class Lamb(Rule):
         default=0.999, domain=UNIT, search=log1m(1e-4, 0.1, from_trials=50), doc="Decay of the mean of its square."
     )
     epsilon: float = hyper(
-        default=1e-7, domain=POSITIVE, search=log(1e-10, 1.0, from_trials=25), doc="Added to the root: damps the step."
+        default=1e-7,
+        domain=NON_NEGATIVE,
+        search=log(1e-10, 1.0, from_trials=25),
+        doc="Added to the root: damps the step.",
     )
+
+    exclude_1d: bool = hyper(
+        default=False, domain=BOOLEAN, late=True, doc="Step vectors, as biases, without decay and trust ratio."
+    )
+    _plain: ClassVar[Any] = False  # `for_variable` decides: a bool, or a `Scalar` where flags are tensors
+
+    def for_variable(self, variable: Variable) -> Rule:
+        if len(variable.shape) > 1:
+            return self
+        return type(self).unchecked(**self.values(), _plain=self.exclude_1d)
 
     def init(self, param: Tensor) -> State:
         return {name: ops.zeros_like(param) for name in ("momentum", "velocity")}
@@ -66,7 +81,8 @@ class Lamb(Rule):
         v = state["velocity"] + (ops.square(grad) - state["velocity"]) * (1 - self.beta_2)
         m_hat = m / (1.0 - cast(self.beta_1, param.dtype) ** t)
         root = ops.sqrt(v / (1.0 - cast(self.beta_2, param.dtype) ** t)) + self.epsilon
-        r = m_hat / root + self.weight_decay * param
+        r = m_hat / root + choose(self._plain, ops.zeros_like(param), self.weight_decay * param)
         size, length = (ops.sqrt(ops.sum(ops.power(x, 2))) for x in (param, r))
         ratio = ops.where((size > 0) & (length > 0), size / length, ops.ones_like(size))
+        ratio = choose(self._plain, ops.ones_like(ratio), ratio)
         return param - ratio * lr * r, {"momentum": m, "velocity": v}

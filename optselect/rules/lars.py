@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
+from typing import Any, ClassVar
+
+from optselect.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
-from optselect.rule import Rule, Scaling, State, Tensor
+from optselect.rule import Rule, Scaling, State, Tensor, Variable, choose
 
 
 class LARS(Rule):
@@ -16,6 +18,7 @@ class LARS(Rule):
         v ← μ v + η q (g + λ w)
         w ← w - v
 
+    With `exclude_1d` a bias, a norm's scale or any other vector has q = 1 and λ = 0.
     optax has ‖g + λ w‖ below; without decay that is the same.
 
     >>> import keras
@@ -49,13 +52,28 @@ class LARS(Rule):
     )
     trust_coefficient: float = hyper(default=1e-3, domain=POSITIVE, doc="Share of a variable's norm that a step is.")
 
+    exclude_1d: bool = hyper(
+        default=False, domain=BOOLEAN, late=True, doc="Step vectors, as biases, without decay and trust ratio."
+    )
+    _plain: ClassVar[Any] = False  # `for_variable` decides: a bool, or a `Scalar` where flags are tensors
+
+    def for_variable(self, variable: Variable) -> Rule:
+        if len(variable.shape) > 1:
+            return self
+        return type(self).unchecked(**self.values(), _plain=self.exclude_1d)
+
     def init(self, param: Tensor) -> State:
         return {"velocity": ops.zeros_like(param)}
+
+    def unused(self, param: Tensor) -> tuple[str, ...]:
+        return () if self.momentum else ("velocity",)
 
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
         size, slope = (ops.sqrt(ops.sum(ops.square(x))) for x in (param, grad))
         below = slope + self.weight_decay * size
         trusted = (size > 0) & (below > 0)
         ratio = ops.where(trusted, self.trust_coefficient * size / below, ops.ones_like(size))
-        v = state["velocity"] * self.momentum + self.learning_rate * ratio * (grad + self.weight_decay * param)
+        decayed = grad + self.weight_decay * param
+        ratio, slope = choose(self._plain, ops.ones_like(ratio), ratio), choose(self._plain, grad, decayed)
+        v = state["velocity"] * self.momentum + self.learning_rate * ratio * slope
         return param - v, {"velocity": v}

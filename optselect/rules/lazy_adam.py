@@ -55,12 +55,18 @@ class LazyAdam(Rule):
     def init(self, param: Tensor) -> State:
         return self._adam().init(param)
 
+    def unused(self, param: Tensor) -> tuple[str, ...]:
+        return self._adam().unused(param)
+
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
         touched = grad != 0
         if len(param.shape) > 1:
             touched = ops.any(touched, axis=-1, keepdims=True)
         moved, after = self._adam().update(grad, param, state, step)
         return ops.where(touched, moved, param), {n: ops.where(touched, s, state[n]) for n, s in after.items()}
+
+    def rests(self) -> bool:
+        return True
 
     def for_variable(self, variable: Variable) -> Rule:
         return self if variable.embedding else self._adam()

@@ -67,6 +67,9 @@ class MARSAdamW(Rule):
     def init(self, param: Tensor) -> State:
         return {name: ops.zeros_like(param) for name in ("momentum", "velocity", "gradient")}
 
+    def unused(self, param: Tensor) -> tuple[str, ...]:
+        return () if len(param.shape) == 2 else ("gradient",)
+
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
         t, lr = exact(step, param.dtype), exact(self.learning_rate, param.dtype)
         if len(param.shape) == 2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optselect.hyper import POSITIVE, UNIT, hyper, log, log1m
+from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
 from optselect.rule import Rule, State, Tensor, cast
 
@@ -33,6 +33,7 @@ class Nadam(Rule):
     name = "nadam"
     paper = "Dozat 2016, ICLR workshop"
     twin = "keras.optimizers.Nadam"
+    shared = ("u_product",)
     good_for = "Adam's cases, where a look ahead may help: with ε tuned, it never lost to SGD or momentum in one study."
     weakness = (
         "Its momentum schedule is another in every library, and without a decay its cousin NAdamW is the better choice."
@@ -46,7 +47,10 @@ class Nadam(Rule):
         default=0.999, domain=UNIT, search=log1m(1e-4, 0.1, from_trials=50), doc="Decay of the mean of its square."
     )
     epsilon: float = hyper(
-        default=1e-7, domain=POSITIVE, search=log(1e-10, 1.0, from_trials=25), doc="Added to the root: damps the step."
+        default=1e-7,
+        domain=NON_NEGATIVE,
+        search=log(1e-10, 1.0, from_trials=25),
+        doc="Added to the root: damps the step.",
     )
 
     def init(self, param: Tensor) -> State:

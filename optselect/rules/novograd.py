@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.lazy import ops
 from optselect.rule import Rule, Scaling, State, Tensor
@@ -31,6 +34,7 @@ class NovoGrad(Rule):
     scope = "variable"
     paper = "Ginsburg et al. 2019, arXiv:1905.11286"
     references = "optax, pytorch_optimizer, torch_optimizer"
+    published: ClassVar[Mapping[str, Any]] = {"beta_1": 0.95, "beta_2": 0.98, "epsilon": 1e-8}  # here: optax's
     scaling = Scaling(means=("beta_2",))
     good_for = "Speech and image models with large batches, at the memory of momentum."
     weakness = "All weights of a variable share one scale, so rare features move as slowly as under SGD."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optselect.hyper import BOOLEAN, POSITIVE, UNIT, choice, hyper, log, log1m
+from optselect.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, choice, hyper, log, log1m
 from optselect.lazy import ops
 from optselect.rule import Rule, Scaling, State, Tensor, cast, choose
 
@@ -31,6 +31,7 @@ class RMSprop(Rule):
     name = "rmsprop"
     paper = "Tieleman & Hinton 2012, Coursera lecture 6.5; centered: Graves 2013, arXiv:1308.0850"
     twin = "keras.optimizers.RMSprop"
+    twin_slots = (("velocity",), ("momentum",), ("average_gradient",))
     scaling = Scaling(powers={"learning_rate": 0.5, "epsilon": -1.0})
     good_for = "Recurrent networks and losses that move while training, as in reinforcement learning."
     weakness = "No bias correction: its first steps are several times too long, so the rate must stay small or warm up."
@@ -43,7 +44,7 @@ class RMSprop(Rule):
         default=0.0, domain=UNIT, search=log1m(1e-3, 1.0, from_trials=25), doc="Share of the last step that stays."
     )
     epsilon: float = hyper(
-        default=1e-7, domain=POSITIVE, search=log(1e-10, 1.0, from_trials=25), doc="Added under the root."
+        default=1e-7, domain=NON_NEGATIVE, search=log(1e-10, 1.0, from_trials=25), doc="Added under the root."
     )
     centered: bool = hyper(
         default=False,
@@ -54,6 +55,10 @@ class RMSprop(Rule):
 
     def init(self, param: Tensor) -> State:
         return {name: ops.zeros_like(param) for name in ("velocity", "momentum", "average_gradient")}
+
+    def unused(self, param: Tensor) -> tuple[str, ...]:
+        idle = {"momentum": not self.momentum, "average_gradient": not self.centered}
+        return tuple(name for name, is_idle in idle.items() if is_idle)
 
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
         lr = cast(self.learning_rate, param.dtype)

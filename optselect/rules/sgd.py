@@ -48,6 +48,12 @@ class SGD(Rule):
     def init(self, param: Tensor) -> State:
         return {"momentum": ops.zeros_like(param)}
 
+    def unused(self, param: Tensor) -> tuple[str, ...]:
+        return () if self.momentum else ("momentum",)
+
+    def rests(self) -> bool:
+        return not self.momentum
+
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
         lr = cast(self.learning_rate, param.dtype)
         mu = cast(self.momentum, param.dtype)

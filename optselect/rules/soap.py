@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, Domain, hyper, log, log1m
+from optselect.hyper import NON_NEGATIVE, POSITIVE, UNIT, WHOLE, Domain, hyper, log, log1m, setting
 from optselect.lazy import ops
-from optselect.rule import Rule, State, Tensor, exact
+from optselect.rule import Rule, State, Tensor, Variable, exact
 from optselect.wrapping import due
 
 
@@ -24,8 +24,10 @@ class SOAP(Rule):
         L ← β₂ L + (1 - β₂) G Gᵀ,  R ← β₂ R + (1 - β₂) Gᵀ G
         Q ← QR(P Q)                        every `precondition_frequency` steps, V in the new order
 
-    The first gradient only makes L, R and their Q. A side longer than `max_dim` keeps its own basis, and a
-    variable of one axis or none both: there this is Adam, a step late.
+    The first gradient only makes L, R and their Q. A side longer than `max_dim` keeps its own basis, and so do the
+    rows of an embedding, of which a batch has only a few. A variable of one axis or none keeps both: there this is
+    Adam, a step late. L, R and their bases take 2 (n² + m²) numbers for n rows and m columns, and finding a basis
+    takes n³ + m³ operations: for a side of thousands lower `max_dim`.
 
     >>> import keras
     >>> rule = SOAP(learning_rate=0.5, weight_decay=0.0, epsilon=1e-30)
@@ -43,7 +45,6 @@ class SOAP(Rule):
     common = False
     good_for = "Matrices whose entries hang together: with Muon in front among rules for language models."
     weakness = "Costs matrix products and decompositions of each variable's sides; on tables as often worse as better."
-    max_dim: ClassVar[int] = 10_000  # it decides which slots there are, so no program could take it as a tensor
 
     learning_rate: float = hyper(default=3e-3, domain=POSITIVE, search=log(1e-5, 1e-1), doc="Step size.")
     weight_decay: float = hyper(
@@ -60,6 +61,12 @@ class SOAP(Rule):
     precondition_frequency: float = hyper(
         default=10.0, domain=Domain(low=1.0, low_open=False), doc="Steps between two turns of the basis."
     )
+
+    max_dim: int = setting(default=10_000, form=WHOLE, doc="A longer side of a matrix keeps its own basis.")
+    _rows: ClassVar[bool] = True  # whether the rows have a basis; `for_variable` decides
+
+    def for_variable(self, variable: Variable) -> Rule:
+        return type(self).unchecked(**self.values(), **self.chosen(), _rows=not variable.embedding)
 
     def init(self, param: Tensor) -> State:
         sides = {side: ops.zeros((size, size), dtype=param.dtype) for side, size in self._sides(param).items()}
@@ -92,7 +99,7 @@ class SOAP(Rule):
         if len(param.shape) < 2:
             return {}
         sides: dict[str, int] = {"left": math.prod(param.shape[:-1]), "right": param.shape[-1]}
-        return {side: size for side, size in sides.items() if size <= self.max_dim}
+        return {side: n for side, n in sides.items() if n <= self.max_dim and (self._rows or side == "right")}
 
 
 def _matrix(x: Tensor) -> Tensor:

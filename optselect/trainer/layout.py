@@ -31,7 +31,7 @@ class Layout:
         self.flags = [h.domain.boolean for part in rule.parts for h in part.hypers()]
         self._apart = rule.reach == "variable"
         example = self.init(rule, flat)
-        self._structure = example
+        self._structure, self._flat = example, tf.TensorSpec(flat.shape, flat.dtype)
         leaves = tf.nest.flatten(example)
         self._whole = [tuple(leaf.shape) == tuple(flat.shape) and not self._apart for leaf in leaves]
         self._rest = [
@@ -45,6 +45,19 @@ class Layout:
         """The rule with hyperparameters from a float64 vector and the learning rate of the step."""
         values = [Scalar(numbers[i] > 0.5 if flag else numbers[i]) for i, flag in enumerate(self.flags)]
         return self.rule.with_numbers(values, learning_rate=rate)
+
+    def used(self, rule: Rule) -> int:
+        """Entries of the state that a rule with these numbers depends on: what a Keras optimizer keeps of it."""
+        if self._apart:
+            states, idle = self._structure, stepping.unused(rule, self.variables, self.variables)
+        else:
+            states, idle = [self._structure], [stepping.idle(rule, self._flat)]
+        return sum(
+            math.prod(slot.shape)
+            for state, names in zip(states, idle, strict=True)
+            for name, slot in state.items()
+            if name not in names
+        )
 
     def init(self, rule: Rule, flat: Tensor) -> Any:
         """The rule's state at step 0."""

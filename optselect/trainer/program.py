@@ -207,10 +207,9 @@ class Program:
         return layout.evaluated(configuration.rule, now.parameters, layout.unpack(now.slots, now.rest))
 
     def memory(self, configuration: Configuration) -> int:
-        """Bytes of the parameters and of the rule's state."""
-        layout = self.layouts[configuration.rule.key]
+        """Bytes of the parameters and of the state that the rule depends on with these hyperparameters."""
         entries = sum(int(np.prod(v.shape)) for v in self.variables)
-        return int(4 * (entries * (1 + layout.slots) + layout.rest))
+        return int(4 * (entries + self.layouts[configuration.rule.key].used(configuration.rule)))
 
     def operations(self) -> Counter[str]:
         """How many TensorFlow operations of each kind have been traced."""
@@ -330,7 +329,7 @@ def _form(task: Task, rules: Iterable[Rule]) -> Any:
     data = parts(task)  # weights of classes are in the training part alone
     arrays = tf.nest.map_structure(lambda a: (str(a.dtype), *a.shape[1:]), data)
     return (
-        [rule.key for rule in rules],
+        [(rule.key, [part.chosen() for part in rule.parts]) for rule in rules],
         task.spec.model,
         task.spec.precision,
         targets,

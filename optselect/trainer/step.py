@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from optselect.clipping import CLIPPINGS
 from optselect.configuration import Configuration
+from optselect.errors import InvalidValue
 from optselect.rule import Rule, Scalar, Variable
 from optselect.stepping import join, split
 from optselect.tasks.task import Task
@@ -46,6 +47,11 @@ class Step:
     def selection(self, configuration: Configuration) -> dict[str, Tensor]:
         """A configuration as tensors: which rule and clipping, and their numbers in float64."""
         widest = max(len(kind.hypers()) for kind in CLIPPINGS.values())
+        traced, asked = self.layouts[configuration.rule.key].rule, configuration.rule
+        if any(a.chosen() != b.chosen() for a, b in zip(asked.parts, traced.parts, strict=True)):
+            raise InvalidValue(
+                f"{asked.key}: the program was made for {traced}, and settings cannot change inside it, got {asked}."
+            )
         return {
             "rule": tf.constant(list(self.layouts).index(configuration.rule.key)),
             "values": _numbers(configuration.rule.numbers(), self._numbers),

@@ -22,9 +22,21 @@ from optselect.tasks.calendar import date_features
 from optselect.tasks.on_disk import Array, piece_rows, pieces
 from optselect.tasks.schema import Schema
 
-__all__ = ["LARGEST_SCORE", "array_preparation", "connect", "table_preparation", "transform"]
+__all__ = [
+    "LARGEST_OF_HEAVY_TAIL",
+    "LARGEST_SCORE",
+    "array_preparation",
+    "connect",
+    "heavy_tails",
+    "table_preparation",
+    "transform",
+]
 
 LARGEST_SCORE = 10.0  # standard deviations; a wilder value says no more than that it is wild
+LARGEST_OF_HEAVY_TAIL = 100.0  # as far a column of heavy tails goes in a straight line; beyond, its order is kept
+_HEAVY = 15.0  # kurtosis of the training rows: 3 of a normal distribution, 9 of an exponential one
+_FEWEST_OF_HEAVY_TAIL = 20  # distinct values: a rare 0 or 1 has a large kurtosis, and no tail
+_MOST_SAMPLED = 100_000  # rows, of which the distinct values are counted
 _MOST_CATEGORIES = 100
 _MOST_TOKENS = 1000
 _ROWS_AT_A_TIME = 8192
@@ -52,8 +64,9 @@ def array_preparation(training: Array, name: str = "preparation") -> Any:
     """
     matrix = training.ndim == 2
     mean, deviation = _moments(training, axis=0 if matrix else None)
+    heavy = heavy_tails(training, mean, deviation) if matrix else np.zeros(1, bool)
     x = keras.Input(training.shape[1:], dtype="float32")
-    return keras.Model(x, _standardise(x, mean, deviation), name=name)
+    return keras.Model(x, _standardise(x, mean, deviation, heavy), name=name)
 
 
 def connect(schema: Schema, layers: Sequence[Any]) -> Any:
@@ -116,10 +129,40 @@ def _moments(values: Array, axis: int | None) -> tuple[np.ndarray, np.ndarray]:
     return np.atleast_1d(mean).astype("float32"), np.atleast_1d(np.where(constant, np.inf, deviation)).astype("float32")
 
 
-def _standardise(x: Any, mean: np.ndarray, deviation: np.ndarray) -> Any:
+def heavy_tails(values: Array, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Which columns of a matrix have heavy tails: bool, shape (columns,).
+
+    The largest values of such a column carry most of its variance; cutting them off would make them all the same.
+
+    >>> rows = np.random.default_rng(0).lognormal(size=(1000, 1)) ** 2
+    >>> both = np.concatenate([rows, np.arange(1000.0)[:, None]], axis=1)
+    >>> heavy_tails(both, both.mean(axis=0), both.std(axis=0)).tolist()
+    [True, False]
+    """
+    total = np.zeros(values.shape[1])
+    count = np.zeros(values.shape[1])
+    step, sample = -(-len(values) // _MOST_SAMPLED), []
+    for piece in pieces(values):
+        present = np.isfinite(piece)
+        total += np.where(present, ((np.where(present, piece, mean) - mean) / deviation) ** 4, 0).sum(axis=0)
+        count += present.sum(axis=0)
+        sample.append(np.asarray(piece[::step]))
+    heavy: np.ndarray = total / np.maximum(count, 1) > _HEAVY
+    together = np.concatenate(sample)
+    for column in np.flatnonzero(heavy):
+        heavy[column] = len(np.unique(together[:, column])) > _FEWEST_OF_HEAVY_TAIL
+    return heavy
+
+
+def _standardise(x: Any, mean: np.ndarray, deviation: np.ndarray, heavy: np.ndarray) -> Any:
+    """Standard scores, 0 for missing; cut off, or, in columns of heavy tails, logarithmic where they are very large."""
     inverse = (1 / deviation).astype("float32")
     scores = ops.where(ops.isfinite(x), (x - mean) * inverse, np.zeros(1, "float32"))
-    return ops.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
+    if not heavy.any():
+        return ops.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
+    limit = np.where(heavy, LARGEST_OF_HEAVY_TAIL, LARGEST_SCORE).astype("float32")
+    beyond = ops.log1p(ops.relu(ops.abs(scores) - limit)) * heavy.astype("float32")
+    return ops.clip(scores, -limit, limit) + ops.sign(scores) * beyond
 
 
 def _together(inputs: Sequence[Any]) -> Any:
@@ -130,7 +173,8 @@ def _number_features(inputs: Sequence[Any], training: Sequence[np.ndarray]) -> l
     """Standard scores, the mean for missing values, and a 1 for missing in columns that miss some in training."""
     values = np.stack(training, axis=1).astype("float64")
     x = _together(inputs)
-    scores = _standardise(x, *_moments(values, axis=0))
+    mean, deviation = _moments(values, axis=0)
+    scores = _standardise(x, mean, deviation, heavy_tails(values, mean, deviation))
     missing = np.flatnonzero(~np.isfinite(values).all(axis=0))
     return [scores, *_missing_features(x, missing)]
 

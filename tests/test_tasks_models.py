@@ -581,3 +581,30 @@ def test_the_architecture_tells_models_apart_and_not_their_names() -> None:
     assert architecture(called(2)) != architecture(called(3))
     lambdas = [keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x)]) for _ in range(2)]
     assert architecture(lambdas[0]) == architecture(lambdas[1])
+
+
+def test_heavy_tails_keep_their_order_and_other_columns_are_cut_as_before(tmp_path: Path) -> None:
+    """Values far beyond ten deviations stay apart where the training rows have such tails, also in the saved file."""
+    from optselect.tasks.preparation import LARGEST_SCORE, array_preparation, table_preparation
+    from optselect.tasks.schema import Column, Schema
+
+    random = np.random.default_rng(0)
+    heavy = random.lognormal(5, 1.5, 2000).astype("float32")
+    light, flag = random.normal(size=2000).astype("float32"), (np.arange(2000) % 500 == 0).astype("float32")
+    names = {"heavy": heavy, "light": light, "flag": flag}
+    schema = Schema(columns=tuple(Column(name=name, kind="number") for name in names), dropped=())
+    wild = np.geomspace(1e4, 1e9, 50).astype("float32")
+    rows = np.stack([wild, wild, wild], axis=1)
+    table = table_preparation(names, schema)
+    table.save(tmp_path / "t.keras")
+    loaded = keras.saving.load_model(tmp_path / "t.keras")
+    array = array_preparation(np.stack(list(names.values()), axis=1))
+    for scores in (
+        np.asarray(table([column[:, None] for column in rows.T])),
+        np.asarray(loaded([column[:, None] for column in rows.T])),
+        np.asarray(array(rows)),
+    ):
+        assert (np.diff(scores[:, 0]) > 0).all()
+        assert scores[0, 0] == pytest.approx((1e4 - heavy.mean()) / heavy.std(), rel=1e-4)
+        assert scores[-1, 0] < 200
+        assert (scores[:, 1:] == LARGEST_SCORE).all()

@@ -162,7 +162,8 @@ def _standardise(x: Any, mean: np.ndarray, deviation: np.ndarray, heavy: np.ndar
         return ops.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
     limit = np.where(heavy, LARGEST_OF_HEAVY_TAIL, LARGEST_SCORE).astype("float32")
     beyond = ops.log1p(ops.relu(ops.abs(scores) - limit)) * heavy.astype("float32")
-    return ops.clip(scores, -limit, limit) + ops.sign(scores) * beyond
+    within = ops.minimum(ops.maximum(scores, -limit), limit)  # `clip` with arrays cannot be saved
+    return within + ops.sign(scores) * beyond
 
 
 def _together(inputs: Sequence[Any]) -> Any:

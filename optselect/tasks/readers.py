@@ -122,6 +122,8 @@ def _read(
     options: ReadOptions,
     tell: Tell,
 ) -> Data:
+    if isinstance(reference, Data) or (isinstance(reference, str) and reference.startswith("sklearn:")):
+        _refuse_reading(options, reference if isinstance(reference, str) else reference.name)
     if isinstance(reference, Data):
         return _weighted(reference, sample_weight)
     frame, what = as_frame(reference, target)
@@ -159,6 +161,13 @@ def _read(
             options=options,
         )
     )
+
+
+def _refuse_reading(options: ReadOptions, name: str) -> None:
+    """Raise InvalidData if something was said of the reading of what is read already."""
+    said = [word for word in ("decimal", "dates", "keep", "drop") if getattr(options, word)]
+    if said:
+        raise InvalidData(f"{name}: is read already, and `{said[0]}` says how to read a table: pass the table itself.")
 
 
 def _as_taken(data: Data, found: Taken) -> Data:

@@ -107,10 +107,12 @@ def outcomes(folder: Path, groups: dict[str, list[str]], mutants: Sequence[dict[
 @click.command()
 @click.argument("texts", nargs=-1)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for log.txt and mutants.json.")
+@click.option("--quick", is_flag=True, help="Run the first file of each group of tests only.")
 @click.option("--list", "only_list", is_flag=True, help="Count the mutants of each file, and name the stale ones.")
-def main(texts: tuple[str, ...], out: Path | None, only_list: bool) -> None:
+def main(texts: tuple[str, ...], out: Path | None, quick: bool, only_list: bool) -> None:
     """Apply the mutants (all, or those whose file or reason contains one of TEXTS) and count what the tests notice."""
     groups, mutants = read()
+    groups = {name: arguments[:1] for name, arguments in groups.items()} if quick else groups
     if texts:
         mutants = [m for m in mutants if any(text in m["file"] or text in m["why"] for text in texts)]
     if only_list:

@@ -33,6 +33,6 @@ def __dir__() -> list[str]:
     return [*__all__, "__version__"]
 
 
-_keras = sys.modules.get("keras")
-if _keras is not None and _keras.config.backend() == "tensorflow":
-    importlib.import_module("optselect.optimizers")  # whoever has Keras can then use their names, and load models
+_keras_config = getattr(sys.modules.get("keras"), "config", None)
+if _keras_config is not None and _keras_config.backend() == "tensorflow":
+    importlib.import_module("optselect.optimizers")  # Keras then takes their names, and loads models that hold them

@@ -188,6 +188,8 @@ def test_rule_is_found_by_the_name_of_the_class_or_its_base() -> None:
         ("Own_Lamb_Optimizer", "lamb"),
         ("MySGD", "sgd"),
         ("SchemaLion", "lion"),
+        ("RectifiedAdam", "radam"),
+        ("SGDW", "sgd"),
     ],
 )
 def test_likely_twin_is_the_longest_rule_in_the_name(name: str, rule: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from optselect.clipping import CLIPPINGS, Clipping, NoClipping
+from optselect.elsewhere import called_here
 from optselect.errors import InvalidValue, UnknownName, suggestion
 from optselect.lazy import tf
 from optselect.parity.cases import named
@@ -76,7 +77,8 @@ def _spelt(rule: Rule) -> str:
 def likely_twin(optimizer: Any) -> str:
     """Name the rule that an optimizer is probably meant to be.
 
-    The name of its class, then those of the base classes, are searched for the name of a rule. The longest counts.
+    The name of its class, then those of the base classes, are searched for the name of a rule, or of what it
+    is called in another library. The longest counts.
 
     Parameters
     ----------
@@ -103,9 +105,10 @@ def likely_twin(optimizer: Any) -> str:
     """
     kind = type(_made(optimizer, "optimizer"))
     for base in kind.__mro__:
+        named = called_here(base.__name__, RULES)
         found = [rule for rule in RULES if _names(base.__name__, rule.replace("_", ""))]
-        if found:
-            return max(found, key=len)
+        if named or found:
+            return named[0] if named else max(found, key=len)
     hint = suggestion(kind.__name__.lower(), RULES)
     raise UnknownName(f"parity: no rule is called like {kind.__name__}; say which it should be. {hint}")
 

@@ -108,14 +108,28 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             shown = then[1] or today[1]
             others.append(f"{label} {'is new' if label in now else 'is gone'}{f' ({shown})' if shown else ''}")
         elif then[0] != today[0]:
-            told = then[1] != today[1] and then[1] and today[1]
-            (values if told else others).append(
-                f"{label} was {then[1]}, is now {today[1]}" if told else f"{label} has changed"
-            )
+            if then[1] and today[1] and then[1] != today[1]:
+                old, new = _apart(then[1], today[1])
+                values.append(f"{label} was {old}, is now {new}")
+            else:
+                others.append(f"{label} has changed")
     if len(values) + len(others) > 1:  # it holds the layers too
         others = [line for line in others if not line.startswith(CONNECTED)]
     found = [*values, *others]
     return found[:_MOST] + [f"and {len(found) - _MOST} more changes"] * (len(found) > _MOST)
+
+
+def _apart(then: str, today: str) -> tuple[str, str]:
+    """Of two lists of settings those that differ; of anything else all.
+
+    >>> _apart("units=8, use_bias=True", "units=64, use_bias=True")
+    ('units=8', 'units=64')
+    """
+    sides = then.split(", "), today.split(", ")
+    if len(sides[0]) != len(sides[1]) or any("=" not in part for side in sides for part in side):
+        return then, today
+    pairs = [pair for pair in zip(*sides, strict=True) if pair[0] != pair[1]]
+    return ", ".join(old for old, _ in pairs), ", ".join(new for _, new in pairs)
 
 
 def _files(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

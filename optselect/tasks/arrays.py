@@ -243,7 +243,9 @@ def _usual(array: np.ndarray, where: str, notes: list[str]) -> Any:
     if array.dtype == object:
         array = _of_objects(array, where)
     if array.dtype.kind == "S" or (array.dtype == object and all(isinstance(part, bytes) for part in array.flat)):
-        array = np.char.decode(array.astype("S"), "utf-8")  # texts of TensorFlow
+        array = _decoded(array, where)  # texts of TensorFlow
+    if array.dtype.kind == "V" and "float" in array.dtype.name:  # bfloat16 and its like, which NumPy does not know
+        return array.astype("float32")
     kind = array.dtype.kind
     if kind == "c":
         raise InvalidData(
@@ -259,6 +261,13 @@ def _usual(array: np.ndarray, where: str, notes: list[str]) -> Any:
     if kind in "iuf" and not array.dtype.isnative:
         return array if isinstance(array, np.memmap) else array.astype(array.dtype.newbyteorder("="))
     return array
+
+
+def _decoded(array: np.ndarray, where: str) -> np.ndarray:
+    try:
+        return np.char.decode(array.astype("S"), "utf-8")
+    except UnicodeDecodeError as problem:
+        raise InvalidData(f"{where}: bytes that are no UTF-8 text ({problem.reason}); pass texts or numbers.") from None
 
 
 def _unmasked(array: Any, where: str, notes: list[str]) -> np.ndarray:

@@ -127,6 +127,7 @@ MIXED = [*MANY, "717", "12", "995", "4"]
         (MIXED, {}, ""),
         (MIXED, {"separator": ";"}, ","),
         (MANY, {"file": ".", "separator": ";"}, "."),
+        (MIXED, {"file": ".", "separator": "\t"}, ""),
         (MANY, {"file": ",", "separator": ";"}, ","),
         (MANY, {"file": ",", "separator": ","}, "."),
         (MIXED, {"file": ",", "separator": ","}, ","),
@@ -168,6 +169,8 @@ def test_what_could_be_both_is_asked_with_both_readings(tmp_path: object) -> Non
         (["$5", "5 €"] * 20, None),
         (["1 year", "2 years"] * 20, [1, 2]),
         (["5 M", "5 m"] * 20, None),
+        (["€5M", "€900K"] * 20, None),
+        (["€5M", "€6M"] * 20, [5, 6]),
     ],
 )
 def test_values_in_several_units_are_not_merged(cells: list[str], numbers: object) -> None:

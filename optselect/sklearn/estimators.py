@@ -65,6 +65,8 @@ class _OptimizerSearch(BaseEstimator):  # type: ignore[misc]
         mlflow: str | None = None,
         out: str | Path | None = None,
         verbose: int = 0,
+        decimal: tasks.Decimal | None = None,
+        dates: tasks.Order | None = None,
     ) -> None:
         self.model = model
         self.trials = trials
@@ -81,6 +83,8 @@ class _OptimizerSearch(BaseEstimator):  # type: ignore[misc]
         self.mlflow = mlflow
         self.out = out
         self.verbose = verbose
+        self.decimal = decimal
+        self.dates = dates
 
     best_params_: dict[str, Any]
     best_score_: float
@@ -138,6 +142,8 @@ class _OptimizerSearch(BaseEstimator):  # type: ignore[misc]
                 seed=_seed(self.random_state),
                 workers=self.workers,
                 mlflow=self.mlflow,
+                decimal=self.decimal,
+                dates=self.dates,
                 check=False,
                 whole=True,
                 report=self.out is not None,
@@ -192,7 +198,7 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
     epochs, optimizers, space, objective, care, confirm, prefer, mlflow, class_weight: as there. workers: training
     processes; 1, since scikit-learn runs several fits at once where it is asked to (`n_jobs`). random_state: an int
     makes fits repeatable. out: a folder that keeps the study of each fit; None for a temporary one. verbose: 1 to be
-    told what happens.
+    told what happens. decimal, dates: how text in a frame is written, where its values leave that open, as there.
 
     X may be an array, or a frame of pandas or polars with text, categories, dates and gaps. y holds labels, or several
     columns of 0 and 1. Rows with the weight 0 are left out; those of a class that has fewer than three are repeated.
@@ -223,6 +229,8 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
         mlflow: str | None = None,
         out: str | Path | None = None,
         verbose: int = 0,
+        decimal: tasks.Decimal | None = None,
+        dates: tasks.Order | None = None,
     ) -> None:
         super().__init__(
             model=model,
@@ -240,6 +248,8 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
             mlflow=mlflow,
             out=out,
             verbose=verbose,
+            decimal=decimal,
+            dates=dates,
         )
         self.class_weight = class_weight
 

@@ -160,7 +160,7 @@ def decimal_of(cells: Cells, file: Convention) -> tuple[str, str]:
         return file.mark, ""
     own = cells.decided()
     if own:
-        return own, ""
+        return own, "its values allow no other mark" if file.asked and own != file.mark else ""
     doubtful = cells.ambiguous()
     if not len(doubtful):
         return file.mark or ".", ""
@@ -169,12 +169,11 @@ def decimal_of(cells: Cells, file: Convention) -> tuple[str, str]:
     point, comma = (f"{cells.readings[mark][place]:.12g}" for mark in (".", ","))
     if file.mark == "," and file.separator == "," and has_point and not grouped:
         return ".", f"fields are separated by commas, so {example!r} is {point}; `--decimal comma` makes it {comma}"
-    if file.mark:
-        doubt = f"{example!r} is {point} as in other columns; `--decimal comma` makes it {comma}"
-        return file.mark, doubt if file.mark == "." and has_point and grouped else ""
-    if file.separator == ";" and has_point and grouped:
+    if file.mark and not (file.mark == "." and has_point and grouped):  # then the other columns and its own contradict
+        return file.mark, ""
+    if not file.mark and file.separator == ";" and has_point and grouped:
         return ",", f"points mark the thousands in {example!r}; `--decimal point` makes it {point}"
-    if file.separator == "," and not has_point:
+    if not file.mark and file.separator == "," and not has_point:
         return ".", f"commas mark the thousands in {example!r}; `--decimal comma` makes it {comma}"
     return "", f"{example!r} is {point} with a decimal point and {comma} with a decimal comma"
 

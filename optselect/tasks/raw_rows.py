@@ -72,11 +72,11 @@ def written(text: str) -> Written | None:
     before, after = (found["before"] or "").strip(), " ".join((found["after"] or "").split())
     opened, closed = (found["open"] or "") + (found["inner"] or ""), (found["shut"] or "") + (found["close"] or "")
     signs = [found[name] for name in ("sign", "second", "last") if found[name]]
-    if len(opened) > 1 or len(opened) != len(closed) or len(signs) + len(opened) > 1 or (before and after):
+    if len(opened) > 1 or len(opened) != len(closed) or len(signs) + len(opened) > 1:
         return None
     if before and not _is_currency(before):
         return None
-    unit = before or after
+    unit = before + after  # "€5M" is in "€M"
     core = re.sub(r"\s", " ", found["core"])
     core = re.sub("[’ʼ‘`´]", "'", core).replace("−", "-")
     return Written(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from optselect import api
-from optselect.errors import DamagedFile, DamagedRecord
+from optselect.errors import DamagedFile, DamagedRecord, NoResult
 from optselect.ledger import Answer, StudyLog, read
 from optselect.study.listener import Silent
 
@@ -260,6 +260,18 @@ def test_a_torn_model_is_not_delivered(study: Path) -> None:
     model.write_bytes(model.read_bytes()[:-500])
     [synced] = api.sync(out=study.parent, mlflow=f"sqlite:///{study.parent}/mlflow.db")
     assert "best.keras is not the file that the study wrote" in synced.problem
+
+
+def test_a_model_that_cannot_be_loaded_is_said(study: Path) -> None:
+    """A result whose model was torn or removed since raises one error that says what trains it again."""
+    result = api.tune(None, "sklearn:iris", **ASKED, mlflow=None, storage=None, out=study.parent)
+    model = study / "best.keras"
+    model.write_bytes(flipped(model.read_bytes(), model.stat().st_size // 2))
+    with pytest.raises(DamagedFile, match=r"best\.keras is torn"):
+        result.model()
+    model.unlink()
+    with pytest.raises(NoResult, match="not there"):
+        result.model()
 
 
 def test_a_disk_that_refuses_the_answer_costs_no_training(study: Path, optselect: Cli) -> None:

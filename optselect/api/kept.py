@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["digests", "model_problem", "put_aside"]
+__all__ = ["digests", "is_model", "model_problem", "put_aside"]
 
 _MODEL, _SIGNATURE = "best.keras", "signature.json"
 
@@ -44,7 +44,7 @@ def model_problem(folder: Path, refit: Mapping[str, Any]) -> str:
 def put_aside(folder: Path) -> Path | None:
     """Rename a model that is whole and not the study's own, so that it is not overwritten; where it is then."""
     path, aside = folder / _MODEL, folder / f"{_MODEL}.replaced"
-    if not _whole(path):
+    if not is_model(path):
         return None
     path.replace(aside)
     return aside
@@ -52,7 +52,7 @@ def put_aside(folder: Path) -> Path | None:
 
 def _unnoted(folder: Path) -> str:
     path, signature = folder / _MODEL, folder / _SIGNATURE
-    if not _whole(path):
+    if not is_model(path):
         return _told(path, "torn" if path.exists() else "missing")
     try:
         json.loads(signature.read_bytes())
@@ -67,8 +67,8 @@ def _told(path: Path, what: str) -> str:
     return f"{path} is {what}. Run the command that started the study: it trains the model to keep again."
 
 
-def _whole(path: Path) -> bool:
-    """Whether every member of the archive has its checksum."""
+def is_model(path: Path) -> bool:
+    """Whether a file is a whole `.keras` archive: every member has its checksum."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None and "config.json" in archive.namelist()

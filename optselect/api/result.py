@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optselect import tasks
+from optselect.api.kept import is_model
 from optselect.configuration import Configuration
+from optselect.errors import DamagedFile, NoResult
 from optselect.records import TrialRecord
 from optselect.study.findings import Findings
 from optselect.verdict import Verdict
@@ -77,13 +79,23 @@ class Result:
         return pd.DataFrame(rows)
 
     def model(self) -> Any:
-        """The trained Keras model that takes raw columns, loaded from `best.keras`."""
+        """The trained Keras model that takes raw columns, loaded from `best.keras`.
+
+        Raises `NoResult` where its training failed or the file is gone, `DamagedFile` where it is torn.
+        """
+        path = self.directory / "best.keras"
+        if not is_model(path):
+            torn = path.exists()
+            raise (DamagedFile if torn else NoResult)(
+                f"{path} is {'torn or no Keras model' if torn else 'not there'}. Call `tune` as before: it trains the "
+                "model to keep again, if that is possible."
+            )
         import keras
 
         from optselect import optimizers
 
         optimizers.register()
-        return keras.saving.load_model(self.directory / "best.keras")
+        return keras.saving.load_model(path)
 
     def predict(self, rows: Any) -> dict[str, Any]:
         """What `best.keras` says of raw rows, as they were given for training without the target.

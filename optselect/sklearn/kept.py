@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from optselect import optimizers
-from optselect.errors import InvalidModel
+from optselect.errors import DamagedFile, InvalidModel
 
 __all__ = ["KeptModel"]
 
@@ -54,6 +56,8 @@ class KeptModel:
         import keras
 
         optimizers.register()
+        if not zipfile.is_zipfile(io.BytesIO(self.contents)):
+            raise DamagedFile("The trained model of this estimator is torn: fit it again.")
         with tempfile.TemporaryDirectory(prefix="optselect-") as folder:
             path = Path(folder) / "best.keras"
             path.write_bytes(self.contents)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from optselect.files import draft, refusals
 __all__ = ["Carried", "TrialState", "load_state", "save_state"]
 
 Tensor = Any
+_TORN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)  # what a damaged archive raises
 _SAFE = "All finished trials are safe in the ledger: mend that and run the same command again."
 
 
@@ -78,7 +80,7 @@ def load_state(path: Path, like: TrialState, about: Mapping[str, Any]) -> TrialS
             header = json.loads(arrays["about"].tobytes())
             leaves = tf.nest.flatten(like.carried)
             read = [tf.io.parse_tensor(arrays[f"leaf_{i}"].tobytes(), leaf.dtype) for i, leaf in enumerate(leaves)]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, tf.errors.OpError) as problem:
+    except (OSError, ValueError, KeyError, *_TORN, tf.errors.OpError) as problem:
         raise InvalidState(f"{path}: a paused training cannot be read ({problem}).") from problem
     for name, wanted in json.loads(json.dumps(dict(about))).items():
         if header["about"].get(name) != wanted:

@@ -145,6 +145,7 @@ def test_a_linear_model_and_a_wide_interval_are_told() -> None:
     """A better linear model, and an interval that holds the constant's score."""
     assert "A linear model is better" in said(context(0.5, 0.95))
     assert "A linear model" not in said(context(0.5, 0.85))
+    assert "A linear model" not in said(context(0.95, 0.95))
     assert "what a constant has" in said(context(0.92), swing=0.1)
 
 

@@ -75,7 +75,7 @@ def beside(v: Verdict) -> Iterator[str]:
     worst = held.low if v.maximize else held.high
     if constant is not None and not _beats(v, constant, held.mean, equal=True) and _beats(v, constant, worst):
         yield f"The interval holds what a constant has, {number(constant)}: it may have learned nothing."
-    if linear is not None and _beats(v, linear, held.mean):
+    if linear is not None and _beats(v, linear, held.mean) and (constant is None or _beats(v, linear, constant)):
         yield f"A linear model is better on these rows: {_name(v)} {number(linear)}."
 
 

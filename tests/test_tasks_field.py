@@ -86,6 +86,7 @@ FILES = {
     "dates_month_names": date("2019-01-03T00:00:00"),
     "dates_two_digit_years": date("2019-01-03T00:00:00"),
     "dates_german_moments": date("2019-01-03T07:30:00"),
+    "dates_german_names": date("2019-01-03T00:00:00"),
     "dates_half_days": date("2019-01-03T07:30:00"),
     "dates_compact": date("2019-01-03T00:00:00"),
     "dates_compact_moments": date("2019-01-03T07:30:00"),

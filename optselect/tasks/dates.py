@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from optselect.tasks.raw_rows import moments
+from optselect.tasks.raw_rows import english_months, moments
 
 __all__ = ["Dates", "Order", "date_form", "whole_number_dates"]
 
@@ -98,6 +98,9 @@ def date_form(values: Sequence[str], rows: np.ndarray | None = None, order: Orde
             if form == "ISO8601" or (odd == 0 and not _is_doubtful(form)):
                 break
     if not works:
+        plain = [english_months(v) for v in values[:_MOST_DISTINCT_SAMPLES]]
+        if plain != values[:_MOST_DISTINCT_SAMPLES]:
+            return date_form([english_months(v) for v in values], rows, order)
         return Dates()
     fewest = min(odd for odd, _ in works.values())
     best = {form: found for form, (odd, found) in works.items() if odd == fewest}

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-__all__ = ["Written", "moments", "number", "plural_free", "raw_columns", "value", "written"]
+__all__ = ["Written", "english_months", "moments", "number", "plural_free", "raw_columns", "value", "written"]
 
 _SIGNS = "$€£¥₹₽₩₺₴₦₫₪₱₡₲₵₸₼₾฿¢"
 _CURRENCIES = frozenset(
@@ -132,6 +132,36 @@ _SECONDS = {"epoch s": 1, "epoch ms": 1_000, "epoch us": 1_000_000, "epoch ns": 
 _EPOCH = datetime.date(1970, 1, 1)
 
 
+_MONTHS = {
+    word: english
+    for english, words in (
+        ("Jan", "jan january januar jänner janvier janv enero ene gennaio gen janeiro januari"),
+        ("Feb", "feb february februar février fevrier févr fév febrero febbraio fevereiro fev februari"),
+        ("Mar", "mar march märz maerz mär mrz mars marzo março maart mrt"),
+        ("Apr", "apr april avril avr abril abr aprile"),
+        ("May", "may mai mayo maggio mag maio mei"),
+        ("Jun", "jun june juni juin junio giugno giu junho"),
+        ("Jul", "jul july juli juillet juil julio luglio lug julho"),
+        ("Aug", "aug august août aout agosto ago augustus"),
+        ("Sep", "sep sept september septembre septiembre settembre set setembro"),
+        ("Oct", "oct october oktober okt octobre octubre ottobre ott outubro out"),
+        ("Nov", "nov november novembre noviembre novembro"),
+        ("Dec", "dec december dezember dez décembre déc diciembre dic dicembre dezembro"),
+    )
+    for word in words.split()
+}
+_WORD = re.compile(r"[^\W\d_]{3,}\.?")
+
+
+def english_months(text: str) -> str:
+    """A date with its month as in English, from some other European languages too.
+
+    >>> english_months("3. März 2019"), english_months("15 déc. 2020"), english_months("Monday")
+    ('3. Mar 2019', '15 Dec 2020', 'Monday')
+    """
+    return _WORD.sub(lambda match: _MONTHS.get(match[0].lower().rstrip("."), match[0]), text)
+
+
 def moments(values: pd.Series, form: str) -> pd.Series:
     """Text or numbers as moments, datetime64 in UTC, NaT for what is none.
 
@@ -147,6 +177,8 @@ def moments(values: pd.Series, form: str) -> pd.Series:
     if values.dtype.kind in "iuf":
         values = values.map(lambda v: "" if pd.isna(v) else f"{v:.0f}")
     text = values.astype(object).where(values.notna(), None).map(lambda v: None if v is None else str(v).strip())
+    if "%b" in form:
+        text = text.map(lambda v: None if v is None else english_months(v))
     if form in ("quarter", "week"):
         return _periods(text.astype("str"), form)
     if form.startswith("time "):

@@ -107,6 +107,7 @@ FILES = {
     "dates_order_by_neighbour": Expected(
         target="load", kinds={"start": "date", "end": "date"}, first={"end": "2019-01-13T00:00:00"}
     ),
+    "durations": Expected(kinds={"took": "number"}, first={"took": 72000}, told=("seconds",)),
     "excel_separator": Expected(first={"a": 26.8, "b": 8.92}),
 }
 

@@ -231,7 +231,8 @@ def _unit(cells: Cells, found: np.ndarray) -> tuple[str, list[str], str]:
     for place, other in enumerate(cells.units):
         if other not in (unit, "") or (unit == "%" and not other and found[place] != 0):
             found[place] = np.nan
-    remarks = [f"`{unit}` is left out: {_example(cells, found, unit)}"] if unit else []
+    done = "durations, in seconds" if unit == "h:m:s" else f"`{unit}` is left out"
+    remarks = [f"{done}: {_example(cells, found, unit)}"] if unit else []
     if bare and unit and unit != "%":
         remarks.append(f"{bare:,} of {total:,} values have no unit: taken for {unit}")
     return unit, remarks + _bounds(cells), ""

@@ -33,6 +33,7 @@ _CELL = re.compile(
     rf"(?P<last>[{_MINUS}])?"
 )
 _LONGEST_CELL = 60
+_DURATION = re.compile(r"(\d{1,4}):([0-5]\d):([0-5]\d)")
 _POINT = re.compile(
     r"(?:\d+|[1-9]\d{0,2}(?:(?:,\d{3})+|(?: \d{3})+|(?:'\d{3})+)|[1-9]\d?(?:,\d{2})+,\d{3})?(?:\.\d*)?"
     r"|\d*\.?\d+[eE][+-]?\d+|\d+\.[eE][+-]?\d+"
@@ -68,7 +69,7 @@ def written(text: str) -> Written | None:
     """
     found = _CELL.fullmatch(text) if len(text) <= _LONGEST_CELL else None
     if found is None:
-        return None
+        return _duration(text)
     before, after = (found["before"] or "").strip(), " ".join((found["after"] or "").split())
     opened, closed = (found["open"] or "") + (found["inner"] or ""), (found["shut"] or "") + (found["close"] or "")
     signs = [found[name] for name in ("sign", "second", "last") if found[name]]
@@ -85,6 +86,15 @@ def written(text: str) -> Written | None:
         unit=unit.casefold() if _is_currency(unit) else plural_free(unit),
         bound=(found["bound"] or found["more"] or "")[:1],
     )
+
+
+def _duration(text: str) -> Written | None:
+    """Hours, minutes and seconds as a number of seconds."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        return None
+    hours, minutes, seconds = map(int, found.groups())
+    return Written(core=str(3600 * hours + 60 * minutes + seconds), negative=False, unit="h:m:s", bound="")
 
 
 def plural_free(unit: str) -> str:

@@ -126,9 +126,9 @@ def command(
 ) -> None:
     """Find the best optimizer and settings for DATA.
 
-    DATA is a CSV, TSV, Parquet, Feather or .npz file, sklearn:NAME, or FILE.py:FUNCTION returning (x, y) or
-    (x, y, sample_weight), where x and y may be dicts by the names of inputs and outputs. The same command goes on
-    with a study that was stopped, and reports one that is finished.
+    DATA is a CSV, TSV, JSON, Excel, Parquet, Feather or .npz file (text also .gz, .bz2, .xz, .zst), sklearn:NAME, or
+    FILE.py:FUNCTION returning (x, y) or (x, y, sample_weight), where x and y may be dicts by the names of inputs and
+    outputs. The same command goes on with a study that was stopped, and reports one that is finished.
 
     \b
     Examples:

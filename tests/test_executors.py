@@ -305,3 +305,14 @@ def test_a_container_bounds_cores_and_memory(tmp_path: Path) -> None:
             (folder / f"{prefix}{name}").write_text(text)
         assert available_memory(cgroup=tmp_path) == 2_000_000
         (folder / f"{prefix}{names[0]}").write_text("max\n")
+
+
+def test_a_paused_training_that_is_torn_is_trained_from_its_start(executor: LocalExecutor, tmp_path: Path) -> None:
+    """A damaged file of a paused training fails no trial: the answer is that of a training without a pause."""
+    torn = tmp_path / "3-1.npz"
+    torn.write_bytes(b"PK\x03\x04 half a file")
+    job = Job(configuration=BASELINE, seed=3, epochs=2, total_epochs=2)
+    whole, again = (executor.run(dataclasses.replace(job, start=start)) for start in (None, torn))
+    assert again.error == ""
+    assert again.curves == whole.curves
+    assert again.epochs == len(again.curves["loss"]) == 2

@@ -1,4 +1,4 @@
-"""What is noticed of a finished study's ledger when lines are lost, doubled, exchanged or cut off: `lines.py FOLDER`."""
+"""What is noticed of a study's ledger when lines are lost, doubled, exchanged or cut off: `lines.py FOLDER`."""
 
 from __future__ import annotations
 

@@ -50,11 +50,6 @@ def check_inputs(model: Any, given: Shape | dict[str, Shape] | list[Shape], prep
     elif set(expected) != set(given):
         raise InvalidModel(f"{who}: has inputs {', '.join(expected)}, the data has {', '.join(given)}.")
     for name, tensor in expected.items():
-        if tensor.shape and tensor.shape[0] is not None:
-            raise InvalidModel(
-                f"{who}: fixes the batch size at {tensor.shape[0]}. A study trains with several sizes and "
-                f"a smaller last one: keras.Input({tuple(tensor.shape[1:])}), and no layer with stateful=True."
-            )
         wanted = tuple(tensor.shape[1:])
         if not _fits(wanted, given[name]):
             raise InvalidModel(

@@ -224,7 +224,7 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
 
     def to_evaluated(self) -> bool:
         """Put the point at which the model is judged into its variables; whether anything was to be done."""
-        if not self.built or not self._kept or bool(self._away.numpy()) or int(self.iterations) == 0:
+        if not self.built or not self._kept or bool(self._away.numpy()) or not self._has_stepped():
             return False
         variables = self._mine()
         points = self._evaluated([read(v) for v in variables])
@@ -233,6 +233,10 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
             variable.assign(point)
         self._away.assign(True)
         return True
+
+    def _has_stepped(self) -> bool:
+        """Whether a step was taken; before that the state says nothing of the weights."""
+        return int(self._iterations.numpy()) >= (self.gradient_accumulation_steps or 1)
 
     def to_training(self) -> bool:
         """Put back the point at which gradients are taken, unless the weights have been changed since."""

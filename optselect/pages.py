@@ -51,7 +51,7 @@ def described(rule: type[Rule]) -> dict[str, Any]:
             for h in rule.hypers()
         ],
         "settings": [
-            {"name": s.name, "default": s.default, "form": s.form.words, "doc": s.doc} for s in rule.settings()
+            {"name": s.name, "default": _json(s.default), "form": s.form.words, "doc": s.doc} for s in rule.settings()
         ],
         "wraps": rule().base.name if len(rule().parts) > 1 else "",
         "scope": rule.scope,
@@ -62,6 +62,10 @@ def described(rule: type[Rule]) -> dict[str, Any]:
         "parity": parity(rule),
         "lines": len(inspect.getsource(sys.modules[rule.__module__]).splitlines()),
     }
+
+
+def _json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def text(rule: type[Rule]) -> str:

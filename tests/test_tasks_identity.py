@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -339,3 +340,14 @@ def test_another_process_builds_what_is_in_memory(edit: str, tmp_path: Path, mon
     if edit == "nothing":
         assert len(found.pickled) < 100  # type: ignore[union-attr]  # by its name alone
     sys.modules.pop("edited_nets", None)
+
+
+def test_a_module_made_in_memory_counts_by_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module without a file has no source: the attributes that a model reads tell it apart."""
+    settings = types.ModuleType("settings_in_memory")
+    settings.units = 8  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, settings.__name__, settings)
+    build = run("import settings_in_memory\ndef build(): return settings_in_memory.units")
+    before = reference(build).digest
+    settings.units = 64  # type: ignore[attr-defined]
+    assert reference(build).digest != before

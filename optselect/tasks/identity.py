@@ -207,11 +207,19 @@ class _Walk:
                     break
                 value, said = getattr(value, attribute), f"{said}.{attribute}"
             if isinstance(value, types.ModuleType):
-                if _is_own(value):
-                    self._source.add(Path(value.__file__).resolve())  # type: ignore[arg-type]
+                self._module(value)
                 continue
             module = function.__module__ or ""
             yield f"the global `{said}`{f' of {module}' if module != self._home else ''}", value
+
+    def _module(self, module: types.ModuleType) -> None:
+        """A user's module as a whole: the source of its file, or what it holds if it was made in memory."""
+        if not _is_own(module):
+            return
+        if getattr(module, "__file__", None):
+            self._source.add(Path(module.__file__).resolve())  # type: ignore[arg-type]
+        else:
+            self.unseen.add(f"the module `{module.__name__}`")
 
     def _imported(self, name: str, names: tuple[str, ...], level: int, package: str) -> None:
         full = resolve_name("." * level + name, package) if level and package else name
@@ -295,8 +303,7 @@ class _Walk:
         if isinstance(value, type):
             return self._node(label, value) if _is_own_class(value) else _name(value)
         if isinstance(value, types.ModuleType):
-            if _is_own(value):
-                self._source.add(Path(value.__file__).resolve())  # type: ignore[arg-type]
+            self._module(value)
             return f"module:{value.__name__}"
         if isinstance(value, types.BuiltinFunctionType | np.ufunc | types.MethodDescriptorType):
             return _name(value)
@@ -396,7 +403,9 @@ def _file(text: str, home: Path) -> Iterator[tuple[str, str]]:
 
 
 def _is_own(module: types.ModuleType) -> bool:
-    return is_users(getattr(module, "__file__", None))
+    """Of the user's: by its file or, where it was made in memory, by having no origin at all."""
+    file = getattr(module, "__file__", None)
+    return is_users(file) if file else getattr(module, "__spec__", None) is None
 
 
 def _is_own_code(function: types.FunctionType) -> bool:

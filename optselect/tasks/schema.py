@@ -71,7 +71,14 @@ class Schema:
         """Lines for people: how many columns of each kind, which were dropped and why."""
         kinds = [c.kind for c in self.columns]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        return [f"columns: {counted}", *self.notes, *(f"not used: `{d.name}`: {d.reason}" for d in self.dropped)]
+        dates = [f"`{c.name}`" for c in self.columns if c.kind == "date" and not c.date_format.startswith("time ")]
+        order = ", ".join(dates[:3])
+        return [
+            f"columns: {counted}",
+            *([f"rows are split at random, not by {order}: later rows may be predicted worse"] if dates else []),
+            *self.notes,
+            *(f"not used: `{d.name}`: {d.reason}" for d in self.dropped),
+        ]
 
 
 def infer_schema(

@@ -1,0 +1,2 @@
+python digest.py
+python t.py

@@ -98,7 +98,7 @@ def spaces(draw: Any) -> Space:
                         own[other] = Search("choice", choices=(defaults(of)[other],))
                 if search.per:
                     other = search.per.removeprefix("sqrt(").removesuffix(")")
-                    own[other] = Search("choice", choices=(0.5,)) if own[other].per else own[other]
+                    own[other] = Search("choice", choices=(defaults(of)[other],)) if own[other].per else own[other]
             found[section][key] = own
     batch = draw(st.lists(st.integers(1, 4096) | st.just("full"), min_size=1, max_size=4, unique=True))
     description = draw(st.sampled_from(["", "off", "1e3", "a: b # c", "é ∂ 數", "- x", "long " * 40 + "line"]))

@@ -20,6 +20,7 @@ from scipy.stats import spearmanr
 
 from optselect.configuration import BASELINE, Configuration
 from optselect.errors import InvalidValue, OptselectError, UnknownName
+from optselect.ledger import Ledger
 from optselect.records import TrialRecord
 from optselect.rules.adam import Adam
 from optselect.rules.sgd import SGD
@@ -268,6 +269,9 @@ def test_every_form_of_a_start_is_read(tmp_path: Path) -> None:
     assert known_good(one, studies=tmp_path) == (first,)
     assert known_good(str(portfolio), studies=tmp_path) == (second, first)
     assert known_good(yaml, studies=tmp_path) == (first, second)
+    with Ledger.open(tmp_path / "earlier" / "ledger.jsonl") as ledger:  # a record without its head would be damaged
+        ledger.append("study", {"name": "earlier", "fingerprint": {}, "description": {}})
+        ledger.append("task", {"description": {}})
     made = run(tmp_path / "earlier", Formulas(), space("adam", "sgd"), trials=20)
     best = {
         arm: min((r for r in made.records if r.arm == arm and r.value is not None), key=lambda r: (r.value, r.number))

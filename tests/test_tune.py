@@ -280,7 +280,7 @@ def files(tmp_path: Path) -> None:
     rows = [f"{i},{i % 7 + 0.5},{'abc'[i % 3]}" for i in range(60)]
     head = "length,width,species"
     (tmp_path / "data.csv").write_text("\n".join([head, *rows]))
-    (tmp_path / "holes.csv").write_text("\n".join([head, *rows[:-1], "1,2,"]))
+    (tmp_path / "holes.csv").write_text("\n".join([head, *rows[:-6], *["1,2,"] * 6]))
     (tmp_path / "one.csv").write_text("\n".join([head, *(r[:-1] + "a" for r in rows)]))
     (tmp_path / "ragged.csv").write_text("\n".join([head, *rows[:2], "1,2,3,4", *rows[2:]]))
     (tmp_path / "empty.csv").write_text("")

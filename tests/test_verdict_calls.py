@@ -117,17 +117,15 @@ def test_changed_data_are_not_replayed(result: Any) -> None:
 def test_a_study_of_python_objects_says_how_to_replay_it(result: Any, tmp_path: Path) -> None:
     """What no file holds cannot be read anew; the message names the way through `tune`."""
     copied = Path(shutil.copytree(result.directory, tmp_path / "objects"))
-    lines = (copied / "ledger.jsonl").read_bytes().splitlines(keepends=True)
-    from optselect.ledger import Ledger
+    from optselect.ledger import Ledger, content, read
 
-    entries = [json.loads(line) for line in lines]
+    entries = read(copied / "ledger.jsonl")
     (copied / "ledger.jsonl").unlink()
     with Ledger.open(copied / "ledger.jsonl") as ledger:
         for entry in entries:
-            kind, _ = entry.pop("kind"), entry.pop("crc")
-            if kind == "study":
+            if entry["kind"] == "study":
                 entry["description"]["question"] = None
-            ledger.append(kind, entry)
+            ledger.append(entry["kind"], content(entry))
     with pytest.raises(InvalidValue, match=r"\.replay\(\)"):
         api.replay(copied)
 

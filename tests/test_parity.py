@@ -231,15 +231,8 @@ REFUSED = {
     "average": (lambda: Mine(use_ema=True), "sgd", "a rule knows no `use_ema`"),
     "accumulation": (lambda: Mine(gradient_accumulation_steps=2), "sgd", "knows no `gradient_accumulation_steps`"),
     "decay": (lambda: Mine(weight_decay=0.1), "sgd", "`weight_decay` is 0.1, and sgd has none"),
-    "none": (lambda: _nothing(), None, "`beta_1` is None, which adam does not know"),
     "other": (Mine, 3, "`against` must be a Keras optimizer"),
 }
-
-
-def _nothing() -> Any:
-    made = keras.optimizers.Adam()
-    made.beta_1 = None
-    return made
 
 
 def _built() -> Any:

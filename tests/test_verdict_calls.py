@@ -117,7 +117,7 @@ def test_changed_data_are_not_replayed(result: Any) -> None:
 def test_a_study_of_python_objects_says_how_to_replay_it(result: Any, tmp_path: Path) -> None:
     """What no file holds cannot be read anew; the message names the way through `tune`."""
     copied = Path(shutil.copytree(result.directory, tmp_path / "objects"))
-    from optselect.ledger import Ledger, content, read
+    from optselect.ledger import Ledger, content, read, sealed
 
     entries = read(copied / "ledger.jsonl")
     (copied / "ledger.jsonl").unlink()
@@ -126,6 +126,8 @@ def test_a_study_of_python_objects_says_how_to_replay_it(result: Any, tmp_path: 
             if entry["kind"] == "study":
                 entry["description"]["question"] = None
             ledger.append(entry["kind"], content(entry))
+        answer = sealed(result.to_dict(), ledger.stamp())
+    (copied / "recommendation.json").write_text(answer)
     with pytest.raises(InvalidValue, match=r"\.replay\(\)"):
         api.replay(copied)
 

@@ -13,6 +13,7 @@ from optselect.ledger import Ledger, read
 DATA = Path(__file__).parent / "data" / "report"
 STUDIES = sorted(path.name for path in DATA.iterdir())
 
+NAME = "</title><script>alert(1)</script>"
 # Each would run something, end an element or break a script if it were taken for markup anywhere.
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -80,7 +81,7 @@ def hostile(source: Path, folder: Path) -> Path:
 
     def change(entry: dict[str, Any]) -> dict[str, Any]:
         if entry["kind"] == "study":
-            return {**entry, "name": "</title><script>alert(1)</script>", "description": poison(entry["description"])}
+            return {**entry, "name": NAME, "description": poison(entry["description"])}
         if entry["kind"] == "task":
             own = {key: entry["description"][key] for key in ("objective", "headline")}
             metric = "<img src=x onerror=alert(1)>"
@@ -93,6 +94,7 @@ def hostile(source: Path, folder: Path) -> Path:
 
     rewritten(source, folder, change)
     answer = json.loads((source / "recommendation.json").read_text())
+    answer["study"] = NAME
     verdict = answer["verdict"]
     verdict["text"] = "".join(f"{payload}. " for payload in HOSTILE)
     verdict["lost"] = [{**loss, "reasons": HOSTILE} for loss in verdict["lost"]]

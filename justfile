@@ -42,7 +42,7 @@ docs:
 
 # write docs/optimizers anew from the rules
 docs-optimizers:
-    uv run python -c "from pathlib import Path; from optselect import pages; pages.write(Path('docs/optimizers'))"
+    uv run python -c "from pathlib import Path; from optselect.optim.certify import rule_pages; pages.write(Path('docs/optimizers'))"
 
 # optselect beside Optuna and KerasTuner around model.fit and scikit-learn, in one run (a quarter of an hour)
 bench *args:

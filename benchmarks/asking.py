@@ -17,13 +17,13 @@ from pathlib import Path
 
 import optuna
 
-from optselect.ledger import Ledger
-from optselect.records import TrialRecord
-from optselect.seeds import derive
+from optselect.record import Ledger
+from optselect.record.entries import TrialRecord
 from optselect.spaces import default_space
 from optselect.study.arm import Arm, Proposal
 from optselect.study.pruners import make_pruner
 from optselect.study.samplers import make_sampler
+from optselect.util.seeds import derive
 
 _SHARE = 100  # trials an arm, by which it searches all its dimensions
 

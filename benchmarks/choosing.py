@@ -125,8 +125,8 @@ def _tuned(result: Any, names: Sequence[str], folder: Path) -> dict[str, Any]:
 
 def _judged(result: Any, tuned: dict[str, Any], seeds: int, folder: Path) -> Losses:
     """Metrics on held-out rows by optimizer: tuned, at its defaults, and at other learning rates."""
-    from optselect.configuration import Configuration
-    from optselect.rules import RULES
+    from optselect.optim.configuration import Configuration
+    from optselect.optim.rules import RULES
 
     default = {name: Configuration(rule=RULES[name]()) for name in tuned}
     off = {name: [_at(configuration, factor) for factor in _FACTORS] for name, configuration in tuned.items()}
@@ -148,9 +148,9 @@ def _judged(result: Any, tuned: dict[str, Any], seeds: int, folder: Path) -> Los
 
 def _trained(result: Any, wanted: Sequence[Any], seeds: int, use: str, folder: Path) -> dict[Any, dict[str, Any]]:
     """Metrics of each configuration under the same new seeds, NaN where a training broke down."""
-    from optselect.api.again import run_all
-    from optselect.seeds import derive
-    from optselect.trainer.jobs import Job
+    from optselect.session.rerun import run_all
+    from optselect.trainer.messages import Job
+    from optselect.util.seeds import derive
 
     redraw, epochs, different = result.verdict.redrawn, result.spec.epochs, list(dict.fromkeys(wanted))
     jobs = [

@@ -18,15 +18,16 @@ import keras
 import numpy as np
 
 from benchmarks.equality_models import MODELS, Member
-from optselect import tasks
-from optselect.configuration import BASELINE, Configuration
+from optselect.data import read
 from optselect.errors import InvalidModel
-from optselect.rules import RULES
-from optselect.tasks.task import Task
+from optselect.optim.configuration import BASELINE, Configuration
+from optselect.optim.rules import RULES
+from optselect.task import make_spec
+from optselect.task.prepared import Task
+from optselect.trainer.evaluation import CHUNK
 from optselect.trainer.feeding import parts, row_order
-from optselect.trainer.jobs import Job
-from optselect.trainer.judging import CHUNK
-from optselect.trainer.run import CompiledTrainer, make_trainer
+from optselect.trainer.messages import Job
+from optselect.trainer.trial import CompiledTrainer, make_trainer
 
 __all__ = ["BATCH", "EPOCHS", "Outcome", "compared"]
 
@@ -62,7 +63,7 @@ def _compared(member: Member, way: str) -> Outcome:
     data = (x, y) if weights is None else (x, y, weights)
     configuration = dataclasses.replace(BASELINE, rule=RULE, batch_size=BATCH)
     try:
-        task = Task.from_spec(tasks.make_spec(tasks.read(data), model=member.build, epochs=EPOCHS, seed=0, **settings))
+        task = Task.from_spec(make_spec(read(data), model=member.build, epochs=EPOCHS, seed=0, **settings))
         probe = Job(configuration=dataclasses.replace(BASELINE, batch_size=BATCH), seed=SEED, epochs=1)
         trainer, note = make_trainer(task, [RULE, BASELINE.rule], [SEED], probe)
     except InvalidModel as error:

@@ -34,13 +34,13 @@ def cpu(call: Callable[[], Any]) -> float:
 
 def of_kind(name: str) -> dict[str, float]:
     """Seconds of CPU by what was done, in a process of its own."""
-    from optselect.configuration import BASELINE
-    from optselect.rules import RULES
-    from optselect.tasks.baselines import baselines
-    from optselect.tasks.task import Task
+    from optselect.optim.configuration import BASELINE
+    from optselect.optim.rules import RULES
+    from optselect.task.baselines import baselines
+    from optselect.task.prepared import Task
     from optselect.trainer.comparison import Reference
-    from optselect.trainer.jobs import Job
-    from optselect.trainer.run import CompiledTrainer
+    from optselect.trainer.messages import Job
+    from optselect.trainer.trial import CompiledTrainer
 
     task, found = Task.from_spec(spec(name, 1)), dict[str, float]()
     reference, traced = Reference(task, 0), Reference(task, 0)

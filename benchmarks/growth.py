@@ -17,12 +17,13 @@ from typing import Any
 import click
 import psutil
 
-from optselect import tasks
-from optselect.configuration import Configuration
-from optselect.executors import LocalExecutor
-from optselect.machine import resident_memory
-from optselect.rules import RULES
-from optselect.trainer.jobs import Job, Plan
+from optselect.data import read
+from optselect.optim.configuration import Configuration
+from optselect.optim.rules import RULES
+from optselect.task import make_spec
+from optselect.trainer.messages import Job, Plan
+from optselect.util.machine import resident_memory
+from optselect.workers.local import LocalExecutor
 
 _SHOWN = 50  # points of a curve
 _FAST = 10  # the time at each is that of the fastest tenth of the trials since the one before: others use the cores too
@@ -108,7 +109,7 @@ class Watch:
 def by_executor(trials: int, curve: Curve, folder: Path) -> None:
     """One job after the other: sklearn's iris, the default model, one epoch, all common rules in turn."""
     every = max(1, trials // _SHOWN)
-    spec = tasks.make_spec(tasks.read("sklearn:iris"), epochs=1, seed=0)
+    spec = make_spec(read("sklearn:iris"), epochs=1, seed=0)
     rules = [rule for rule in RULES.values() if rule.common]
     plan = Plan(steps=0, way="graph")
     with LocalExecutor(spec, [r() for r in rules], [1], log=folder / "log", plan=plan, workers=1, threads=1) as crew:

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import optuna
 
-from optselect.ledger import read
-from optselect.records import TrialRecord
+from optselect.record import read
+from optselect.record.entries import TrialRecord
 from optselect.study import elimination
-from optselect.study.guard import rank_correlation
+from optselect.study.rung_reliability import rank_correlation
 from optselect.study.rungs import Rungs, family
 
 _TASKS = ("digits", "breast_cancer", "wine", "diabetes")

@@ -13,7 +13,9 @@ import keras
 import numpy as np
 import pandas as pd
 
-from optselect.tasks import Task, make_spec, preparation, read
+from optselect.data import read
+from optselect.model import preparation
+from optselect.task import Task, make_spec
 
 ROWS, EPOCHS, SEEDS, BATCH = 2000, 20, 3, 64
 

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from optselect.ledger import read
+from optselect.record import read
 
 _CLOCKS = ("started", "seconds", "step_seconds", "crc")
 _PATIENCE = 600.0  # seconds for a start and some trials

@@ -28,11 +28,12 @@ def spec(name: str, epochs: int) -> Any:
     """The task of a kind: 1,797 digits split once into 1,149 to train on, 288 to validate and 360 to test."""
     from sklearn.datasets import load_digits
 
-    from optselect import tasks
+    from optselect.data import read
+    from optselect.task import make_spec
 
     digits, kind = load_digits(), KINDS[name]
-    data = tasks.read((kind.see(digits.data), digits.target))
-    return tasks.make_spec(data, model=kind.build, epochs=epochs, seed=0)
+    data = read((kind.see(digits.data), digits.target))
+    return make_spec(data, model=kind.build, epochs=epochs, seed=0)
 
 
 def parts(name: str) -> tuple[Any, Any, Any, Any]:
@@ -43,7 +44,7 @@ def parts(name: str) -> tuple[Any, Any, Any, Any]:
 
 def configurations(name: str, count: int) -> list[Any]:
     """The same for every tool: Keras's common optimizers in turn, each at a learning rate drawn around its default."""
-    from optselect.configuration import Configuration
+    from optselect.optim.configuration import Configuration
 
     random, rules = np.random.default_rng(0), _rules()
     factors = 10 ** random.uniform(-1, 0.7, size=count)
@@ -60,7 +61,7 @@ def optimizer_names() -> list[str]:
 
 
 def _rules() -> list[Any]:
-    from optselect.rules import RULES
+    from optselect.optim.rules import RULES
 
     return [rule for rule in RULES.values() if rule.common and rule.twin]
 

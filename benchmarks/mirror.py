@@ -29,7 +29,7 @@ STORES = ("none", "sqlite", "server", "dead")
 STUDY = """
 import json, sys, time
 import optselect
-from optselect.tracking import tracker
+from optselect.sinks.mlflow import tracker
 
 spent = []
 for name in ("start", "trial", "finish"):

@@ -187,7 +187,7 @@ def _executed(mutant: Mutant) -> tuple[type[Any], types.ModuleType]:
     module = types.ModuleType(_MODULE)
     sys.modules[_MODULE] = module  # dataclasses look the module up by its name
     exec(mutant.code, module.__dict__)
-    from optselect.rule import Rule
+    from optselect.optim.rule import Rule
 
     [made] = [
         v for v in vars(module).values() if inspect.isclass(v) and issubclass(v, Rule) and v.__module__ == _MODULE
@@ -211,7 +211,7 @@ class _Twin:
     """Where Keras's class goes, in a few steps of every form that it can take: walked once a rule."""
 
     def __init__(self, rule: type[Any]) -> None:
-        from optselect.parity import altered
+        from optselect.optim.certify import altered
 
         self.start, self.grads = _data()
         own = {h.name for h in rule.hypers()}
@@ -234,7 +234,7 @@ class _Twin:
         return path
 
     def __call__(self, rule: type[Any], module: types.ModuleType) -> None:
-        from optselect.rule import Variable
+        from optselect.optim.rule import Variable
 
         for form, path in zip(self.forms, self.paths, strict=True):
             made = rule(**form)
@@ -278,7 +278,7 @@ def _from_golden(name: str) -> Iterator[tuple[str, Check]]:
 
 def _by_name(name: str) -> Iterator[tuple[str, Check]]:
     """The laws of wrappers, around two rules, and of variables stepped as another rule does."""
-    from optselect.rules import RULES
+    from optselect.optim.rules import RULES
 
     modules = [importlib.import_module(f"tests.{module}") for module in ("test_wrappers", "test_for_variable")]
     found = [f for m in modules for key, f in vars(m).items() if key.startswith("test_") and hasattr(f, "pytestmark")]
@@ -305,8 +305,8 @@ def _arguments(names: Any) -> list[str]:
 def checks(name: str) -> dict[str, Check]:
     """What a rule of that name is held against, the quickest first. What the rule itself fails is left out."""
     from optselect import testing
-    from optselect.rules import RULES
-    from tests import references
+    from optselect.optim.rules import RULES
+    from tests.helpers import references
 
     rule, formula = RULES[name], getattr(references, name, None)
     found: dict[str, Check] = {"example by hand": _example}
@@ -336,8 +336,8 @@ def _passes(check: Check, rule: type[Any], module: types.ModuleType) -> bool:
 
 def killer(mutant: Mutant, against: dict[str, Check]) -> str:
     """The check that noticed, "" if none did."""
-    from optselect.rules import RULES
-    from tests import test_wrappers
+    from optselect.optim.rules import RULES
+    from tests.optim import test_wrappers
 
     tables = [table for table in (RULES, test_wrappers.WRAPPERS) if mutant.rule in table]
     original = RULES[mutant.rule]
@@ -361,7 +361,7 @@ def killer(mutant: Mutant, against: dict[str, Check]) -> str:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for log.txt and mutation.json.")
 def main(names: tuple[str, ...], out: Path | None) -> None:
     """Break the rules (all, or NAMES) in every small way and count what the tests notice."""
-    from optselect.pages import own
+    from optselect.optim.certify.rule_pages import own
 
     warnings.simplefilter("ignore")
     np.seterr(all="ignore")

@@ -19,10 +19,10 @@ class Optselect:
     """The study loop with its ledger and its worker processes, without MLflow, over a given list of trials."""
 
     def __init__(self, setup: Setup) -> None:
-        from optselect.executors import LocalExecutor
-        from optselect.ledger import Ledger
-        from optselect.study.study import Study
-        from optselect.trainer.jobs import Plan
+        from optselect.record import Ledger
+        from optselect.study.runner import Study
+        from optselect.trainer.messages import Plan
+        from optselect.workers.local import LocalExecutor
 
         self._setup, self._folder = setup, tempfile.TemporaryDirectory()
         task, folder = spec(setup.kind, setup.epochs), Path(self._folder.name)
@@ -44,7 +44,7 @@ class Optselect:
 
     def block(self, numbers: Sequence[int], seconds: float) -> Block:
         """As `Side.block`; the list is never cut short: it is what the others are compared with."""
-        from optselect.tracking import NullTracker
+        from optselect.sinks.mlflow import NullTracker
 
         clock, alone = Clock(), self._setup.workers == 1
         began = time.perf_counter()
@@ -105,7 +105,7 @@ class _Listed:
 
     def next(self, idle: int, running: Collection[Any]) -> Any:
         from optselect.study.stage import Planned
-        from optselect.trainer.jobs import Job
+        from optselect.trainer.messages import Job
 
         if not self._waiting:
             return None

@@ -42,15 +42,16 @@ def _compare(name: str, sizes: list[int], epochs: int) -> None:
     from sklearn.datasets import load_digits
 
     from benchmarks.kinds import KINDS
-    from optselect import tasks
-    from optselect.configuration import Configuration
-    from optselect.rules import RULES
-    from optselect.tasks.task import Task
+    from optselect.data import read
+    from optselect.optim.configuration import Configuration
+    from optselect.optim.rules import RULES
+    from optselect.task import make_spec
+    from optselect.task.prepared import Task
     from optselect.trainer.population import Populations
     from optselect.trainer.program import Program
 
     kind, digits = KINDS[name], load_digits()
-    spec = tasks.make_spec(tasks.read((kind.see(digits.data), digits.target)), model=kind.build, epochs=epochs, seed=0)
+    spec = make_spec(read((kind.see(digits.data), digits.target)), model=kind.build, epochs=epochs, seed=0)
     rule = RULES["adam"]
     program = Program(Task.from_spec(spec), [rule()], [1])
     populations = Populations(program)

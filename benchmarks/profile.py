@@ -42,9 +42,9 @@ def ladder(name: str, way: str, optimizer: str, epochs: int) -> list[float]:
     """Seconds of a trial's `PARTS`, and after them those until the way was ready."""
     import tensorflow as tf
 
-    from optselect.configuration import Configuration
-    from optselect.rules import RULES
-    from optselect.tasks.task import Task
+    from optselect.optim.configuration import Configuration
+    from optselect.optim.rules import RULES
+    from optselect.task.prepared import Task
     from optselect.trainer.program import Program
 
     tf.config.threading.set_intra_op_parallelism_threads(1)

@@ -18,7 +18,7 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.model_selection import cross_val_score
 
 from optselect.sklearn import OptimizerSearchClassifier, OptimizerSearchRegressor
-from optselect.warm import POOL
+from optselect.workers.pool import POOL
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "2 trials of Adam, 10 epochs, no confirmation": {

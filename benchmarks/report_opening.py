@@ -26,7 +26,7 @@ from typing import Any
 import click
 
 from optselect import api
-from optselect.ledger import Ledger, read
+from optselect.record import Ledger, read
 from optselect.report.evidence import Evidence, gather
 
 _SHOWN = """() => new Promise((done) => {

@@ -19,12 +19,13 @@ import numpy as np
 import optuna
 from scipy.stats import rankdata
 
-from optselect import tasks
-from optselect.configuration import Configuration
-from optselect.executors import LocalExecutor
-from optselect.rules import parse
+from optselect.data import read
+from optselect.optim.configuration import Configuration
+from optselect.optim.rules import parse
 from optselect.spaces import Space, load_space
-from optselect.trainer.jobs import Job
+from optselect.task import TaskSpec, make_spec
+from optselect.trainer.messages import Job
+from optselect.workers.local import LocalExecutor
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _BUDGETS = (3, 10, 30)
@@ -44,7 +45,7 @@ def main(references: tuple[str, str], arm: str, only: str, draws: int, share: in
     heads = "".join(f"  best of {k:<2}" for k in _BUDGETS)
     print(f"{'data':<14}  {'space':<14}  broke down{heads}", flush=True)
     for name in only.split(","):
-        spec = tasks.make_spec(tasks.read(f"sklearn:{name}"), epochs=epochs, seed=0)
+        spec = make_spec(read(f"sklearn:{name}"), epochs=epochs, seed=0)
         drawn = [draw(space, arm, draws, share, rows=500) for space in spaces]
         losses = np.array(train(spec, arm, [c for some in drawn for c in some], epochs)).reshape(2, draws)
         places = rankdata(losses, axis=None).reshape(losses.shape) / losses.size
@@ -59,7 +60,7 @@ def draw(space: Space, arm: str, count: int, share: int, rows: int) -> list[Conf
     return [space.suggest(study.ask(), arm, share=share, rows=rows) for _ in range(count)]
 
 
-def train(spec: tasks.TaskSpec, arm: str, configurations: list[Configuration], epochs: int) -> list[float]:
+def train(spec: TaskSpec, arm: str, configurations: list[Configuration], epochs: int) -> list[float]:
     """The validation loss of each at the end; infinite if it broke down."""
     found: dict[int, float] = {}
     with (

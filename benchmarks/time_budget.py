@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from optselect.ledger import read
+from optselect.record import read
 
 
 def main() -> None:

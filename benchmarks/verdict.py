@@ -104,9 +104,9 @@ def check(name: str, trials: int, epochs: int, care: str, reruns: int) -> dict[s
 
 def _again(result: Any, chosen: dict[str, Any], reruns: int, log: Path) -> dict[str, dict[str, list[float]]]:
     """Test metrics of each configuration under the same new seeds, splits redrawn where the study redrew them."""
-    from optselect.api.again import run_all
-    from optselect.seeds import derive
-    from optselect.trainer.jobs import Job
+    from optselect.session.rerun import run_all
+    from optselect.trainer.messages import Job
+    from optselect.util.seeds import derive
 
     seeds = [derive(0, "checked by the benchmark", k) for k in range(reruns)]
     different = list(dict.fromkeys(chosen.values()))

@@ -61,7 +61,7 @@ def long_study(trials: int, epochs: int, mlflow: bool) -> dict[str, Any]:
 
 def cold_start(trials: int, epochs: int) -> dict[str, float]:
     """`optselect tune sklearn:digits` as a person types it: seconds until its first result and until it is done."""
-    from optselect.ledger import read
+    from optselect.record import read
 
     with tempfile.TemporaryDirectory() as folder:
         words = ["tune", "sklearn:digits", "--trials", str(trials), "--epochs", str(epochs), "--mlflow", "none"]

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import optselect
 from optselect.cli.board import Board
-from optselect.records import TrialRecord
+from optselect.record.entries import TrialRecord
 
 IMAGES = Path(__file__).parent / "images"
 MOMENTS = {("search", 45): "board-search", ("race", 25): "board-finalists"}  # a stage and how many trials of it

@@ -14,7 +14,7 @@ import optselect
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.mirror import server
-from tests.browsing import Pages, lines
+from tests.helpers.browsing import Pages, lines
 
 IMAGES = Path(__file__).parent / "images"
 OPTIMIZERS = ["adam", "adamw", "sgd", "muon", "radam"]

@@ -15,7 +15,7 @@ from sklearn.datasets import load_iris
 
 import optselect
 from optselect import optimizers
-from optselect.rules import RULES
+from optselect.optim.rules import RULES
 
 
 def by_compile(name: str, x: np.ndarray, y: np.ndarray) -> float:

@@ -6,19 +6,18 @@ import importlib
 import sys
 from typing import Any
 
-__all__ = ["Configuration", "OptselectError", "Result", "describe_data", "lr_range", "race", "tune"]
+__all__ = ["Configuration", "OptselectError", "Result", "describe_data", "lr_range", "tune"]
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Configuration": "configuration",
+    "Configuration": "optim.configuration",
     "OptselectError": "errors",
     "Result": "api",
     "describe_data": "api",
     "lr_range": "api",
-    "race": "api",
     "tune": "api",
 }
-_MODULES = ("api", "errors", "optimizers", "tasks")  # as attributes too, without an import of their own
+_MODULES = ("api", "data", "demo", "errors", "optimizers", "task")  # as attributes too, without an import of their own
 
 
 def __getattr__(name: str) -> Any:  # loads neither TensorFlow nor MLflow, and nothing before it is asked for

@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from optselect import stepping
-from optselect.configuration import Configuration
 from optselect.errors import InvalidValue
-from optselect.lazy import tf
-from optselect.parity import Case, altered, compare
-from optselect.rule import Rule, Scalar, Variable
+from optselect.optim import stepping
+from optselect.optim.certify import Case, altered, compare
+from optselect.optim.configuration import Configuration
+from optselect.optim.rule import Rule, Scalar, Variable
+from optselect.util.lazy import tf
 
 __all__ = ["CHECKS", "Subject", "check_rule", "gradients", "near", "rule_suite", "walk"]
 
@@ -78,7 +78,7 @@ def check_rule(rule: type[Rule], reference: Reference | None = None, twin: str |
 
     twin: the Keras class that the rule equals; by default the one that the rule names.
 
-    >>> from optselect.rules.sgd import SGD
+    >>> from optselect.optim.rules.sgd import SGD
     >>> check_rule(SGD, twin="")
     """
     subject = Subject(rule, reference, rule.twin if twin is None else twin)

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from optselect import tasks
-from optselect.executors import LocalExecutor
+from optselect.data import read
+from optselect.task import make_spec
+from optselect.workers.local import LocalExecutor
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -22,7 +23,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 @pytest.fixture(scope="session")
 def iris() -> Any:
     """150 rows, 3 classes: trains in milliseconds."""
-    return tasks.make_spec(tasks.read("sklearn:iris"), epochs=3, seed=0)
+    return make_spec(read("sklearn:iris"), epochs=3, seed=0)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from typing import Any
 
 from benchmarks.search import grid
 from benchmarks.search.table import Results
-from optselect.configuration import Configuration
-from optselect.trainer.jobs import Job, Probe, ProbeRun, Run
+from optselect.optim.configuration import Configuration
+from optselect.trainer.messages import Job, Probe, ProbeRun, Run
 
 __all__ = ["Bought", "Shop", "TableExecutor"]
 

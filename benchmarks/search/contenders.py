@@ -15,9 +15,9 @@ from typing import Any
 
 from benchmarks.search import grid
 from benchmarks.search.answering import Shop, TableExecutor
-from optselect.configuration import Configuration
-from optselect.rules import RULES
-from optselect.schedules import SCHEDULES
+from optselect.optim.configuration import Configuration
+from optselect.optim.rules import RULES
+from optselect.optim.schedules import SCHEDULES
 
 __all__ = ["CONTENDERS", "Contender"]
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data_sets import DATA_SETS
-from optselect.configuration import Configuration
-from optselect.hyper import Search, choice
-from optselect.rule import Rule
-from optselect.rules import RULES
-from optselect.schedules import SCHEDULES
+from optselect.optim.configuration import Configuration
+from optselect.optim.hyper import Search, choice
+from optselect.optim.rule import Rule
+from optselect.optim.rules import RULES
+from optselect.optim.schedules import SCHEDULES
 from optselect.spaces import Space
 
 __all__ = [
@@ -52,10 +52,11 @@ class TableTask:
 
     def spec(self) -> Any:
         """The task; its split is the same for all seeds."""
-        from optselect import tasks
+        from optselect.data import read
+        from optselect.task import make_spec
 
         frame, target = DATA_SETS[self.data].read()
-        return tasks.make_spec(tasks.read(frame, target=target), epochs=self.epochs, seed=0)
+        return make_spec(read(frame, target=target), epochs=self.epochs, seed=0)
 
 
 TASKS = (

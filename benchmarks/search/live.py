@@ -17,15 +17,15 @@ import pandas as pd
 
 from benchmarks.search.grid import TableTask
 from benchmarks.search.ours import searched
-from optselect.configuration import BASELINE, Configuration
-from optselect.executors import LocalExecutor
-from optselect.hyper import log
-from optselect.rules import parse
-from optselect.seeds import derive
+from optselect.optim.configuration import BASELINE, Configuration
+from optselect.optim.hyper import log
+from optselect.optim.rules import parse
 from optselect.spaces import Space, default_space
 from optselect.study import ranging
 from optselect.study.search import search_seed
-from optselect.trainer.jobs import Job
+from optselect.trainer.messages import Job
+from optselect.util.seeds import derive
+from optselect.workers.local import LocalExecutor
 
 __all__ = ["TASKS", "diverging", "live"]
 

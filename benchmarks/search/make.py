@@ -81,8 +81,8 @@ def _keep(there: pd.DataFrame, rows: list[dict[str, Any]], path: Path) -> None:
 def _trainer(task: grid.TableTask) -> Any:
     import tensorflow as tf
 
-    from optselect.tasks.task import Task
-    from optselect.trainer.run import CompiledTrainer
+    from optselect.task.prepared import Task
+    from optselect.trainer.trial import CompiledTrainer
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -90,7 +90,7 @@ def _trainer(task: grid.TableTask) -> Any:
 
 
 def _trained(trainer: Any, task: grid.TableTask, configuration: Any, seed: int, epochs: int) -> dict[str, Any]:
-    from optselect.trainer.jobs import Job
+    from optselect.trainer.messages import Job
 
     run = trainer.run(Job(configuration=configuration, seed=seed, epochs=epochs, test=True))
     rule, rate, value, schedule, size = grid.key(configuration)

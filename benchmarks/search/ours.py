@@ -7,17 +7,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from optselect.api.opening import Opening
-from optselect.api.settings import Settings
-from optselect.configuration import BASELINE
-from optselect.ledger import Ledger
-from optselect.records import TrialRecord
+from optselect.optim.configuration import BASELINE
+from optselect.record import Ledger
+from optselect.record.entries import TrialRecord
+from optselect.session.opening import Opening
+from optselect.session.settings import Settings
+from optselect.sinks.mlflow import NullTracker
 from optselect.spaces import Space
 from optselect.study.budget import Budget, Clock
 from optselect.study.listener import Silent
-from optselect.study.options import SearchOptions
-from optselect.study.study import Study
-from optselect.tracking import NullTracker
+from optselect.study.runner import Study
+from optselect.study.search_options import SearchOptions
 
 __all__ = ["searched"]
 

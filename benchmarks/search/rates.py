@@ -17,8 +17,8 @@ import numpy as np
 
 from benchmarks.search import grid
 from benchmarks.search.table import Results, load
-from optselect.configuration import Configuration
-from optselect.rule import Rule
+from optselect.optim.configuration import Configuration
+from optselect.optim.rule import Rule
 from optselect.study import range_test
 
 __all__ = ["main"]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.search import grid
-from optselect.trainer.jobs import ProbeRun
+from optselect.trainer.messages import ProbeRun
 
 __all__ = ["COLUMNS", "SWEEPS", "TABLE", "Results", "load"]
 

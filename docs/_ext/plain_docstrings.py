@@ -110,7 +110,7 @@ def _help(app: Any, context: Any, lines: list[str]) -> None:
 
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
-    from optselect.lazy import LazyModule
+    from optselect.util.lazy import LazyModule
 
     LazyModule.__sphinx_mock__ = None  # autodoc asks every name of a module for this, and would load TensorFlow
     app.connect("autodoc-process-docstring", _process)

@@ -1,7 +1,7 @@
-"""Let the authors' and other libraries step, and write where they go: tests/golden_beyond_keras_1.json.
+"""Let the authors' and other libraries step, and write where they go: tests/resources/golden_beyond_keras_1.json.
 
 pip install torch optax schedulefree madgrad adabelief-pytorch torch_optimizer pytorch_optimizer
-python examples/references/make_golden_1.py tests/golden_beyond_keras_1.json
+python examples/references/make_golden_1.py tests/resources/golden_beyond_keras_1.json
 
 The file was made with torch 2.13.0 (CPU), optax 0.2.8, jax 0.10.2, schedulefree 1.4.1, madgrad 1.3, adabelief-pytorch
 0.2.1, torch_optimizer 0.3.0 and pytorch_optimizer 4.1.0. A second argument asks for other than 7 steps.

@@ -1,4 +1,4 @@
-"""Steps other people's optimizers and writes what they do to tests/golden_beyond_keras_2.json.
+"""Steps other people's optimizers and writes what they do to tests/resources/golden_beyond_keras_2.json.
 
 Run it where the libraries are, with `--steps 12`:
     pip install torch prodigyopt dadaptation dog-optimizer pytorch_optimizer optax
@@ -311,7 +311,7 @@ def cases(steps: int) -> list[dict[str, Any]]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--out", type=Path, default=Path("tests/golden_beyond_keras_2.json"))
+    parser.add_argument("--out", type=Path, default=Path("tests/resources/golden_beyond_keras_2.json"))
     arguments = parser.parse_args()
     lines = ",\n".join(json.dumps(case) for case in cases(arguments.steps))
     arguments.out.write_text(f"[\n{lines}\n]\n")

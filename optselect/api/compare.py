@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from optselect.api.studies import answer, folder
-from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, NoResult
-from optselect.ledger import StudyLog
-from optselect.records import TrialRecord
+from optselect.optim.configuration import Configuration
+from optselect.record import StudyLog
+from optselect.record.entries import TrialRecord
 from optselect.verdict.across import (
     Interval,
     interquartile_mean,

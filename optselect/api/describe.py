@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optselect import tasks
+from optselect.data import Decimal, Labels, MissingTarget, Order, read
+from optselect.task import TaskSpec, make_spec
 
 __all__ = ["ColumnReport", "DataReport", "describe_data"]
 
@@ -115,12 +116,12 @@ def describe_data(
     sample_weight: Any = None,
     encoding: str | None = None,
     separator: str | None = None,
-    decimal: tasks.Decimal | None = None,
-    dates: tasks.Order | None = None,
+    decimal: Decimal | None = None,
+    dates: Order | None = None,
     keep: str | Sequence[str] | None = None,
     drop: str | Sequence[str] | None = None,
-    missing_target: tasks.MissingTarget | None = None,
-    labels: tasks.Labels | None = None,
+    missing_target: MissingTarget | None = None,
+    labels: Labels | None = None,
     seed: int = 0,
 ) -> DataReport:
     """Read a data set as `tune` would, and say what was understood; nothing is trained, TensorFlow is not loaded.
@@ -150,7 +151,7 @@ def describe_data(
     >>> found.columns[0].read_as, found.classes["species"]
     ('number, decimal comma', {'a': 10, 'b': 10})
     """
-    read = tasks.read(
+    dataset = read(
         data,
         target=target,
         sample_weight=sample_weight,
@@ -163,7 +164,7 @@ def describe_data(
         missing_target=missing_target,
         labels=labels,
     )
-    spec = tasks.make_spec(read, epochs=1, seed=seed, kind=kind)
+    spec = make_spec(dataset, epochs=1, seed=seed, kind=kind)
     found = _features(spec) + [_target(spec, target) for target in spec.targets]
     classes = {
         t.name: {
@@ -178,7 +179,7 @@ def describe_data(
     )
 
 
-def _features(spec: tasks.TaskSpec) -> list[ColumnReport]:
+def _features(spec: TaskSpec) -> list[ColumnReport]:
     x = spec.data.x
     if spec.schema is None or not isinstance(x, pd.DataFrame):
         parts = x if isinstance(x, dict) else {"x": x}
@@ -216,7 +217,7 @@ def _tags(reading: Any) -> list[str]:
     return [] if reading is None else [remark.split(":")[0] for remark in reading.remarks if remark.strip()]
 
 
-def _examples(spec: tasks.TaskSpec, name: str, values: pd.Series) -> tuple[str, ...]:
+def _examples(spec: TaskSpec, name: str, values: pd.Series) -> tuple[str, ...]:
     reading = spec.data.readings.get(name)
     if reading is not None and reading.examples:
         return reading.examples
@@ -235,7 +236,7 @@ def _array(name: str, part: Any) -> ColumnReport:
     )
 
 
-def _target(spec: tasks.TaskSpec, target: Any) -> ColumnReport:
+def _target(spec: TaskSpec, target: Any) -> ColumnReport:
     reading = spec.data.readings.get(target.name)
     what = f"{len(target.classes):,} classes" if target.kind == "classification" else "number"
     values = spec.data.targets[target.name]

@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optselect import tasks
-from optselect.configuration import Configuration
+from optselect.data import ClassWeight, Decimal, Labels, MissingTarget, Order, read
 from optselect.errors import InvalidModel, InvalidValue
-from optselect.executors import LocalExecutor
-from optselect.seeds import derive
+from optselect.optim.configuration import Configuration
 from optselect.spaces import Space, load_space
 from optselect.study import range_test
 from optselect.study.listener import Listener, Silent
-from optselect.trainer.jobs import Plan, Probe, ProbeRun
+from optselect.task import make_spec
+from optselect.trainer.messages import Plan, Probe, ProbeRun
+from optselect.util.seeds import derive
+from optselect.workers.local import LocalExecutor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,7 @@ def lr_range(
     target: str | Sequence[str] | None = None,
     kind: str | Mapping[str, str] | None = None,
     sample_weight: Any = None,
-    class_weight: tasks.ClassWeight | None = None,
+    class_weight: ClassWeight | None = None,
     optimizers: Sequence[str] | None = None,
     space: str | Path | None = None,
     batch_size: int = 32,
@@ -106,12 +107,12 @@ def lr_range(
     workers: int | None = None,
     encoding: str | None = None,
     separator: str | None = None,
-    decimal: tasks.Decimal | None = None,
-    dates: tasks.Order | None = None,
+    decimal: Decimal | None = None,
+    dates: Order | None = None,
     keep: str | Sequence[str] | None = None,
     drop: str | Sequence[str] | None = None,
-    missing_target: tasks.MissingTarget | None = None,
-    labels: tasks.Labels | None = None,
+    missing_target: MissingTarget | None = None,
+    labels: Labels | None = None,
     listener: Listener | None = None,
 ) -> RangeTest:
     """Train every rule a little at each of some learning rates: where it learns, where it diverges, what to try first.
@@ -136,7 +137,7 @@ def lr_range(
     chosen = load_space(space)
     if optimizers:
         chosen = chosen.only(optimizers)
-    read = tasks.read(
+    dataset = read(
         data,
         target=target,
         sample_weight=sample_weight,
@@ -149,7 +150,7 @@ def lr_range(
         missing_target=missing_target,
         labels=labels,
     )
-    spec = tasks.make_spec(read, model=model, epochs=1, seed=seed, kind=kind, class_weight=class_weight)
+    spec = make_spec(dataset, model=model, epochs=1, seed=seed, kind=kind, class_weight=class_weight)
     for line in spec.describe():
         listener.say(line)
     batch_size = min(batch_size, len(spec.split.train))

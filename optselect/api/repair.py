@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from optselect import ledger
+from optselect import record
 from optselect.api.studies import folder
-from optselect.ledger import Repaired
+from optselect.record import Repaired
 
 __all__ = ["Repaired", "repair"]
 
@@ -46,4 +46,4 @@ def repair(study: str | Path, *, out: str | Path | None = None) -> Repaired:
     'digits: the ledger is whole (88 lines). Nothing was changed.'
     """
     given = Path(study)
-    return ledger.repair(given if given.is_file() else folder(study, out) / "ledger.jsonl")
+    return record.repair(given if given.is_file() else folder(study, out) / "ledger.jsonl")

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from optselect import tasks
-from optselect.api.again import run_all
-from optselect.api.question import Question
 from optselect.api.studies import answer, folder
-from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, StudyConflict
-from optselect.intervals import Estimate, estimate, limits
-from optselect.ledger import StudyLog
-from optselect.seeds import derive
+from optselect.optim.configuration import Configuration
+from optselect.record import StudyLog
+from optselect.session.inputs import Question
+from optselect.session.rerun import run_all
 from optselect.study.conflict import differences
-from optselect.trainer.jobs import Job
+from optselect.task import TaskSpec
+from optselect.trainer.messages import Job
+from optselect.util.intervals import Estimate, estimate, limits
+from optselect.util.seeds import derive
 from optselect.verdict.numbers import number, plain
 from optselect.verdict.statistics import prediction
 
@@ -76,7 +76,7 @@ def replay(
     *,
     seeds: int = 10,
     seed: int = 0,
-    spec: tasks.TaskSpec | None = None,
+    spec: TaskSpec | None = None,
     out: str | Path | None = None,
     workers: int | None = None,
     told: Callable[[int], None] = lambda done: None,
@@ -120,7 +120,7 @@ def replay(
     )
 
 
-def _same(place: Path, spec: tasks.TaskSpec | None) -> tasks.TaskSpec:
+def _same(place: Path, spec: TaskSpec | None) -> TaskSpec:
     """The study's task, given or read anew, after a look at whether it is still the same."""
     started = StudyLog.read(place / "ledger.jsonl").record
     if spec is None:

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optselect import tasks
-from optselect.api.kept import is_model
-from optselect.configuration import Configuration
+from optselect.data import raw_inputs
 from optselect.errors import DamagedFile, NoResult
-from optselect.records import TrialRecord
-from optselect.study.findings import Findings
-from optselect.verdict import Verdict
+from optselect.session.outcome import Outcome
+from optselect.session.saved_model import is_model
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from optselect.api.replay import Replay
 
-__all__ = ["Result", "snippet"]
+__all__ = ["Result"]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Result:
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
+class Result(Outcome):
     """What a study found.
 
     verdict: the ranking with its evidence. total_steps: of one training with the best configuration, which
@@ -34,24 +30,6 @@ class Result:
     runs in MLflow, "" without it. registered: name and version of the model in MLflow's
     registry, "" for none. resumed: trials that were there already.
     """
-
-    name: str
-    verdict: Verdict
-    total_steps: int
-    snippet: str
-    directory: Path
-    description: Mapping[str, Any]
-    records: Sequence[TrialRecord]
-    search: Findings
-    spec: tasks.TaskSpec = dataclasses.field(repr=False)
-    dashboard: str = ""
-    registered: str = ""
-    resumed: int = 0
-
-    @property
-    def best(self) -> Configuration:
-        """The recommended configuration."""
-        return self.verdict.recommended.configuration
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -103,7 +81,7 @@ class Result:
         A dict of arrays of shape (rows,): "prediction" (a label, or a number in units of the target) and, in
         classification, its "probability". With several targets a dict of such dicts, by target.
         """
-        inputs = rows if self.spec.schema is None else tasks.raw_inputs(rows, self.spec.schema)
+        inputs = rows if self.spec.schema is None else raw_inputs(rows, self.spec.schema)
         answers = self.model().predict(inputs, verbose=0)
         if len(self.spec.targets) == 1:
             return self.spec.targets[0].decoded(answers)
@@ -128,34 +106,3 @@ class Result:
         from optselect.api.in_notebook import shown
 
         return shown(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON types only: what `recommendation.json` holds."""
-        return {
-            "study": self.name,
-            "verdict": self.verdict.to_dict(),
-            "configuration": self.best.to_dict(),
-            "total_steps": self.total_steps,
-            "snippet": self.snippet,
-            "directory": str(self.directory),
-            "dashboard": self.dashboard,
-            "registered": self.registered,
-            "data": dict(self.description),
-            "search": self.search.to_dict(),
-        }
-
-
-def snippet(best: Configuration, total_steps: int, epochs: int, description: Mapping[str, Any]) -> str:
-    """Code to paste where `model`, `x_train` and `y_train` are, and `w_train` where rows have weights.
-
-    description: of the task.
-    """
-    weights = "sample_weight=w_train, " if description["weighted"] else ""
-    imports = dict.fromkeys(["import keras", *best.imports])  # the loss is Keras's, whosever the optimizer is
-    policy = description.get("precision")
-    before = f"keras.config.set_dtype_policy({policy!r})  # before the model is built\n" if policy else ""
-    return (
-        "\n".join(imports) + "\n\n" + before + f"optimizer = {best.code(total_steps=total_steps)}\n"
-        f"model.compile(optimizer=optimizer, {description['compile_code']})\n"
-        f"model.fit(x_train, y_train, {weights}batch_size={best.batch_size}, epochs={epochs})\n"
-    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from optselect.errors import OptselectError, UnknownName, suggestion
-from optselect.files import reason
-from optselect.ledger import Answer, StudyLog
+from optselect.errors import OptselectError, UnknownName
+from optselect.record import Answer, StudyLog
+from optselect.util.suggestion import suggestion
+from optselect.util.whole_files import reason
 
 __all__ = ["STUDIES", "answer", "folder", "folders", "studies"]
 

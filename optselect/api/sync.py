@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from optselect.api.kept import model_problem
-from optselect.api.mirror import ending
 from optselect.api.studies import folder, folders
 from optselect.errors import DamagedFile, OptselectError
-from optselect.ledger import Answer, Ledger, StudyLog
-from optselect.records import TrialRecord
-from optselect.tracking import Delivered, Ending, MlflowTracker, Remembered, default_uri
+from optselect.record import Answer, Ledger, StudyLog
+from optselect.record.entries import TrialRecord
+from optselect.session.mlflow_copy import ending
+from optselect.session.saved_model import model_problem
+from optselect.sinks.mlflow import Delivered, Ending, MlflowTracker, Remembered, default_uri
 
 __all__ = ["Synced", "sync"]
 

@@ -11,26 +11,27 @@ from typing import Any
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from optselect import tasks
-from optselect.api.question import Question
 from optselect.api.result import Result
-from optselect.api.session import Session
-from optselect.api.settings import Settings
 from optselect.api.studies import STUDIES
-from optselect.configuration import Configuration
+from optselect.data import ClassWeight, Decimal, Labels, MissingTarget, Order
 from optselect.errors import InvalidValue
-from optselect.executors import Device
-from optselect.export import Database
-from optselect.files import sweep
-from optselect.ledger import Ledger, StudyLog
-from optselect.records import StudyRecord
+from optselect.optim.configuration import Configuration
+from optselect.record import Ledger, StudyLog
+from optselect.record.entries import StudyRecord
+from optselect.session.inputs import Question
+from optselect.session.session import Session
+from optselect.session.settings import Settings
+from optselect.sinks.optuna_db import Database
 from optselect.spaces import Space, load_space
 from optselect.study.arm import Strategy
 from optselect.study.conflict import check_conflict
 from optselect.study.listener import Listener, Silent
-from optselect.study.options import SearchOptions
-from optselect.study.start import known_good, left_out
+from optselect.study.search_options import SearchOptions
+from optselect.study.warm_start import known_good, left_out
+from optselect.task import Precision
+from optselect.util.whole_files import sweep
 from optselect.verdict.ranking import Preference
+from optselect.workers.local import Device
 
 __all__ = ["tune"]
 
@@ -42,8 +43,8 @@ def tune(
     target: str | Sequence[str] | None = None,
     kind: str | Mapping[str, str] | None = None,
     sample_weight: Any = None,
-    class_weight: tasks.ClassWeight | None = None,
-    precision: tasks.Precision | None = None,
+    class_weight: ClassWeight | None = None,
+    precision: Precision | None = None,
     trials: int | None = None,
     time: float | None = None,
     epochs: int = 20,
@@ -73,12 +74,12 @@ def tune(
     out: str | Path | None = None,
     encoding: str | None = None,
     separator: str | None = None,
-    decimal: tasks.Decimal | None = None,
-    dates: tasks.Order | None = None,
+    decimal: Decimal | None = None,
+    dates: Order | None = None,
     keep: str | Sequence[str] | None = None,
     drop: str | Sequence[str] | None = None,
-    missing_target: tasks.MissingTarget | None = None,
-    labels: tasks.Labels | None = None,
+    missing_target: MissingTarget | None = None,
+    labels: Labels | None = None,
     listener: Listener | None = None,
 ) -> Result:
     """Find the optimizer and settings for a data set and a Keras model; the same call goes on with a killed study.
@@ -205,7 +206,8 @@ def tune(
             sweep(place)
         StudyLog.of(ledger.entries, ledger.path)
         check_conflict(record, ledger)
-        return Session(record, spec, chosen, ledger, settings, listener, began=began).run()
+        outcome = Session(record, spec, chosen, ledger, settings, listener, began=began).run()
+    return Result(**vars(outcome))
 
 
 def _strangers(start: Sequence[Configuration], space: Space) -> list[str]:

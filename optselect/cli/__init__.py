@@ -70,7 +70,7 @@ def main() -> None:
 
 def _refused(error: OSError) -> str:
     """What to say of a file, or of the output, that the system refused."""
-    from optselect.files import reason
+    from optselect.util.whole_files import reason
 
     if error.filename is not None:
         return f"{error.filename}: {reason(error)}."

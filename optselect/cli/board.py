@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from optselect.cli.bands import WIDTH, Band, Scale
-from optselect.configuration import Configuration
-from optselect.records import TrialRecord
+from optselect.optim.configuration import Configuration
+from optselect.record.entries import TrialRecord
 from optselect.study.listener import Outlook
 from optselect.verdict.numbers import number, seconds, signed
 

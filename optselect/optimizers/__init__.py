@@ -22,14 +22,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from optselect import elsewhere
 from optselect.errors import UnknownName
-from optselect.optimizers import backend
-from optselect.optimizers.declaration import hint
-from optselect.rule import Rule
-from optselect.rules import RULES, parse
+from optselect.optim.keras import keras_backend
+from optselect.optim.keras.declaration import hint
+from optselect.optim.rule import Rule
+from optselect.optim.rules import RULES, parse
+from optselect.util import other_libraries
 
-backend.check()
+keras_backend.check()
 _KINDS = {kind.__name__: kind for kind in RULES.values()}
 
 __all__ = sorted([*_KINDS, "SwapEvaluated", "deserialize", "get", "register", "serialize"])
@@ -37,15 +37,15 @@ __all__ = sorted([*_KINDS, "SwapEvaluated", "deserialize", "get", "register", "s
 
 def __getattr__(name: str) -> Any:  # the classes are made when they are asked for, and Keras is loaded then
     if name in _KINDS:
-        from optselect.optimizers.derived import derive
+        from optselect.optim.keras.derived import derive
 
         return derive(_KINDS[name])
     if name == "SwapEvaluated":
-        from optselect.optimizers.swap import SwapEvaluated
+        from optselect.optim.keras.swap import SwapEvaluated
 
         return SwapEvaluated
     said = hint(name, __all__) if not name.startswith("_") else ""
-    if elsewhere.called_here(name, __all__) and sys._getframe(1).f_globals["__name__"] == "importlib._bootstrap":
+    if other_libraries.called_here(name, __all__) and sys._getframe(1).f_globals["__name__"] == "importlib._bootstrap":
         # `from ... import`, which would put a message of its own in the place of an AttributeError's.
         raise ImportError(f"cannot import {name!r} from {__name__!r}. {said}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}. {said}".rstrip())
@@ -69,7 +69,7 @@ def get(identifier: Any) -> Any:
     Traceback (most recent call last):
     optselect.errors.UnknownName: Rule: no member is called 'RAdm'. Did you mean 'RAdam' ...
     """
-    from optselect.optimizers.derived import derive, is_optimizer
+    from optselect.optim.keras.derived import derive, is_optimizer
 
     if is_optimizer(identifier):
         return identifier
@@ -117,7 +117,7 @@ def register() -> None:
     """
     import keras
 
-    from optselect.optimizers.derived import derive
+    from optselect.optim.keras.derived import derive
 
     # Strings that Keras knows: not all of its classes, "lamb" for example is not among them.
     theirs = importlib.import_module("keras.src.optimizers").ALL_OBJECTS_DICT

@@ -8,7 +8,7 @@ import platform
 
 import psutil
 
-from optselect.machine import cores, gigabytes, gpus
+from optselect.util.machine import cores, gigabytes, gpus
 
 __all__ = ["environment"]
 

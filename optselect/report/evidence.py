@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optselect.ledger import Answer, Stamp, StudyLog
-from optselect.records import TrialRecord
+from optselect.record import Answer, Stamp, StudyLog
+from optselect.record.entries import TrialRecord
 from optselect.study import range_test
-from optselect.trainer.jobs import ProbeRun
+from optselect.trainer.messages import ProbeRun
 
 __all__ = ["Evidence", "Row", "gather"]
 

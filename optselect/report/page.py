@@ -12,11 +12,11 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from optselect import files
-from optselect.report import drawing, headline, palette, telling
+from optselect.report import methods_section, palette, primary_metric, svg
 from optselect.report.evidence import Evidence
 from optselect.report.pictures import Picture, pictures
 from optselect.report.table import table
+from optselect.util import whole_files
 
 __all__ = ["is_whole", "render", "write"]
 
@@ -32,7 +32,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["mark"] = lambda place: drawing.marks(palette.mark(place))
+    found.filters["mark"] = lambda place: svg.marks(palette.mark(place))
     return found
 
 
@@ -53,17 +53,17 @@ def render(evidence: Evidence, drawn: Sequence[Picture] | None = None) -> str:
         policy=_policy(style, script),
         style=Markup(style),  # noqa: S704  our own, checked by its digest
         script=Markup(script),  # noqa: S704
-        tiles=list(headline.tiles(evidence)),
-        finalists=headline.finalists(evidence),
-        settings=headline.settings(evidence.answer["configuration"]) if evidence.answer else [],
-        warnings=telling.warnings(evidence),
+        tiles=list(primary_metric.tiles(evidence)),
+        finalists=primary_metric.finalists(evidence),
+        settings=primary_metric.settings(evidence.answer["configuration"]) if evidence.answer else [],
+        warnings=methods_section.warnings(evidence),
         pictures=pictures(evidence) if drawn is None else drawn,
-        arms=telling.arms(evidence),
+        arms=methods_section.arms(evidence),
         table=rows,
         data=rows.data(evidence.optimizers),
-        how=telling.how(evidence),
+        how=methods_section.how(evidence),
         replay=shlex.join(["optselect", "replay", evidence.name]),
-        command=telling.command(evidence),
+        command=methods_section.command(evidence),
     )
 
 
@@ -72,7 +72,7 @@ def write(evidence: Evidence, path: Path) -> tuple[str, list[Picture]]:
     drawn = pictures(evidence)
     page = render(evidence, drawn)
     page += _seal(page, evidence.seal)
-    files.write(path, page, safe="The study itself is safe.")
+    whole_files.write(path, page, safe="The study itself is safe.")
     return page, drawn
 
 

@@ -27,13 +27,13 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from optselect import tasks
 from optselect.api.tune import tune
-from optselect.configuration import Configuration
+from optselect.data import ClassWeight, Decimal, Order, raw_inputs
 from optselect.errors import InvalidData, NoResult
-from optselect.sklearn.inputs import checked, form_of, formed, names
-from optselect.sklearn.kept import KeptModel
+from optselect.optim.configuration import Configuration
 from optselect.sklearn.outcome import best_index, cv_results
+from optselect.sklearn.pickled_model import KeptModel
+from optselect.sklearn.xy import checked, form_of, formed, names
 from optselect.study.listener import Silent
 from optselect.verdict import Verdict
 from optselect.verdict.ranking import Preference
@@ -65,8 +65,8 @@ class _OptimizerSearch(BaseEstimator):  # type: ignore[misc]
         mlflow: str | None = None,
         out: str | Path | None = None,
         verbose: int = 0,
-        decimal: tasks.Decimal | None = None,
-        dates: tasks.Order | None = None,
+        decimal: Decimal | None = None,
+        dates: Order | None = None,
     ) -> None:
         self.model = model
         self.trials = trials
@@ -170,7 +170,7 @@ class _OptimizerSearch(BaseEstimator):  # type: ignore[misc]
         """What the model says of rows, in float64: an array, or arrays by target."""
         check_is_fitted(self)
         features = formed(checked(self, x, reset=False), self._form)
-        inputs = features if self._schema is None else tasks.raw_inputs(features, self._schema)
+        inputs = features if self._schema is None else raw_inputs(features, self._schema)
         if self._schema is None:
             inputs = np.asarray(features, "float32")
         found = self._kept.answers(inputs)
@@ -220,7 +220,7 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
         optimizers: Sequence[str] | None = None,
         space: str | Path | None = None,
         objective: str = "val_loss",
-        class_weight: tasks.ClassWeight | None = None,
+        class_weight: ClassWeight | None = None,
         care: str = "standard",
         confirm: int | None = None,
         prefer: Preference = "simplest",
@@ -229,8 +229,8 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
         mlflow: str | None = None,
         out: str | Path | None = None,
         verbose: int = 0,
-        decimal: tasks.Decimal | None = None,
-        dates: tasks.Order | None = None,
+        decimal: Decimal | None = None,
+        dates: Order | None = None,
     ) -> None:
         super().__init__(
             model=model,

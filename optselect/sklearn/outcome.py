@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from optselect.configuration import Configuration
-from optselect.records import TrialRecord
+from optselect.optim.configuration import Configuration
+from optselect.record.entries import TrialRecord
 
 __all__ = ["best_index", "cv_results", "parameters"]
 
@@ -17,7 +17,7 @@ __all__ = ["best_index", "cv_results", "parameters"]
 def parameters(configuration: Configuration) -> dict[str, Any]:
     """A configuration as flat parameters; those of schedule and clipping have its word before them.
 
-    >>> from optselect.configuration import BASELINE
+    >>> from optselect.optim.configuration import BASELINE
     >>> parameters(BASELINE)["optimizer"], parameters(BASELINE)["batch_size"]
     ('adam', 32)
     """

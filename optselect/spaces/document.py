@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from optselect.errors import suggestion
+from optselect.util.suggestion import suggestion
 
 __all__ = ["Mistake", "Mistakes", "Node", "nearest", "read", "spelt"]
 

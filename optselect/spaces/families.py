@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optselect.clipping import CLIPPINGS
-from optselect.errors import UnknownName, suggestion
-from optselect.hyper import Declared, Hyper, Search
-from optselect.rule import Rule
-from optselect.rules import RULES, parse
-from optselect.schedules import SCHEDULES
+from optselect.errors import UnknownName
+from optselect.optim.clipping import CLIPPINGS
+from optselect.optim.hyper import Declared, Hyper, Search
+from optselect.optim.rule import Rule
+from optselect.optim.rules import RULES, parse
+from optselect.optim.schedules import SCHEDULES
 from optselect.spaces.coupling import prefixed
+from optselect.util.suggestion import suggestion
 
 __all__ = ["FAMILIES", "SHARED", "Member", "Members", "declared", "declared_members", "defaults", "hypers", "member"]
 

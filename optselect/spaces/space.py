@@ -12,16 +12,17 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 
-from optselect.clipping import CLIPPINGS
-from optselect.configuration import BASELINE, Configuration
-from optselect.errors import InvalidValue, UnknownName, suggestion
-from optselect.hyper import Search
-from optselect.rule import Rule
-from optselect.rules import parse
-from optselect.schedules import SCHEDULES
+from optselect.errors import InvalidValue, UnknownName
+from optselect.optim.clipping import CLIPPINGS
+from optselect.optim.configuration import BASELINE, Configuration
+from optselect.optim.hyper import Search
+from optselect.optim.rule import Rule
+from optselect.optim.rules import parse
+from optselect.optim.schedules import SCHEDULES
 from optselect.spaces.coupling import factor
-from optselect.spaces.drawing import FromConfiguration, FromTrial, OutsideError, Source, choose, draw, tidied
 from optselect.spaces.families import SHARED, Members, declared, declared_members, defaults
+from optselect.spaces.suggesting import FromConfiguration, FromTrial, OutsideError, Source, choose, draw, tidied
+from optselect.util.suggestion import suggestion
 
 __all__ = ["Space", "default_space"]
 

@@ -12,14 +12,14 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, distribution_to_json, json_to_distribution
 from optuna.trial import TrialState
 
-from optselect.configuration import Configuration
-from optselect.records import TrialRecord
-from optselect.seeds import derive
+from optselect.optim.configuration import Configuration
+from optselect.record.entries import TrialRecord
 from optselect.spaces import Space
 from optselect.study.grid import Grid
 from optselect.study.pruners import FAMILY
 from optselect.study.rungs import family, reported
 from optselect.study.samplers import SamplerOf
+from optselect.util.seeds import derive
 
 __all__ = ["Arm", "Direction", "Proposal", "Strategy"]
 

@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from optselect.records import TrialRecord
+from optselect.record.entries import TrialRecord
 
 __all__ = ["Budget", "Clock", "gap"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from optselect.errors import StudyConflict
-from optselect.ledger import Ledger
-from optselect.records import StudyRecord
-from optselect.tasks.architecture import CONNECTED
+from optselect.model.architecture import CONNECTED
+from optselect.record import Ledger
+from optselect.record.entries import StudyRecord
 
 __all__ = ["check_architecture", "check_conflict", "differences", "needs_architecture"]
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from optselect.records import TrialRecord
+from optselect.record.entries import TrialRecord
 
 __all__ = ["Curve", "curves", "expected_best"]
 

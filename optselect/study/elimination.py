@@ -14,7 +14,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optselect.records import TrialRecord
+from optselect.record.entries import TrialRecord
 from optselect.study.curve import expected_best
 
 __all__ = ["OPTIMISM", "Eliminated", "eliminated", "noise", "optimistic_bound"]

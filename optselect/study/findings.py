@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from optselect.configuration import Configuration
-from optselect.records import TrialRecord
+from optselect.optim.configuration import Configuration
+from optselect.record.entries import TrialRecord
 from optselect.study.curve import Curve
 from optselect.study.elimination import Eliminated
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import optuna
 
-from optselect.configuration import Configuration
+from optselect.optim.configuration import Configuration
 
 __all__ = ["Grid"]
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from optselect.records import TrialRecord
+from optselect.record.entries import TrialRecord
 
 __all__ = ["Listener", "Outlook", "Silent"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from optselect.ledger import Ledger, content
+from optselect.record import Ledger, content
 
 __all__ = ["Kind", "Notes"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from optselect.records import TrialRecord
+from optselect.record.entries import TrialRecord
 
 __all__ = ["oddities"]
 

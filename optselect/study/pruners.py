@@ -12,8 +12,9 @@ from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from optselect.errors import UnknownName, suggestion
-from optselect.study.view import View
+from optselect.errors import UnknownName
+from optselect.study.partial_view import View
+from optselect.util.suggestion import suggestion
 
 __all__ = ["FAMILY", "PRUNERS", "Halving", "WithinFamily", "make_pruner"]
 

@@ -22,7 +22,7 @@ import numpy as np
 from optselect.errors import InvalidValue
 from optselect.spaces import Space
 from optselect.spaces.coupling import factor
-from optselect.trainer.jobs import ProbeRun
+from optselect.trainer.messages import ProbeRun
 
 __all__ = ["Reading", "bounds", "diverges_from", "joined", "rates", "rates_below", "read"]
 

@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from optselect.configuration import Configuration
-from optselect.executors import LocalExecutor
+from optselect.optim.configuration import Configuration
 from optselect.spaces import Space
 from optselect.spaces.coupling import factor
 from optselect.study import range_test
 from optselect.study.notes import Notes
-from optselect.trainer.jobs import Probe, ProbeRun
+from optselect.trainer.messages import Probe, ProbeRun
+from optselect.workers.local import LocalExecutor
 
 __all__ = [
     "WORTHWHILE",

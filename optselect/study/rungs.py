@@ -11,8 +11,8 @@ import dataclasses
 from collections.abc import Collection
 from pathlib import Path
 
-from optselect.configuration import Configuration
-from optselect.records import TrialRecord
+from optselect.optim.configuration import Configuration
+from optselect.record.entries import TrialRecord
 from optselect.study.stage import Planned
 
 __all__ = ["Rungs", "endures", "family", "lengths", "reported"]
@@ -33,7 +33,7 @@ def lengths(epochs: int) -> tuple[int, ...]:
 def family(configuration: Configuration) -> str:
     """Whom a trial may be compared with at a rung: those of its optimizer and schedule.
 
-    >>> from optselect.configuration import BASELINE
+    >>> from optselect.optim.configuration import BASELINE
     >>> family(BASELINE)
     'adam constant'
     """
@@ -43,7 +43,7 @@ def family(configuration: Configuration) -> str:
 def endures(configuration: Configuration, steps: int, short: int, epochs: int) -> bool:
     """Whether a training of `short` epochs has the rates with which one of all `epochs` begins. steps: of an epoch.
 
-    >>> from optselect.configuration import BASELINE
+    >>> from optselect.optim.configuration import BASELINE
     >>> endures(BASELINE, 10, 5, 20)
     True
     """

@@ -15,8 +15,9 @@ from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from optselect.errors import InvalidValue, UnknownName, suggestion
-from optselect.study.view import View
+from optselect.errors import InvalidValue, UnknownName
+from optselect.study.partial_view import View
+from optselect.util.suggestion import suggestion
 
 __all__ = ["HISTORY", "SAMPLERS", "SamplerOf", "bounded", "make_sampler"]
 

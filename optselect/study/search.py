@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from optselect.errors import NoResult
-from optselect.records import StageName, TrialRecord
-from optselect.seeds import derive
+from optselect.record.entries import StageName, TrialRecord
 from optselect.spaces import Space
 from optselect.study import elimination, ranging
 from optselect.study.agenda import Agenda, Place
@@ -21,14 +20,15 @@ from optselect.study.budget import Budget, Clock
 from optselect.study.curve import curves
 from optselect.study.elimination import Eliminated
 from optselect.study.findings import Findings, tradeoffs
-from optselect.study.guard import CALIBRATION, Guard
+from optselect.study.initial_points import first_points
 from optselect.study.notes import Notes
-from optselect.study.options import SearchOptions
-from optselect.study.points import first_points
+from optselect.study.rung_reliability import CALIBRATION, Guard
 from optselect.study.rungs import Rungs
 from optselect.study.samplers import make_sampler
+from optselect.study.search_options import SearchOptions
 from optselect.study.stage import Planned
-from optselect.trainer.jobs import Job, Run
+from optselect.trainer.messages import Job, Run
+from optselect.util.seeds import derive
 
 __all__ = ["Course", "Search", "search_seed", "why_nothing"]
 

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
-from optselect.records import StageName, TrialRecord
-from optselect.trainer.jobs import Job, Run
+from optselect.record.entries import StageName, TrialRecord
+from optselect.trainer.messages import Job, Run
 
 __all__ = ["Planned", "Stage"]
 

@@ -19,10 +19,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from optselect.configuration import BASELINE, Configuration
+from optselect.data.on_disk import DiskArray
 from optselect.errors import InvalidModel
-from optselect.tasks.on_disk import DiskArray
-from optselect.tasks.task import Task
+from optselect.optim.configuration import BASELINE, Configuration
+from optselect.task.prepared import Task
 from optselect.trainer.agreement import Agreement, Figure, distance, figure, worst
 from optselect.trainer.feeding import Feed, rows_of
 from optselect.trainer.program import Program

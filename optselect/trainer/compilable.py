@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from optselect.errors import InvalidModel
-from optselect.tasks.task import Task
+from optselect.task.prepared import Task
 
 __all__ = [
     "CannotCompile",

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from optselect.tasks.on_disk import DiskArray, concatenate, take
-from optselect.tasks.task import Task
+from optselect.data.on_disk import DiskArray, concatenate, take
+from optselect.task.prepared import Task
 
 __all__ = ["Feed", "Part", "batch_rows", "is_on_disk", "parts", "row_order", "rows_of"]
 

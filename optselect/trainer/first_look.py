@@ -6,14 +6,14 @@ import sys
 import traceback
 from typing import Any
 
-from optselect.tasks.baselines import baselines
-from optselect.tasks.suspects import suspects
-from optselect.tasks.task import Task
+from optselect.task.baselines import baselines
+from optselect.task.prepared import Task
+from optselect.task.suspects import suspects
 from optselect.trainer.agreement import Agreement
 from optselect.trainer.comparison import Reference
-from optselect.trainer.jobs import Plan
+from optselect.trainer.messages import Plan
 from optselect.trainer.program import Program
-from optselect.trainer.run import CompiledTrainer, FitTrainer, Trainer
+from optselect.trainer.trial import CompiledTrainer, FitTrainer, Trainer
 
 __all__ = ["FirstLook"]
 

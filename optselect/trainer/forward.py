@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from optselect.tasks.task import Task
+from optselect.task.prepared import Task
 from optselect.trainer.compilable import CannotCompile, own_loss
 
 __all__ = ["Forward", "forward", "prepare_loss"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.python.client import device_lib
 
-from optselect.machine import available_memory
+from optselect.util.machine import available_memory
 
 __all__ = ["free", "gpu_of", "taken"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from optselect.clipping import CLIPPINGS
-from optselect.configuration import Configuration
+from optselect.optim.clipping import CLIPPINGS
+from optselect.optim.configuration import Configuration
 from optselect.trainer import memory
 from optselect.trainer.program import Program
 from optselect.trainer.side_by_side import Crew, Kinds, SideBySide, stacked, unstacked, where

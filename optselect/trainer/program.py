@@ -16,17 +16,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from optselect.configuration import Configuration
-from optselect.rule import Rule, Variable
-from optselect.stepping import join, split
-from optselect.tasks.task import Task
+from optselect.optim.configuration import Configuration
+from optselect.optim.rule import Rule, Variable
+from optselect.optim.stepping import join, split
+from optselect.task.prepared import Task
 from optselect.trainer.agreement import Agreement
 from optselect.trainer.compilable import own_loss
+from optselect.trainer.evaluation import Judge
 from optselect.trainer.feeding import Feed, is_on_disk, parts, row_order, rows_of
 from optselect.trainer.forward import prepare_loss
-from optselect.trainer.jobs import Way
-from optselect.trainer.judging import Judge
 from optselect.trainer.loops import Loops
+from optselect.trainer.messages import Way
 from optselect.trainer.state import Carried, TrialState
 from optselect.trainer.step import FIRST_SCALE, Step
 

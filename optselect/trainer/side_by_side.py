@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from optselect.trainer.evaluation import CHUNK, Judge
 from optselect.trainer.feeding import Part
-from optselect.trainer.judging import CHUNK, Judge
 from optselect.trainer.state import Carried
 from optselect.trainer.step import Step
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from optselect.errors import InvalidState
-from optselect.files import draft, refusals
+from optselect.util.whole_files import draft, refusals
 
 __all__ = ["Carried", "TrialState", "load_state", "save_state"]
 

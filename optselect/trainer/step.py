@@ -7,17 +7,17 @@ from typing import Any
 
 import tensorflow as tf
 
-from optselect.clipping import CLIPPINGS
-from optselect.configuration import Configuration
 from optselect.errors import InvalidValue
-from optselect.rule import Rule, Scalar, Variable
-from optselect.stepping import join, split
-from optselect.tasks.task import Task
+from optselect.optim.clipping import CLIPPINGS
+from optselect.optim.configuration import Configuration
+from optselect.optim.rule import Rule, Scalar, Variable
+from optselect.optim.stepping import join, split
+from optselect.task.prepared import Task
 from optselect.trainer.compilable import NoGradient
 from optselect.trainer.feeding import Part
 from optselect.trainer.forward import Forward, forward
-from optselect.trainer.layout import Layout
 from optselect.trainer.state import Carried
+from optselect.trainer.state_layout import Layout
 
 __all__ = ["FIRST_SCALE", "Step"]
 

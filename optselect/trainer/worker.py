@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from optselect.errors import CannotWrite, InvalidModel, InvalidState, InvalidValue, OptselectError
-from optselect.files import reason, refusal
-from optselect.machine import available_memory, gigabytes, resident_memory
-from optselect.trainer.jobs import Job, Probe, ProbeRun, Run, broken
+from optselect.trainer.messages import Job, Probe, ProbeRun, Run, broken
+from optselect.util.machine import available_memory, gigabytes, resident_memory
+from optselect.util.whole_files import reason, refusal
 
 __all__ = ["main"]
 
@@ -80,10 +80,10 @@ def _prepare_tensorflow(threads: int) -> None:
 
 def _take_task(payload: Any, trainers: dict[str, Any]) -> dict[str, Any]:
     """Build the task and trace its program; a description for the user."""
-    from optselect.configuration import BASELINE
-    from optselect.tasks.task import Task
+    from optselect.optim.configuration import BASELINE
+    from optselect.task.prepared import Task
     from optselect.trainer.first_look import FirstLook
-    from optselect.trainer.run import CompiledTrainer, FitTrainer, make_trainer
+    from optselect.trainer.trial import CompiledTrainer, FitTrainer, make_trainer
 
     spec, rules, seeds, plan = payload
     task = Task.from_spec(spec)
@@ -117,7 +117,7 @@ def _rest(trainers: dict[str, Any]) -> dict[str, int]:
     """
     import keras
 
-    from optselect.trainer.run import CompiledTrainer
+    from optselect.trainer.trial import CompiledTrainer
 
     trainer = trainers.get("search")
     trainers.clear()
@@ -171,7 +171,7 @@ def _summary(task: Any) -> str:
 
 
 def _run(payload: tuple[Any, Job | Probe], trainers: dict[str, Any]) -> Run | ProbeRun:
-    from optselect.trainer.run import CompiledTrainer
+    from optselect.trainer.trial import CompiledTrainer
 
     way, job = payload
     plain = isinstance(job, Job) and job.plain
@@ -225,8 +225,8 @@ def _refitting(trainer: Any, *, whole: bool) -> Any:
 
     whole: and the test rows.
     """
-    from optselect.tasks.task import Task
-    from optselect.trainer.run import CompiledTrainer, FitTrainer
+    from optselect.task.prepared import Task
+    from optselect.trainer.trial import CompiledTrainer, FitTrainer
 
     task = Task.from_spec(trainer.task.spec.joined(whole=whole))
     # A category that only validation rows have is one feature more.
@@ -237,7 +237,7 @@ def _refitting(trainer: Any, *, whole: bool) -> Any:
 
 def _said(error: Exception, where: str = "") -> str:
     """An exception for people; with numbers and what to do if memory ran out."""
-    from optselect.trainer.run import out_of_memory
+    from optselect.trainer.trial import out_of_memory
 
     if not out_of_memory(error):
         return f"{type(error).__name__}: {error}"[:2000]

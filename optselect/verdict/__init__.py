@@ -6,8 +6,8 @@ The way of a verdict: `screening` (whom to re-run), `race` (under which seeds), 
 Beside it: `across` (many data sets) and `scaling` (another batch size).
 """
 
-from optselect.intervals import Estimate, estimate
-from optselect.verdict.judging import judge, seeds_around
+from optselect.util.intervals import Estimate, estimate
+from optselect.verdict.from_records import judge, seeds_around
 from optselect.verdict.ranking import Standing, Verdict
 
 __all__ = ["Estimate", "Standing", "Verdict", "estimate", "judge", "seeds_around"]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from optselect.configuration import Configuration
 from optselect.errors import InvalidValue, NoResult
-from optselect.intervals import estimate
+from optselect.optim.configuration import Configuration
+from optselect.util.intervals import estimate
 from optselect.verdict.statistics import correlated_t_test, gains, losses
 
 __all__ = ["Choice", "Simplicity", "recommend", "simplicity"]
@@ -42,7 +42,7 @@ def simplicity(configuration: Configuration, *, step_seconds: float = 1.0, basin
     step_seconds: of one training step, positive; steps within √2 of each other should fall in one class, for
     timings are noisy. basin_decades: width of the learning rate's basin. What is unknown is left out for all.
 
-    >>> from optselect.rules.adam import Adam
+    >>> from optselect.optim.rules.adam import Adam
     >>> simplicity(Configuration(rule=Adam()))
     Simplicity(settings=0, schedule=0, clipped=False, exotic=0, cost=0, narrow=-0.0)
     >>> simplicity(Configuration(rule=Adam(learning_rate=0.01, beta_1=0.8), batch_size=64)).settings

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optselect.records import TrialRecord
+from optselect.record.entries import TrialRecord
 from optselect.study.oddities import oddities
 from optselect.trainer.agreement import unreached
 from optselect.verdict.numbers import number

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from optselect.records import TrialRecord
+from optselect.record.entries import TrialRecord
 
 __all__ = ["Cost", "costs", "time_to"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median
 from types import MappingProxyType
 
-from optselect.records import TrialRecord
+from optselect.record.entries import TrialRecord
 from optselect.verdict.finals import rate
 from optselect.verdict.numbers import number
 

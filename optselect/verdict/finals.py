@@ -7,15 +7,15 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
-from optselect.configuration import Configuration
-from optselect.records import StageName, TrialRecord
-from optselect.seeds import derive
+from optselect.optim.configuration import Configuration
+from optselect.record.entries import StageName, TrialRecord
 from optselect.study.arm import Direction
 from optselect.study.stage import Planned
-from optselect.trainer.jobs import Job, Run
-from optselect.verdict.basin import FACTORS
+from optselect.trainer.messages import Job, Run
+from optselect.util.seeds import derive
+from optselect.verdict.lr_sensitivity import FACTORS
 from optselect.verdict.race import FINALISTS, Plan, Progress, progress
-from optselect.verdict.scaling import around
+from optselect.verdict.scaled import around
 from optselect.verdict.screening import candidates, noise, smoothed
 
 __all__ = ["Around", "Candidate", "Contest", "Rerun", "fresh_seed", "screen"]

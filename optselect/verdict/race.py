@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from optselect.errors import InvalidValue, UnknownName, suggestion
+from optselect.errors import InvalidValue, UnknownName
+from optselect.util.suggestion import suggestion
 
 __all__ = ["PRESETS", "Plan", "Preset", "Progress", "Round", "plan", "progress"]
 

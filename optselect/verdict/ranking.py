@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from optselect.configuration import Configuration
-from optselect.intervals import Estimate
-from optselect.verdict.basin import Basin
+from optselect.optim.configuration import Configuration
+from optselect.util.intervals import Estimate
 from optselect.verdict.context import Context
 from optselect.verdict.costs import Cost
 from optselect.verdict.diagnosis import Edge, Loss
+from optselect.verdict.lr_sensitivity import Basin
 from optselect.verdict.numbers import plain
 from optselect.verdict.statistics import Comparison, Word
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optselect.errors import InvalidValue
-from optselect.intervals import Estimate, estimate, inside, widening
+from optselect.util.intervals import Estimate, estimate, inside, widening
 
 __all__ = [
     "Comparison",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optselect.intervals import Estimate
+from optselect.util.intervals import Estimate
 from optselect.verdict.context import beside, doubts
 from optselect.verdict.numbers import number, seconds, signed
 from optselect.verdict.statistics import Comparison

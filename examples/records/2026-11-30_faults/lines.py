@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from optselect.errors import StudyConflict
-from optselect.ledger import Answer, StudyLog
+from optselect.record import Answer, StudyLog
 
 
 def damages(lines: list[bytes]) -> Iterator[tuple[str, bytes]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from optselect.report.drawing import Frame, Scale, fitted, grouped, line, points, short, svg, text
-from optselect.report.drawing import marks as single
 from optselect.report.evidence import Evidence, Row
 from optselect.report.palette import mark
 from optselect.report.pictures import Drawn
+from optselect.report.svg import Frame, Scale, fitted, grouped, line, points, short, svg, text
+from optselect.report.svg import marks as single
 from optselect.verdict.numbers import number
 
 TITLE = "What diverged, at which learning rate"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from optselect.report.drawing import Frame, Scale, grouped, path, svg
 from optselect.report.evidence import Evidence
 from optselect.report.pictures import Drawn
+from optselect.report.svg import Frame, Scale, grouped, path, svg
 from optselect.verdict.numbers import number
 
 TITLE = "How the finalists learn"

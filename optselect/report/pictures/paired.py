@@ -9,11 +9,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from optselect.report.drawing import Frame, fitted, grouped, line, points, rect, svg, text, tick
 from optselect.report.evidence import Evidence
-from optselect.report.headline import better
 from optselect.report.palette import mark
 from optselect.report.pictures import Drawn
+from optselect.report.primary_metric import better
+from optselect.report.svg import Frame, fitted, grouped, line, points, rect, svg, text, tick
 from optselect.verdict.numbers import number, signed
 
 TITLE = "Who beats whom, seed by seed"

@@ -9,9 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from optselect.report.drawing import Scale, fitted, grouped, line, path, scale, short, svg, text
 from optselect.report.evidence import Evidence, Row
 from optselect.report.pictures import Drawn
+from optselect.report.svg import Scale, fitted, grouped, line, path, scale, short, svg, text
 from optselect.verdict.numbers import number
 
 TITLE = "Which settings the good trials have in common"

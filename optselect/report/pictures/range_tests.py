@@ -9,10 +9,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from optselect.report.drawing import Frame, grouped, line, path, points, rect, svg, text
 from optselect.report.evidence import Evidence
 from optselect.report.palette import mark
 from optselect.report.pictures import Drawn
+from optselect.report.svg import Frame, grouped, line, path, points, rect, svg, text
 from optselect.verdict.numbers import number
 
 TITLE = "Where each optimizer learns, and where it diverges"

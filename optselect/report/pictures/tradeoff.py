@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from optselect.report.drawing import Frame, grouped, path, points, svg
 from optselect.report.evidence import Evidence, Row
 from optselect.report.palette import mark
 from optselect.report.pictures import Drawn
+from optselect.report.svg import Frame, grouped, path, points, svg
 from optselect.study.findings import tradeoffs
 from optselect.verdict.numbers import number
 

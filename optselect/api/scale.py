@@ -1,0 +1,156 @@
+"""A tuned configuration for another batch size, more rows or more epochs; if data are given, tried at three rates."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from optselect.api.studies import answer
+from optselect.errors import NoResult
+from optselect.optim.configuration import Configuration
+from optselect.session.rerun import run_all
+from optselect.study.warm_start import known_good
+from optselect.task import TaskSpec
+from optselect.trainer.messages import Job
+from optselect.util.seeds import derive
+from optselect.verdict.numbers import number
+from optselect.verdict.scaled import around, rescaled
+
+__all__ = ["Scaled", "Tried", "scale"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tried:
+    """One of the three: its mean objective over the seeds, NaN if a training broke down."""
+
+    configuration: Configuration
+    mean: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scaled:
+    """A starting point. before, after: the configurations. around: `after` at a third, one and three times its rate.
+
+    tried: those three, if data were given; objective: what was measured, minimize: its direction.
+    """
+
+    before: Configuration
+    after: Configuration
+    around: tuple[Configuration, ...]
+    tried: tuple[Tried, ...] = ()
+    objective: str = ""
+    minimize: bool = True
+
+    @property
+    def best(self) -> Configuration:
+        """The best of those tried; `after` where nothing was. Raises `NoResult` where all broke down."""
+        if not self.tried:
+            return self.after
+        whole = [t for t in self.tried if not math.isnan(t.mean)]
+        if not whole:
+            raise NoResult("All three learning rates broke down: search anew, at lower rates.")
+        return min(whole, key=lambda t: t.mean if self.minimize else -t.mean).configuration
+
+    def text(self) -> str:
+        """For people."""
+        rates = [f"{rate:.3g}" for rate in map(_rate, self.around)]
+        lines = [f"was: {self.before}", f"now: {self.after}"]
+        if not self.tried:
+            lines.append(
+                f"A starting point. Before you trust it, train at the learning rates {', '.join(rates)}: "
+                "`--check DATA` does."
+            )
+            return "\n".join(lines)
+        for tried in self.tried:
+            said = "broke down" if math.isnan(tried.mean) else f"{self.objective} {number(tried.mean)}"
+            lines.append(f"  learning_rate {_rate(tried.configuration):.3g}: {said}")
+        if self.best == self.after:
+            lines.append("The rescaled rate is the best of the three.")
+        else:
+            lines.append(
+                f"Take learning_rate {_rate(self.best):.3g}. It is the last of the three on its side: one beyond it "
+                "may be better still."
+            )
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only; None where a training broke down."""
+        tried = [
+            {"configuration": t.configuration.to_dict(), "mean": None if math.isnan(t.mean) else t.mean}
+            for t in self.tried
+        ]
+        return {
+            "text": self.text(),
+            "before": self.before.to_dict(),
+            "after": self.after.to_dict(),
+            "best": self.best.to_dict(),
+            "around": [c.to_dict() for c in self.around],
+            "objective": self.objective,
+            "tried": tried,
+        }
+
+
+def scale(
+    configuration: Configuration | str | Path,
+    *,
+    batch_size: int,
+    rows: float = 1.0,
+    epochs: float = 1.0,
+    check: TaskSpec | None = None,
+    seeds: int = 2,
+    out: str | Path | None = None,
+    told: Callable[[int], None] = lambda done: None,
+) -> Scaled:
+    """The configuration that should train alike with another batch size; the laws are those of `verdict.scaling`.
+
+    configuration: itself, a file that holds one (JSON or YAML), or a finished study, by name or folder, of which the
+    recommended one is taken. rows, epochs: how many times as many as before. check: the task on which the three
+    learning rates are tried, each under `seeds` seeds, by its objective on the validation part. out: the folder of
+    the studies. told: gets how many trainings are done.
+
+    Raises `InvalidValue`, `UnknownName` or `NoResult`.
+
+    >>> from optselect.optim.rules.sgd import SGD
+    >>> print(scale(Configuration(rule=SGD(learning_rate=0.1)), batch_size=128).text())
+    was: SGD (learning_rate 0.1, batch 32)
+    now: SGD (learning_rate 0.4, batch 128)
+    A starting point. Before you trust it, train at the learning rates 0.133, 0.4, 1.2: `--check DATA` does.
+    """
+    before = _configuration(configuration, out)
+    after = rescaled(before, batch_size=batch_size, rows=rows, epochs=epochs)
+    found = Scaled(before=before, after=after, around=tuple(around(after)))
+    return found if check is None else _tried(found, check, seeds, told)
+
+
+def _configuration(given: Configuration | str | Path, out: str | Path | None) -> Configuration:
+    if isinstance(given, Configuration):
+        return given
+    if Path(given).is_file():
+        return known_good(given, studies=Path())[0]
+    return Configuration.from_dict(answer(given, out)["configuration"])
+
+
+def _tried(scaled: Scaled, spec: TaskSpec, seeds: int, told: Callable[[int], None]) -> Scaled:
+    way, _, name = spec.objective.rpartition(":")
+    fresh = [derive(spec.seed, "scale", k) for k in range(seeds)]
+    jobs = [Job(configuration=c, seed=s, epochs=spec.epochs) for c in scaled.around for s in fresh]
+    with tempfile.TemporaryDirectory() as folder:
+        runs = run_all(spec, jobs, log=Path(folder) / "worker.log", told=told)
+    values = [run.metrics.get(name, math.nan) if run.finite else math.nan for run in runs]
+    minimize = way == "min" or (not way and name.endswith("loss"))
+    tried = tuple(
+        Tried(configuration=c, mean=_mean(values[i * seeds : (i + 1) * seeds])) for i, c in enumerate(scaled.around)
+    )
+    return dataclasses.replace(scaled, tried=tried, objective=name, minimize=minimize)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _rate(configuration: Configuration) -> float:
+    return float(configuration.rule.base.values()["learning_rate"])

@@ -1,0 +1,100 @@
+"""Training, validation and test rows: drawn once, from one seed, before anything looks at the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from optselect.data.dataset import Features, row_hashes
+from optselect.data.target import Kind
+from optselect.errors import InvalidValue
+from optselect.util.seeds import derive
+
+__all__ = ["Split", "redrawn", "repeated_rows", "split"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """Row numbers from 0, int64, ascending, without overlap: together every row."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def split(y: np.ndarray, kind: Kind, seed: int, *, validation: float = 0.2, test: float = 0.2) -> Split:
+    """Draw test rows from all rows, then validation rows from the rest.
+
+    y: encoded target, shape (rows,). test: share of all rows; validation: share of the rest; both rounded up.
+    In classification every part has the classes in equal shares, as nearly as whole rows allow, and each at
+    least once.
+
+    >>> parts = split(np.repeat([0, 1], 50), "classification", seed=0)
+    >>> len(parts.train), len(parts.validation), len(parts.test)
+    (64, 16, 20)
+    """
+    for name, share in (("validation", validation), ("test", test)):
+        if not 0 < share < 1:
+            raise InvalidValue(f"split: `{name}` must lie in (0, 1), got {share}.")
+    strata = y if kind == "classification" else np.zeros(len(y), dtype="int64")
+    random = np.random.default_rng(derive(seed, "split"))
+    rows = random.permutation(len(y))
+    rest, test_rows = _draw(rows, strata, math.ceil(test * len(rows)), leave=2)
+    train, validation_rows = _draw(rest, strata, math.ceil(validation * len(rest)), leave=1)
+    return Split(train=np.sort(train), validation=np.sort(validation_rows), test=np.sort(test_rows))
+
+
+def redrawn(parts: Split, y: np.ndarray, kind: Kind, seed: int) -> Split:
+    """Another split of the training and validation rows of `parts` into parts of the same sizes; test rows stay.
+
+    y, kind: as in `split`, of all rows.
+
+    >>> parts = split(np.repeat([0, 1], 50), "classification", seed=0)
+    >>> other = redrawn(parts, np.repeat([0, 1], 50), "classification", seed=1)
+    >>> len(other.train), len(other.validation), np.array_equal(other.test, parts.test)
+    (64, 16, True)
+    """
+    pool = np.sort(np.concatenate([parts.train, parts.validation]))
+    strata = y[pool] if kind == "classification" else np.zeros(len(pool), dtype="int64")
+    order = np.random.default_rng(derive(seed, "redrawn")).permutation(len(pool))
+    train, validation = _draw(order, strata, len(parts.validation), leave=1)
+    return Split(train=pool[np.sort(train)], validation=pool[np.sort(validation)], test=parts.test)
+
+
+def _draw(rows: np.ndarray, strata: np.ndarray, size: int, leave: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of shuffled rows, those kept, `leave` at least of each stratum, and those drawn."""
+    stratum = strata[rows]
+    wanted = _shares(np.bincount(stratum), size, leave)
+    order = np.argsort(stratum, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(stratum))[:-1]])
+    place = np.empty(len(rows), dtype="int64")
+    place[order] = np.arange(len(rows)) - starts[stratum[order]]
+    drawn = place < wanted[stratum]
+    return rows[~drawn], rows[drawn]
+
+
+def _shares(counts: np.ndarray, size: int, leave: int) -> np.ndarray:
+    """How many rows of each stratum: in proportion, the largest remainders first; one at least, some left."""
+    quota = counts * size / counts.sum()
+    most = np.maximum(counts - leave, 0)
+    shares = np.clip(np.floor(quota).astype("int64"), np.minimum(1, most), most)
+    while (missing := size - int(shares.sum())) > 0 and (shares < most).any():
+        wish = np.where(shares < most, quota - shares, -np.inf)
+        order = np.argsort(-wish, kind="stable")[: min(missing, int((shares < most).sum()))]
+        shares[order] += 1
+    return np.asarray(shares)
+
+
+def repeated_rows(x: Features, parts: Split) -> int:
+    """How many validation and test rows have the same features as a row of another part.
+
+    >>> parts = Split(train=np.array([0, 1]), validation=np.array([2]), test=np.array([3]))
+    >>> repeated_rows(np.array([[1], [2], [2], [5]]), parts)
+    1
+    """
+    hashes = row_hashes(x)
+    in_train = np.isin(hashes[parts.validation], hashes[parts.train])
+    seen = np.isin(hashes[parts.test], np.concatenate([hashes[parts.train], hashes[parts.validation]]))
+    return int(in_train.sum() + seen.sum())

@@ -1,0 +1,1 @@
+"""How an optimizer is declared: hyperparameters, rules, schedules, clipping, configurations."""

@@ -1,0 +1,318 @@
+"""The update rule of an optimizer: pure functions on tensors, numbers in, numbers out."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import numbers
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Literal, NoReturn
+
+from optselect.optim.hyper import Declared
+from optselect.util.lazy import ops
+
+__all__ = ["Rule", "Scalar", "Scaling", "Scope", "State", "Variable", "cast", "choose", "exact", "wrapped"]
+
+Tensor = Any
+State = dict[str, Tensor]
+
+
+Scope = Literal["entry", "variable", "model"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Variable:
+    """What a rule may know of a variable beside its value.
+
+    path: as Keras has it, "dense/kernel". shape: static. head: it belongs to the model's last layer. embedding:
+    it is an embedding's table.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    head: bool = False
+    embedding: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Scaling:
+    """How hyperparameters follow the batch size for training to go the same way through the same examples.
+
+    It holds where the noise of a gradient outweighs its mean, so that a gradient of s times the batch is √s times
+    smaller (Malladi et al. 2022, arXiv:2205.10287). Names that a rule does not have are passed over.
+
+    powers: the power of the batch size with which a hyperparameter grows. The learning rate: 1 where a step is
+    proportional to gradients or to a mean of them over its own size, ½ where each gradient is divided by the size
+    of single ones, 0 (left out) where it is divided by a sum over all steps, or finds its own step. means: decays
+    of means over steps, which keep their length in examples. decays: weight decays that act times the learning
+    rate, which keep their timescale in epochs (Wang & Aitchison 2024, arXiv:2405.13698). steps: counted in steps.
+    """
+
+    powers: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"learning_rate": 0.5, "epsilon": -0.5})
+    means: tuple[str, ...] = ("beta_1", "beta_2", "beta_3", "rho")
+    decays: tuple[str, ...] = ("weight_decay",)
+    steps: tuple[str, ...] = ()
+
+
+class Rule(Declared):
+    """An optimizer's update rule; one subclass a module of `optselect.optim.rules`.
+
+    A rule is written for one variable. `init(param)` gives its slots, zero-step state by name; `update`
+    gives the new variable and slots. Inside `update` the hyperparameters are Python numbers or, in a traced
+    program, weak scalars (`Scalar`); write arithmetic, `choose` for flags and `cast` where Keras casts.
+
+    scope says how far an entry's step looks: "entry" (at itself: variables may be joined or split at will),
+    "variable" (at its variable: norms, shapes), "model" (at everything: `update` gets all variables joined in one
+    vector). A rule that wraps another has a field `rule: Rule = wrapped(...)` and no learning rate of its own.
+    """
+
+    paper: ClassVar[str] = ""
+    references: ClassVar[str] = ""  # the libraries whose numbers it gives, where Keras has none
+    twin: ClassVar[str] = ""  # the Keras class that it equals, "keras.optimizers.Adam"; "" if Keras has none
+    # Where it equals its twin: values of its own fields, and of arguments of the twin that it has no field for.
+    twin_at: ClassVar[Mapping[str, Any]] = {}
+    twin_dtypes: ClassVar[tuple[str, ...]] = ("float32", "float64")  # of variables that the twin can step
+    # The paper's defaults, where they are not those here, which are Keras's.
+    published: ClassVar[Mapping[str, Any]] = {}
+    # The twin's slots in the order in which it makes them: those of one tuple variable by variable, tuple after tuple;
+    # () for all in one tuple. `twin_fills`: those that the twin makes for every variable, also where the rule has none.
+    twin_slots: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    twin_fills: ClassVar[tuple[str, ...]] = ()
+    shared: ClassVar[tuple[str, ...]] = ()  # scalar slots that are the same number for every variable
+    sees_head: ClassVar[bool] = False  # `for_variable` asks whether a variable belongs to the model's head
+    needs_rate: ClassVar[bool] = False  # it divides by the learning rate, which must never be zero
+    scope: ClassVar[Scope] = "entry"
+    scaling: ClassVar[Scaling] = Scaling()
+    good_for: ClassVar[str] = ""  # one honest sentence: where it is worth a try
+    weakness: ClassVar[str] = ""  # and one: where it disappoints
+
+    def init(self, param: Tensor) -> State:
+        """Slots at step 0. `param`: any shape. An "entry" rule's slots have the shape of `param` or are scalars."""
+        raise NotImplementedError
+
+    def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
+        """One step. `grad`, `param`: any one shape and dtype; `step`: integer scalar, counts from 1."""
+        raise NotImplementedError
+
+    def evaluated(self, param: Tensor, state: State) -> Tensor:
+        """Where the model is to be judged and saved, if not at the point where gradients are taken."""
+        return param
+
+    def unused(self, param: Tensor) -> tuple[str, ...]:
+        """Slots that `update` never depends on with these hyperparameters, which are Python numbers.
+
+        A Keras optimizer keeps no variable for them. `param`: only its shape matters.
+        """
+        return ()
+
+    def rests(self) -> bool:
+        """Whether a row, along the first axis, without a gradient stays as it is, and its state too.
+
+        Then a Keras optimizer steps only the rows that a sparse gradient names; slots of the variable's shape go by row
+        too, and any other slot must be a scalar.
+        """
+        return False
+
+    def for_variable(self, variable: Variable) -> Rule:
+        """The rule that steps this variable: itself, or another where it does not fit the variable."""
+        return self
+
+    @classmethod
+    def of_twin(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Of arguments as the Keras class takes them, those of this rule, as this rule takes them.
+
+        Keras's None for a weight decay means that there is none.
+        """
+        own = cls.known()
+        return {
+            name: 0.0 if value is None and name.endswith("weight_decay") else value
+            for name, value in arguments.items()
+            if name in own
+        }
+
+    def twin_arguments(self) -> dict[str, Any] | None:
+        """The arguments with which the twin does what this rule does; None if the twin cannot."""
+        own = {**self.values(), **self.chosen()}
+        equal = all(own[name] == value for name, value in self.twin_at.items() if name in own)
+        return {k: v for k, v in own.items() if k not in self.twin_at} if self.twin and equal else None
+
+    @property
+    def parts(self) -> tuple[Rule, ...]:
+        """The rule and those that it wraps, outermost first."""
+        inner: Rule | None = getattr(self, "rule", None)
+        return (self, *inner.parts) if inner is not None else (self,)
+
+    @property
+    def base(self) -> Rule:
+        """The innermost rule: the one with the learning rate."""
+        return self.parts[-1]
+
+    @property
+    def reach(self) -> Scope:
+        """The widest scope among the rule and those that it wraps."""
+        order: list[Scope] = ["entry", "variable", "model"]
+        return max((part.scope for part in self.parts), key=order.index)
+
+    @property
+    def key(self) -> str:
+        """The rule and what it wraps in one word: "adam", "lookahead(adam)"."""
+        return functools.reduce(lambda inner, part: f"{part.name}({inner})", self.parts[-2::-1], self.base.name)
+
+    @classmethod
+    def wraps(cls) -> bool:
+        """Whether rules of this kind wrap another."""
+        return any(field.name == "rule" for field in (dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only, every hyperparameter in full; what is wrapped under "rule"."""
+        inner = {"rule": self.parts[1].to_dict()} if self.wraps() else {}
+        return {"name": self.name, **self.recorded(), **inner}
+
+    @classmethod
+    def from_dict(cls, data: str | Mapping[str, Any]) -> Rule:
+        """The inverse of `to_dict`; a name alone is enough, and what is left out takes its default.
+
+        Raises `UnknownName` or `InvalidValue`.
+        """
+        values = {"name": data} if isinstance(data, str) else dict(data)
+        name = values.pop("name", "")
+        inner = {"rule": cls.from_dict(values.pop("rule"))} if cls.named(name).wraps() and "rule" in values else {}
+        return dataclasses.replace(cls.from_values(name, values), **inner)
+
+    def replaced(self, **values: Any) -> Rule:
+        """The same rules with some hyperparameters changed, each in the outermost rule that has it, and checked."""
+        own = {h.name: values.pop(h.name) for h in self.hypers() if h.name in values}
+        if values:
+            own["rule"] = self.parts[1].replaced(**values)
+        return dataclasses.replace(self, **own)
+
+    def named_numbers(self) -> dict[str, Any]:
+        """All hyperparameters by name, "rule." before those of a wrapped rule; in the order of `numbers`."""
+        return {
+            f"{'rule.' * depth}{name}": value
+            for depth, part in enumerate(self.parts)
+            for name, value in part.values().items()
+        }
+
+    def numbers(self) -> tuple[Any, ...]:
+        """All hyperparameters, of the outermost rule first."""
+        return tuple(value for part in self.parts for value in part.values().values())
+
+    def with_numbers(self, values: Iterable[Any], learning_rate: Any = None) -> Rule:
+        """The same rules with other hyperparameters, in the order of `numbers`, unchecked: tensors or weak scalars.
+
+        learning_rate: replaces the one among `values`.
+        """
+        rest = iter(values)
+        parts = [(type(part), {**{h.name: next(rest) for h in part.hypers()}, **part.chosen()}) for part in self.parts]
+        if learning_rate is not None:
+            parts[-1][1]["learning_rate"] = learning_rate
+        return functools.reduce(
+            lambda inner, part: part[0].unchecked(**part[1], rule=inner),
+            parts[-2::-1],
+            parts[-1][0].unchecked(**parts[-1][1]),
+        )
+
+
+def wrapped(default: Callable[[], Rule]) -> Any:
+    """Declare the field that holds the rule which a wrapper wraps. `default`: makes one."""
+    return dataclasses.field(default_factory=default)
+
+
+class Scalar:
+    """A number known at run time that bends to the dtype of the tensor it meets, as a Python float does.
+
+    It holds a float64 tensor, so `1 - beta` is taken in float64 and rounded once, when it meets a float32
+    tensor: 1 - 0.999 is then 0.001 to the last bit, not 0.00100005. Keras computes the same with Python floats.
+
+    value: float64 (or bool) scalar tensor.
+    """
+
+    __slots__ = ("value",)
+    __array_priority__ = 1000
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value
+
+    def to(self, dtype: Any) -> Tensor:
+        """The number as a tensor of `dtype`, rounded once."""
+        return ops.cast(self.value, dtype)
+
+    def _meet(self, other: Any, operate: Any) -> Any:
+        if isinstance(other, Scalar):
+            return Scalar(operate(self.value, other.value))
+        if isinstance(other, numbers.Real):
+            return Scalar(operate(self.value, float(other)))
+        return operate(self.to(other.dtype), other)
+
+    def __add__(self, other: Any) -> Any:
+        return self._meet(other, lambda a, b: a + b)
+
+    def __radd__(self, other: Any) -> Any:
+        return self._meet(other, lambda a, b: b + a)
+
+    def __sub__(self, other: Any) -> Any:
+        return self._meet(other, lambda a, b: a - b)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._meet(other, lambda a, b: b - a)
+
+    def __mul__(self, other: Any) -> Any:
+        return self._meet(other, lambda a, b: a * b)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self._meet(other, lambda a, b: b * a)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self._meet(other, lambda a, b: a / b)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self._meet(other, lambda a, b: b / a)
+
+    def __pow__(self, other: Any) -> Any:
+        return self._meet(other, lambda a, b: a**b)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self._meet(other, lambda a, b: b**a)
+
+    def __neg__(self) -> Scalar:
+        return Scalar(-self.value)
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            "A hyperparameter is a tensor in a compiled program, and Python cannot branch on it: instead of "
+            "`a if self.flag else b`, or of `and`, `or` and `not`, write `choose(self.flag, a, b)` with "
+            "`optselect.optim.rule.choose`."
+        )
+
+    def _no_comparison(self, other: object) -> NoReturn:
+        raise TypeError(
+            "A hyperparameter is a tensor in a compiled program, and Python cannot compare it: instead of "
+            "`a if self.number == 0 else b` write `ops.where(exact(self.number, param.dtype) == 0, a, b)` with "
+            "`optselect.optim.rule.exact` and `keras.ops.where`."
+        )
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _no_comparison
+    __hash__ = object.__hash__
+
+
+def cast(value: Any, dtype: Any) -> Tensor:
+    """`value` as a tensor of `dtype`, the way Keras casts a hyperparameter: through float32, also to float64.
+
+    `keras.ops.cast(0.9, "float64")` is 0.8999999761581421: a number passes through Keras's float type first.
+    """
+    if isinstance(value, Scalar):
+        return ops.cast(ops.cast(value.value, "float32"), dtype)
+    return ops.cast(value, dtype)
+
+
+def exact(value: Any, dtype: Any) -> Tensor:
+    """`value` as a tensor of `dtype`, rounded once: for operations that are functions and so meet no `Scalar`."""
+    return value.to(dtype) if isinstance(value, Scalar) else ops.convert_to_tensor(value, dtype=dtype)
+
+
+def choose(flag: Any, yes: Tensor, no: Tensor) -> Tensor:
+    """`yes` where `flag` is true, else `no`; `flag`: a Python bool or a `Scalar` that holds a bool."""
+    if isinstance(flag, Scalar):
+        return ops.where(flag.value, yes, no)
+    return yes if flag else no

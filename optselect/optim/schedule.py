@@ -1,0 +1,208 @@
+"""A learning-rate schedule: a pure function of the step, its lengths given as fractions of training."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from optselect.errors import InvalidValue
+from optselect.optim.hyper import Declared
+from optselect.util.lazy import ops
+
+__all__ = [
+    "Schedule",
+    "Timed",
+    "decay_arguments",
+    "decay_recover",
+    "float32",
+    "fraction",
+    "solve",
+    "steps",
+    "tidy",
+    "wrapped",
+]
+
+Tensor = Any
+
+
+class Schedule(Declared):
+    """How the learning rate moves over training.
+
+    Fields are fractions of all steps, so one schedule serves every length of training; `arguments` turns them
+    into the arguments of the Keras class for a length, and `rate` computes with those. A schedule that wraps
+    another has a field `schedule: Schedule = wrapped(...)`.
+    """
+
+    common: ClassVar[bool] = False
+    twin: ClassVar[str] = ""  # the Keras class that it equals; "" if Keras has none
+    paper: ClassVar[str] = ""  # where it comes from; "" for Keras's own
+    plain: ClassVar[bool] = False  # one number for the whole training, which Keras takes as it is
+
+    @classmethod
+    def class_path(cls) -> str:
+        """The class that a Keras optimizer takes: Keras's own, or ours where Keras has none; "" if plain."""
+        return "" if cls.plain else cls.twin or f"optselect.optimizers.schedules.{cls.__name__}"
+
+    @property
+    def parts(self) -> tuple[Schedule, ...]:
+        """The schedule and those that it wraps, outermost first."""
+        inner: Schedule | None = getattr(self, "schedule", None)
+        return (self, *inner.parts) if inner is not None else (self,)
+
+    @property
+    def key(self) -> str:
+        """The schedule and what it wraps in one word: "constant", "linear_warmup(cosine_decay)"."""
+        names = [part.name for part in self.parts]
+        return "(".join(names) + ")" * (len(names) - 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only, every hyperparameter in full; what is wrapped under "schedule"."""
+        own = {"name": self.name, **self.values()}
+        return own if len(self.parts) == 1 else {**own, "schedule": self.parts[1].to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: str | Mapping[str, Any]) -> Schedule:
+        """The inverse of `to_dict`; a name alone is enough, and what is left out takes its default.
+
+        Raises `UnknownName` or `InvalidValue`.
+        """
+        values = {"name": data} if isinstance(data, str) else dict(data)
+        name = values.pop("name", "")
+        inner = {}
+        if "schedule" in values and any(f.name == "schedule" for f in _fields(cls.named(name))):
+            inner["schedule"] = cls.from_dict(values.pop("schedule"))
+        return dataclasses.replace(cls.from_values(name, values), **inner)
+
+    @classmethod
+    def from_keras(cls, rate: Any, total_steps: int) -> tuple[float, Schedule]:
+        """Learning rate and schedule from what a Keras optimizer's config holds: a number or a serialised schedule.
+
+        Raises `InvalidValue` if no schedule here stands for it.
+        """
+        if not isinstance(rate, Mapping):
+            constant = next(member for member in cls.members().values() if member.plain)
+            return constant.recover({"learning_rate": float(rate)}, total_steps)
+        path = f"{rate['module']}.{rate['class_name']}"
+        member = next((member for member in cls.members().values() if member.class_path() == path), None)
+        if member is None:
+            raise InvalidValue(f"`optimizer`: no schedule stands for {path}.")
+        arguments = {name: value for name, value in rate["config"].items() if name != "name"}
+        return member.recover(arguments, total_steps)
+
+    def timed(self, learning_rate: float, total_steps: int) -> Timed:
+        """The schedule of a training of `total_steps`."""
+        return Timed(type(self), self.arguments(learning_rate, total_steps))
+
+    def arguments(self, learning_rate: float, total_steps: int) -> dict[str, Any]:
+        """The arguments of the Keras twin. `total_steps`: all steps of the training."""
+        raise NotImplementedError
+
+    @staticmethod
+    def rate(step: Tensor, **arguments: Any) -> Tensor:
+        """The rate at `step` (integer, any shape, counts from 0) as float32; `arguments` as the twin takes them."""
+        raise NotImplementedError
+
+    @classmethod
+    def recover(cls, arguments: Mapping[str, Any], total_steps: int) -> tuple[float, Schedule]:
+        """The inverse of `arguments`: the learning rate and the schedule."""
+        raise NotImplementedError
+
+    def rates(self, learning_rate: float, total_steps: int) -> Tensor:
+        """The rates of all steps of a training: float32, shape (total_steps,)."""
+        return self.timed(learning_rate, total_steps)(ops.arange(total_steps, dtype="int64"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Timed:
+    """A schedule whose fractions have become steps: a function of the step. `arguments`: as `kind.rate` takes them."""
+
+    kind: type[Schedule]
+    arguments: Mapping[str, Any]
+
+    def __call__(self, step: Tensor) -> Tensor:
+        return self.kind.rate(step, **self.arguments)
+
+    def built(self) -> Any:
+        """What a Keras optimizer takes as its learning rate: a number or a `LearningRateSchedule`."""
+        if self.kind.plain:
+            return self.arguments["learning_rate"]
+        module, _, name = self.kind.class_path().rpartition(".")
+        arguments = {k: v.built() if isinstance(v, Timed) else v for k, v in self.arguments.items()}
+        return getattr(importlib.import_module(module), name)(**arguments)
+
+    def code(self) -> str:
+        """The Python expression of `built`."""
+        if self.kind.plain:
+            return repr(self.arguments["learning_rate"])
+        shown = (f"{k}={v.code() if isinstance(v, Timed) else repr(v)}" for k, v in self.arguments.items())
+        return f"{self.kind.class_path()}({', '.join(shown)})"
+
+
+def wrapped(default: Callable[[], Schedule]) -> Any:
+    """Declare the field that holds the schedule which a wrapper wraps. `default`: makes one."""
+    return dataclasses.field(default_factory=default)
+
+
+def _fields(member: type[Schedule]) -> tuple[Any, ...]:
+    return dataclasses.fields(member) if dataclasses.is_dataclass(member) else ()
+
+
+def float32(value: Any) -> Tensor:
+    """`value` as Keras computes a rate: float32."""
+    return ops.cast(value, "float32")
+
+
+def steps(share: float, total_steps: int) -> int:
+    """That share of all steps, at least one.
+
+    >>> steps(0.25, 10), steps(0.001, 10)
+    (2, 1)
+    """
+    return max(1, round(share * total_steps))
+
+
+def fraction(count: float, total_steps: int) -> float:
+    """The inverse of `steps`, to twelve digits if they come back to the same whole number.
+
+    >>> fraction(3, 10)
+    0.3
+    """
+    near = float(f"{count / total_steps:.12g}")
+    return near if round(near * total_steps) == count else count / total_steps
+
+
+def tidy(value: float) -> float:
+    """`value` without the noise of one multiplication; a number that is not short stays as it is.
+
+    >>> 0.1 * 0.1, tidy(0.1 * 0.1), tidy(1 / 3)
+    (0.010000000000000002, 0.01, 0.3333333333333333)
+    """
+    near = float(f"{value:.12g}")
+    return near if abs(near - value) <= 4 * math.ulp(value) else value
+
+
+def solve(make: Callable[[float], Any], derived: Any, guess: float) -> float:
+    """The number beside `guess` of which `make` gives `derived` exactly, the shortest if there are several.
+
+    >>> solve(lambda x: tidy(0.3 * x), 0.06, 0.06 / 0.3)
+    0.2
+    """
+    around = [guess + k * math.ulp(guess) for k in range(-8, 9)]
+    return next((x for x in [float(f"{guess:.12g}"), guess, *around] if make(x) == derived), guess)
+
+
+def decay_arguments(schedule: Schedule, learning_rate: float, total_steps: int) -> dict[str, Any]:
+    """`Schedule.arguments` of one whose only length is its field `decay_steps`."""
+    values = schedule.values()
+    length = steps(values.pop("decay_steps"), total_steps)
+    return {"initial_learning_rate": learning_rate, "decay_steps": length, **values}
+
+
+def decay_recover(cls: type[Schedule], arguments: Mapping[str, Any], total_steps: int) -> tuple[float, Schedule]:
+    """`Schedule.recover` of one whose only length is its field `decay_steps`."""
+    own = {name: value for name, value in arguments.items() if name != "initial_learning_rate"}
+    own["decay_steps"] = fraction(own["decay_steps"], total_steps)
+    return arguments["initial_learning_rate"], cls(**own)

@@ -1,0 +1,83 @@
+"""What a study remembers of itself: plain data that goes to the ledger, to MLflow and to the verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from optselect.optim.configuration import Configuration
+
+__all__ = ["Outcome", "StageName", "StudyRecord", "TrialRecord"]
+
+Outcome = Literal["complete", "pruned", "diverged", "failed"]
+StageName = Literal["search", "race", "confirm", "basin"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """What a study asks, fixed when it starts.
+
+    fingerprint: what must not change between two runs of one study, by name (data, target, model, space,
+    epochs, seed, objective ...); each value is a short string. description: for people and for MLflow (rows,
+    features, parameters of the model ...).
+    """
+
+    name: str
+    fingerprint: Mapping[str, str]
+    description: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only."""
+        return {
+            "name": self.name,
+            "fingerprint": dict(self.fingerprint),
+            "description": dict(self.description),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> StudyRecord:
+        """The inverse of `to_dict`."""
+        return cls(**data)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One configuration trained with one seed.
+
+    number: its place in the study, from 0, unique over all stages. stage: "search", "race" (fresh seeds for the
+    most promising), "confirm" (fresher ones for the finalists), "basin" (other learning rates of the recommended).
+    outcome: "pruned" where training ended early because others did better. curves: a list a name, one entry an
+    epoch: loss, val_loss, val_<metric>, learning_rate. value: the objective at the last epoch, None unless
+    complete. metrics: final values by name (val_loss, val_accuracy ...; test_* only in the confirm stage).
+    started: seconds since 1970, UTC. seconds: of training and evaluation. step_seconds: of one training step.
+    memory: bytes of the parameters and the rule's slots. attributes: what the stage must know to go on (its Optuna
+    parameters, say).
+    """
+
+    number: int
+    stage: StageName
+    arm: str
+    configuration: Configuration
+    seed: int
+    outcome: Outcome
+    value: float | None
+    metrics: Mapping[str, float]
+    curves: Mapping[str, list[float]]
+    epochs: int
+    started: float
+    seconds: float
+    message: str = ""
+    step_seconds: float = 0.0
+    memory: int = 0
+    attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only."""
+        shallow = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {**shallow, "configuration": self.configuration.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TrialRecord:
+        """The inverse of `to_dict`."""
+        return cls(**{**data, "configuration": Configuration.from_dict(data["configuration"])})

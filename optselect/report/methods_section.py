@@ -1,0 +1,230 @@
+"""What the report says in words beside the verdict: its numbers, warnings, why arms lost, how it was done."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from optselect.errors import OptselectError
+from optselect.optim.configuration import Configuration
+from optselect.report.evidence import Evidence
+from optselect.spaces import load_space
+from optselect.trainer.agreement import told
+from optselect.verdict.numbers import number
+
+__all__ = ["Arm", "arms", "command", "how", "warnings"]
+
+_STAGES = {
+    "search": "in the search",
+    "race": "in the race",
+    "confirm": "to confirm",
+    "basin": "at other learning rates",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arm:
+    """An optimizer in numbers, and what stood against it."""
+
+    name: str
+    place: int
+    trials: int
+    diverged: int
+    best: str
+    step: str
+    memory: str
+    reasons: Sequence[str]
+    recommended: bool
+
+
+def arms(evidence: Evidence) -> list[Arm]:
+    """Every optimizer, the best of the search first."""
+    verdict = evidence.verdict or {}
+    lost = {loss["arm"]: loss["reasons"] for loss in verdict.get("lost", ())}
+    best = verdict["recommended"]["configuration"] if verdict else None
+    chosen = Configuration.from_dict(best).rule.key if best else None
+    found = []
+    for place, name in enumerate(evidence.optimizers):
+        own = evidence.of(name)
+        value = evidence.best(row.value for row in own)
+        steps = [row.record.step_seconds for row in own if row.record.step_seconds > 0]
+        given = [f"given up after {e['checkpoint']} trials" for e in evidence.eliminated if e["arm"] == name]
+        found.append(
+            Arm(
+                name=name,
+                place=place,
+                trials=len(own),
+                diverged=sum(row.record.outcome == "diverged" for row in own),
+                best="" if math.isnan(value) else number(value),
+                step=f"{1000 * median(steps):.2g} ms" if steps else "",
+                memory=f"{max(row.record.memory for row in own) / 1e6:.2g} MB" if own else "",
+                reasons=lost.get(name, [] if verdict else given),
+                recommended=name == chosen,
+            )
+        )
+    return found
+
+
+def warnings(evidence: Evidence) -> list[str]:
+    """What a reader must know before trusting the rest."""
+    found = [*_doubts(evidence.verdict)]
+    if evidence.verdict is None:
+        of = f" of {evidence.trials}" if evidence.trials else ""
+        found.append(
+            f"This study is not finished: {len(evidence.search)}{of} trials are there, and what follows shows them. "
+            + (
+                evidence.unusable
+                or "There is no recommendation yet; the command that started the study goes on with it."
+            )
+        )
+    elif not evidence.finished:
+        found.append(
+            f"The verdict is of {sum(evidence.verdict['runs'].values())} trainings, and the study has gone on to "
+            f"{len(evidence.rows)}: pictures and table show them all, the verdict does not know of the later ones."
+        )
+    if evidence.verdict and not evidence.verdict["confirmed"]:
+        found.append("Nothing was confirmed on held-out data: the same validation rows chose and judge.")
+    for edge in (evidence.verdict or {}).get("edges", ()):
+        found.append(
+            f"The best trial of the recommended optimizer has {edge['name']} {number(edge['value'])} at the "
+            f"{edge['side']} end of {number(edge['low'])} to {number(edge['high'])}: a wider one may hold better ones."
+        )
+    for standing in (evidence.verdict or {}).get("ranking", ()):
+        if standing["broken"]:
+            found.append(f"{standing['label']} broke down under {standing['broken']} of its fresh seeds.")
+    failed = [row.record for row in evidence.rows if row.record.outcome == "failed"]
+    if failed:
+        said = next((line for record in failed for line in record.message.splitlines() if line), "no message")
+        found.append(f"{len(failed)} trainings failed, the first with: {said}")
+    names = {"check": "the check with plain model.fit", "refit": "training the model to keep"}
+    found += [f"{names[kind].capitalize()} failed: {error}" for kind, error in evidence.failures.items() if error]
+    return found
+
+
+def _doubts(verdict: Mapping[str, Any] | None) -> list[str]:
+    """What the trainings themselves speak against; that they lose to a constant is in the verdict's first line."""
+    context = (verdict or {}).get("context") or {}
+    return [f"{oddity[0].upper()}{oddity[1:]}." for oddity in context.get("oddities", ())]
+
+
+def how(evidence: Evidence) -> list[tuple[str, str]]:
+    """Data, split, model, budget, seeds, stages, versions, machine."""
+    task, description, asked = (
+        evidence.task,
+        evidence.started.get("description", {}),
+        evidence.started.get("fingerprint", {}),
+    )
+    stages = {stage: sum(row.record.stage == stage for row in evidence.rows) for stage in _STAGES}
+    unit = "sequences or rows" if not task.get("rows") else "rows"
+    found: list[tuple[str, Any]] = [
+        ("Data", description.get("data") or task.get("data")),
+        ("Target", task.get("target")),
+        ("Split", _split(task, unit)),
+        ("What was found in the data", "; ".join(task.get("notes", ()))),
+        ("Model", f"{task['model']}, {task['parameters']:,} parameters" if "parameters" in task else task.get("model")),
+        ("Loss and metrics", ", ".join([str(task["loss"]), *task["metrics"]]) if "loss" in task else None),
+        ("Compared with model.fit", told(task["comparison"]) if task.get("comparison") else None),
+        ("Without a network", _simple(task, evidence.verdict)),
+        ("Objective", f"{evidence.objective}, {'smaller' if evidence.minimize else 'larger'} is better"),
+        (
+            "Search space",
+            f"{description['space']} ({len(evidence.optimizers)} optimizers)" if "space" in description else None,
+        ),
+        ("Budget", _budget(evidence, asked)),
+        ("Trainings", ", ".join(f"{n} {_STAGES[stage]}" for stage, n in stages.items() if n)),
+        ("Seeds", _seeds(evidence, asked)),
+        ("Sampler and pruner", f"{asked['sampler']}, {asked['pruner']}" if "sampler" in asked else None),
+        ("Processes", f"{task['workers']} with {task['threads']} threads each" if task.get("workers") else None),
+        ("Precision", task.get("precision")),
+        ("Data's digest", asked.get("data")),
+    ]
+    environment = dict(task.get("environment", {}))
+    found += [("Machine", environment.pop("machine", None))]
+    found += [("Versions", ", ".join(f"{name} {version}" for name, version in environment.items()))]
+    return [(name, str(value)) for name, value in found if value]
+
+
+def _simple(task: Mapping[str, Any], verdict: Mapping[str, Any] | None) -> str | None:
+    """What a constant and a linear model score on the rows of the verdict's numbers."""
+    headline = verdict["headline"] if verdict else task.get("headline", "loss")
+    figure = f"{'test' if verdict is None or verdict['confirmed'] else 'val'}_{headline}"
+    said = []
+    for name, found in (task.get("baselines") or {}).items():
+        if (value := found["metrics"].get(figure)) is not None:
+            what = f"{name} answer" if name == "constant" else f"{name} model"
+            detail = f" ({found['answer']})" if found["answer"] else ""
+            said.append(f"{what}{detail}: {headline.replace('_', ' ')} {number(value)}")
+    return "; ".join(said)
+
+
+def _split(task: Mapping[str, Any], unit: str) -> str | None:
+    parts = {"to train": "train_rows", "to validate": "validation_rows", "held out for the end": "test_rows"}
+    return ", ".join(f"{task[key]:,} {unit} {name}" for name, key in parts.items()) if "train_rows" in task else None
+
+
+def _budget(evidence: Evidence, asked: Mapping[str, str]) -> str | None:
+    trials = f"{evidence.trials} trials" if evidence.trials else "by time"
+    return f"{trials}, {asked['epochs']} epochs each, care {asked['care']}" if "care" in asked else None
+
+
+def _seeds(evidence: Evidence, asked: Mapping[str, str]) -> str | None:
+    fresh = len({row.record.seed for row in evidence.rows if row.record.stage in ("race", "confirm")})
+    splits = (
+        ", each with its own split of training and validation rows" if (evidence.verdict or {}).get("redrawn") else ""
+    )
+    return (
+        f"master seed {asked['seed']}" + (f"; {fresh} fresh ones{splits}" if fresh else "") if "seed" in asked else None
+    )
+
+
+def command(evidence: Evidence) -> str | None:
+    """The command that does the study again, as far as its record tells; None where it came from Python objects."""
+    question = evidence.started.get("description", {}).get("question")
+    asked = evidence.started.get("fingerprint", {})
+    if not question:
+        return None
+    given: dict[str, Any] = {
+        "target": ",".join(question["target"]) if isinstance(question["target"], list) else question["target"],
+        "model": question["model"],
+        "trials": evidence.trials,
+        "epochs": question["epochs"],
+        "optimizers": _optimizers(evidence),
+        "space": _other(evidence.started["description"].get("space"), "default"),
+        "objective": _other(question["objective"], "val_loss"),
+        "kind": question["kind"] if isinstance(question["kind"], str) else None,
+        "weight": question["sample_weight"],
+        "class-weight": _weights(question["class_weight"]),
+        "precision": question["precision"],
+        **{name: _other(asked.get(name), usual) for name, usual in
+           {"care": "standard", "strategy": "arms", "sampler": "tpe", "pruner": "none"}.items()},
+        "seed": _other(question["seed"], 0),
+        "study": evidence.name,
+    }  # fmt: skip
+    words = ["optselect", "tune", str(question["data"])]
+    words += [str(word) for name, value in given.items() if value is not None for word in (f"--{name}", value)]
+    words += ["--no-range-test"] * (asked.get("range test") == "no")
+    words += ["--no-elimination"] * (asked.get("elimination") == "no")
+    return shlex.join(words)
+
+
+def _optimizers(evidence: Evidence) -> str | None:
+    """Those that were searched, unless they are all of a space that is still what it was."""
+    space = evidence.started["description"].get("space")
+    with contextlib.suppress(OptselectError):  # a file that is not here
+        if load_space(space).digest() == evidence.started["fingerprint"].get("space"):
+            return None
+    seen = sorted(arm for arm in evidence.optimizers if evidence.of(arm) or arm in evidence.probes)
+    return ",".join(seen) or None
+
+
+def _weights(given: Any) -> str | None:
+    return ",".join(f"{k}={v}" for k, v in given.items()) if isinstance(given, dict) else given
+
+
+def _other(value: Any, usual: Any) -> Any:
+    return None if value == usual else value

@@ -1,0 +1,231 @@
+"""What follows the search: race, confirmation, other learning rates, the check in plain Keras, the model to keep."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from optselect.optim.configuration import Configuration
+from optselect.record import Ledger, read
+from optselect.record.entries import StageName
+from optselect.session import time_budget
+from optselect.session.saved_model import digests, model_problem, put_aside
+from optselect.session.settings import Settings
+from optselect.study.arm import Direction
+from optselect.study.budget import Clock
+from optselect.study.listener import Listener
+from optselect.study.notes import Notes
+from optselect.study.runner import Study
+from optselect.study.search import why_nothing
+from optselect.trainer.messages import Job
+from optselect.util.seeds import derive
+from optselect.verdict import Verdict, judge, seeds_around
+from optselect.verdict.context import Context
+from optselect.verdict.finals import Around, Contest, Rerun, fresh_seed, screen
+from optselect.verdict.race import PRESETS, Preset, plan
+from optselect.workers.local import LocalExecutor
+
+__all__ = ["Closing", "fresh_seeds", "trainings"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Closing:
+    """The part of a study after its search; all of it is restored from the ledger.
+
+    direction, objective: of the study. rho: as in `Contest`. description: of the task, with the metric to report.
+    clock: of the budget. workers: starts them if need be.
+
+    With a limit of time each stage is fitted into what is left of it when it begins. What was decided is in the ledger
+    and stands, however much time a later call gives.
+    """
+
+    settings: Settings
+    epochs: int
+    baseline: Configuration
+    direction: Direction
+    objective: str
+    rho: float
+    description: Mapping[str, Any]
+    ledger: Ledger
+    listener: Listener
+    clock: Clock
+    workers: Callable[[], LocalExecutor]
+
+    def contest(self, study: Study) -> Contest:
+        """Who races. Raises `NoResult` where the search found nothing to re-run."""
+        care = self.care()
+        search = study.of_stage("search")
+        found = screen(search, baseline=self.baseline, direction=self.direction, size=care.candidates)
+        if not found:
+            raise why_nothing(search, self.objective)
+        # Without a race there would be no number at all.
+        confirmations = max(care.confirmations, 2) if len(found) == 1 else care.confirmations
+        race = plan(care, candidates=len(found), confirmations=confirmations)
+        return Contest(
+            candidates=found,
+            plan=race,
+            baseline=self.baseline,
+            direction=self.direction,
+            seed=self.settings.seed,
+            rho=self.rho,
+        )
+
+    def care(self) -> Preset:
+        """How much there is of each stage: as asked for, or as little as time left."""
+        noted = Notes(self.ledger).of("care")
+        return Preset(**noted[-1]["care"]) if noted else _asked(self.settings)
+
+    def stages(self, study: Study, *, begin: bool = False) -> Iterator[Rerun | Around]:
+        """What is trained, stage after stage; each is known when those before it have ended.
+
+        begin: they are about to be trained, so that each is to be fitted into the time.
+        """
+        fit = self._fit if begin else lambda name, study: None
+        for name in ("race", "confirm"):
+            fit(name, study)
+            stage = Rerun(name, self.contest(study), study.records, epochs=self.epochs)
+            yield stage
+            if not stage.finished():
+                return
+        fit("basin", study)
+        contest, best = self.contest(study), self.verdict(study).recommended.configuration
+        seeds = seeds_around(contest, self.care().around)
+        yield Around(best, contest, study.records, seeds=seeds, epochs=self.epochs)
+
+    def finished(self, study: Study) -> bool:
+        """Whether nothing is left to train."""
+        if not all(stage.finished() for stage in self.stages(study)):
+            return False
+        best = self.verdict(study).recommended.configuration
+        return all(self._done(kind, best) is not None for kind in ["refit", *["check"] * self.settings.check])
+
+    def verdict(self, study: Study) -> Verdict:
+        """What race and confirmation say, without check, refit and importance."""
+        reasons = {e["arm"]: _given_up(e) for e in read(self.ledger.path) if e["kind"] == "eliminated"}
+        found = judge(
+            self.contest(study),
+            study.records,
+            objective_name=self.objective,
+            headline=self.description["headline"],
+            maximize=self.description["headline_maximize"],
+            width=self.settings.rope,
+            prefer=self.settings.prefer,
+            eliminated=reasons,
+            loss=self.description.get("loss", ""),
+        )
+        return dataclasses.replace(found, context=Context.of(self.description, study.records, self.objective))
+
+    def completed(self, study: Study) -> Verdict:
+        """The verdict with its check in plain Keras; trains that, and the model to keep, if they are not there.
+
+        The check trains on the training part with `model.fit` and is judged on the test part. The model that is kept
+        is trained once more, on the validation rows too, so that no row but the test rows is lost to it. Without a
+        check it comes from the compiled program, if the model can.
+        """
+        verdict = self.verdict(study)
+        best = verdict.recommended.configuration
+        plain, number, failures = self.settings.check, float("nan"), dict[str, str]()
+        job = Job(configuration=best, seed=derive(self.settings.seed, "check"), epochs=self.epochs, plain=plain)
+        kept = self._folder / "best.keras"
+        if plain:
+            check = self._trained("check", dataclasses.replace(job, test=True))
+            number = float(check["metrics"].get(f"test_{verdict.headline}", number))
+            failures["check"] = check["error"]
+        refit = self._trained("refit", dataclasses.replace(job, refit=True, whole=self.settings.whole, save=kept))
+        failures["refit"] = refit["error"]
+        named = {kind: error for kind, error in failures.items() if error}
+        return dataclasses.replace(verdict, check=number, refit=not refit["error"], failures=named)
+
+    def _fit(self, name: StageName, study: Study) -> None:
+        """Decide once how much of a stage there is time for."""
+        notes, before = Notes(self.ledger), self.care()
+        decided = {entry["stage"] for entry in notes.of("care")} | {r.stage for r in study.records}
+        if math.isinf(self.clock.left()) or name in decided:
+            return
+        after = self._fitting(name, before, study)
+        notes.write("care", {"stage": name, "care": dataclasses.asdict(after)})
+        if line := time_budget.told(before, after):
+            self.listener.say(line)
+
+    def _fitting(self, name: StageName, care: Preset, study: Study) -> Preset:
+        contest = self.contest(study)
+        if name == "basin":
+            who = {self.verdict(study).recommended.configuration}
+        elif name == "confirm":
+            who = {contest.candidates[i].configuration for i in contest.confirmed(study.records)}
+        else:
+            who = {candidate.configuration for candidate in contest.candidates}
+        fit = self.clock.trainings(study.records, [r for r in study.records if r.configuration in who])
+        if name == "basin":
+            return time_budget.fewer_seeds_around(care, fit)
+        return time_budget.within(care, fit) if name == "race" else time_budget.fewer_confirmations(care, fit, len(who))
+
+    def _trained(self, kind: str, job: Job) -> Mapping[str, Any]:
+        """A training of the recommended configuration with `model.fit`, once."""
+        best = job.configuration
+        done = self._done(kind, best)
+        if done is None:
+            if kind == "refit":
+                self._make_room(best)
+            self.listener.stage(kind, 0, 1)
+            run = self.workers().run(job)
+            error = run.error or ("" if run.finite else "it diverged")
+            if error:
+                self.listener.say(f"Warning: {'plain `model.fit`' if job.plain else 'the last one'} failed: {error}")
+            done = {"configuration": best.to_dict(), "metrics": dict(run.metrics), "error": error}
+            if job.save and not error:
+                done["files"] = digests(job.save.parent)
+            self.ledger.append(kind, done)
+            self.ledger.entries.append({"kind": kind, **done})
+        return done
+
+    def _done(self, kind: str, best: Configuration) -> Mapping[str, Any] | None:
+        """The last entry of a kind if it is of this configuration, and if the model that it saved is whole."""
+        last = self._last(kind, best)
+        lost = kind == "refit" and last is not None and model_problem(self._folder, last)
+        return None if lost else last
+
+    def _last(self, kind: str, best: Configuration) -> Mapping[str, Any] | None:
+        """The last entry of a kind if it is of this configuration: the file that was saved is the last one's."""
+        found = [e for e in self.ledger.entries if e["kind"] == kind]
+        return found[-1] if found and found[-1]["configuration"] == best.to_dict() else None
+
+    def _make_room(self, best: Configuration) -> None:
+        """Say why the model is trained again, if it is; a whole one that somebody put in its place is kept."""
+        last = self._last("refit", best)
+        if last is None:
+            return
+        aside = put_aside(self._folder)
+        kept = f" The file that was there is {aside.name} now." if aside else ""
+        self.listener.say(f"{model_problem(self._folder, last)}{kept}")
+
+    @property
+    def _folder(self) -> Path:
+        return self.ledger.path.parent.resolve()
+
+
+def trainings(settings: Settings) -> int:
+    """How many trainings follow the search at most, those of `model.fit` aside."""
+    return time_budget.cost(_asked(settings))
+
+
+def fresh_seeds(settings: Settings) -> list[int]:
+    """The seeds of race and confirmation, whoever races."""
+    care = _asked(settings)
+    plans = (plan(care, candidates=size) for size in range(1, care.candidates + 1))
+    return [fresh_seed(settings.seed, k) for k in range(max(p.confirmation.stop for p in plans))]
+
+
+def _asked(settings: Settings) -> Preset:
+    care = PRESETS[settings.care]
+    return care if settings.confirm is None else dataclasses.replace(care, confirmations=settings.confirm)
+
+
+def _given_up(entry: Mapping[str, Any]) -> str:
+    return (
+        f"given up after {entry['checkpoint']} trials: it could hope for {entry['bound']:.4g}, {entry['leader']} had "
+        f"{entry['needed']:.4g}"
+    )

@@ -1,0 +1,103 @@
+"""What MLflow is told of a study beside its trials: of the data when it starts, of the answer when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from optselect.optim.configuration import Configuration
+from optselect.record.entries import TrialRecord
+from optselect.sinks.mlflow import Ending, Standing
+from optselect.task import TaskSpec
+from optselect.verdict.numbers import number
+
+__all__ = ["about_data", "ending"]
+
+_FILES = ("recommendation.json", "report.html", "snippet.py")
+
+
+def about_data(spec: TaskSpec) -> dict[str, Any]:
+    """JSON types only. source: of a file, its path. columns: of a table, those that are used: name, kind, date format,
+    type as it was read.
+    """
+    path, found = Path(spec.data.name), dict[str, Any]()
+    if path.exists():
+        found["source"] = str(path.absolute())
+    if spec.schema is not None:
+        types = spec.data.x.dtypes  # type: ignore[union-attr]
+        found["columns"] = [
+            {
+                "name": c.name,
+                "kind": c.kind,
+                "date_format": c.date_format,
+                "number_format": c.number_format,
+                "type": str(types[c.name]),
+            }
+            for c in spec.schema.columns
+        ]
+    return found
+
+
+def ending(
+    answer: Mapping[str, Any], directory: Path, records: Iterable[TrialRecord], register: str | None = None
+) -> Ending:
+    """The end of a study. answer: what `recommendation.json` holds. register: the model's name in the registry."""
+    verdict = answer["verdict"]
+    best, model = verdict["recommended"], directory / "best.keras"
+    summary = {
+        "note": _note(answer),
+        "recommended": best["label"],
+        "recommended_optimizer": best["arm"],
+        "word": verdict["word"],
+        "p_best": best["p_best"],
+        "check": verdict["check"],
+        **_interval(f"held_out_{verdict['headline']}", best["held_out"]),
+        **_interval("recommended_objective", best["objective"]),
+        **_interval("gain_over_default", best["gain"]),
+    }
+    return Ending(
+        summary=summary,
+        artifacts={name: directory / name for name in _FILES},
+        standings=[_standing(place, verdict) for place in range(len(verdict["ranking"]))],
+        model=model if verdict["refit"] and model.exists() else None,
+        register=register or "",
+        when=max((round(1000 * (r.started + r.seconds)) for r in records), default=0),
+    )
+
+
+def _standing(place: int, verdict: Mapping[str, Any]) -> Standing:
+    told = verdict["ranking"][place]
+    said = {
+        "place": place + 1,
+        "p_best": told["p_best"],
+        **_interval("held_out", told["held_out"]),
+        **_interval("gain_over_default", told["gain"]),
+        "recommended": place == verdict["chosen"],
+        "is_default": told["configuration"] == verdict["baseline"],
+    }
+    return Standing(arm=told["arm"], configuration=Configuration.from_dict(told["configuration"]), said=said)
+
+
+def _interval(name: str, told: Mapping[str, Any] | None) -> dict[str, Any]:
+    if told is None:
+        return {}
+    return {name: told["mean"], **{f"{name}_{part}": told[part] for part in ("low", "high", "seeds")}}
+
+
+def _note(answer: Mapping[str, Any]) -> str:
+    """The verdict in Markdown, with its finalists and the code to paste."""
+    verdict = answer["verdict"]
+    head = ("configuration", verdict["objective"], verdict["headline"], "95 % interval", "P(best)")
+    rows = [_row(head), _row(["---"] * len(head))]
+    for place, told in enumerate(verdict["ranking"]):
+        held, mark = told["held_out"], "**" if place == verdict["chosen"] else ""
+        interval = "" if held["low"] is None else f"{number(held['low'])} to {number(held['high'])}"
+        cells = (f"{mark}{told['label']}{mark}", number(told["objective"]["mean"]), number(held["mean"]), interval,
+                 f"{told['p_best']:.2f}")  # fmt: skip
+        rows.append(_row(cells))
+    return f"{verdict['text']}\n\n" + "\n".join(rows) + f"\n\n```python\n{answer['snippet']}```\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

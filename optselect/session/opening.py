@@ -1,0 +1,82 @@
+"""What comes first in a study: range tests, then the search over what they left of the space."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from optselect.record import Ledger
+from optselect.session.settings import Settings
+from optselect.spaces import Space
+from optselect.study import ranging
+from optselect.study.arm import Direction
+from optselect.study.budget import Budget, Clock
+from optselect.study.listener import Listener
+from optselect.study.notes import Notes
+from optselect.study.runner import Study
+from optselect.study.search import Course, Search, search_seed
+from optselect.workers.local import LocalExecutor
+
+__all__ = ["Opening"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Opening:
+    """The search of a study, made from what is in its ledger.
+
+    epochs: of a trial. rows: of the training part. description: of the task. clock: of the budget.
+    """
+
+    settings: Settings
+    space: Space
+    epochs: int
+    rows: int
+    batch_size: int
+    objective: str
+    direction: Direction
+    description: Mapping[str, Any]
+    ledger: Ledger
+    listener: Listener
+    budget: Budget
+    clock: Clock
+
+    def search(self, study: Study) -> Search:
+        """The search as far as it has come; over where a later stage has begun."""
+        notes, settings = Notes(self.ledger), self.settings
+        pausable = bool(self.description.get("way"))  # `model.fit` cannot go on with a training
+        return Search(
+            self.space,
+            study.records,
+            Course(
+                seed=settings.seed,
+                rows=self.rows,
+                epochs=self.epochs,
+                objective=self.objective,
+                direction=self.direction,
+                folder=self.ledger.path.parent / "paused" if pausable else None,
+            ),
+            options=settings.search,
+            budget=self.budget,
+            clock=self.clock,
+            notes=notes,
+            closed=bool(notes.of("care")) or any(record.stage != "search" for record in study.records),
+            say=self.listener.say,
+        )
+
+    def prepared(self, search: Search, study: Study, executor: LocalExecutor) -> Search:
+        """The search in the space that range tests narrow, after running those that are wanted and not there."""
+        share = (self.settings.trials or math.inf) / len(self.space.optimizers)
+        if search.finished() or not self.settings.search.range_test or share < ranging.WORTHWHILE:
+            return search
+        wanted = ranging.probes(
+            self.space,
+            seed=search_seed(self.settings.seed),
+            rows=self.rows,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+        )
+        whole = ranging.steps_of(self.rows, self.batch_size, self.epochs)
+        ranging.sound(wanted, Notes(self.ledger), executor, whole=whole, tell=self.listener.say)
+        return self.search(study)

@@ -1,0 +1,318 @@
+"""One call of `tune`: the stages of a study one after the other, with workers where they are needed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from optselect.optim.configuration import BASELINE
+from optselect.optim.rules import parse
+from optselect.record import Answer, Ledger, StudyLog, content
+from optselect.record.entries import StudyRecord, TrialRecord
+from optselect.report.environment import environment
+from optselect.session.answer_files import AnswerFiles
+from optselect.session.closing import Closing, fresh_seeds, trainings
+from optselect.session.mlflow_copy import about_data, ending
+from optselect.session.opening import Opening
+from optselect.session.outcome import Outcome
+from optselect.session.settings import Settings
+from optselect.session.snippet import snippet
+from optselect.sinks.mlflow import ALIAS, Ending, MlflowTracker, NullTracker, Tracker
+from optselect.sinks.optuna_db import Mirror
+from optselect.spaces import Space
+from optselect.study import ranging
+from optselect.study.arm import Direction
+from optselect.study.budget import Budget, Clock
+from optselect.study.conflict import check_architecture, needs_architecture
+from optselect.study.importance import importance
+from optselect.study.listener import Listener, Outlook
+from optselect.study.notes import Notes
+from optselect.study.runner import Study
+from optselect.study.search import Search, search_seed
+from optselect.trainer.messages import Plan, decided
+from optselect.verdict.statistics import overlap
+from optselect.workers.local import LocalExecutor
+from optselect.workers.pool import POOL
+
+__all__ = ["Session"]
+
+_LEAST_DELIVERY, _MOST_DELIVERY = 2.0, 30.0  # seconds that a tracker may take in the end, by what is left of the time
+
+
+class Session:
+    """One call of `tune` with its ledger open: what needs a worker starts one, what does not does not.
+
+    began: when the call came, on the clock of `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        record: StudyRecord,
+        spec: Any,
+        space: Space,
+        ledger: Ledger,
+        settings: Settings,
+        listener: Listener,
+        *,
+        began: float,
+    ) -> None:
+        self.record, self.spec, self.space, self.ledger = record, spec, space, ledger
+        self.settings, self.listener = settings, listener
+        self.directory = ledger.path.parent
+        self.rows = len(spec.split.train)
+        self.baseline = dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, self.rows))
+        self._objective = spec.objective.rpartition(":")[2]  # "max:val_score" names the direction too
+        self._executor: LocalExecutor | None = None
+        self._began, self._setup = began, 0.0
+
+    def run(self) -> Outcome:
+        try:
+            return self._run()
+        finally:
+            if self._executor is not None:
+                self._executor.close()
+
+    def _run(self) -> Outcome:
+        known = self._entry("task")
+        description = known["description"] if known else self._describe()
+        if known and (why := needs_architecture(self.record, self.ledger)):
+            self.listener.say(why)
+            self._workers()
+        direction: Direction = "maximize" if description["objective_maximize"] else "minimize"
+        restored = self._restored()
+        study = Study(self.ledger, restored=restored, objective=self._objective)
+        budget, clock = self._budget(description, restored)
+        self.listener.ready(description, Outlook(after=budget.reserve, left=clock.left))
+        opening = self._opening(description, direction, budget, clock)
+        search = opening.search(study)
+        closing = self._closing(description, direction, clock)
+        mirror = self._mirror()
+        if search.finished() and closing.finished(study):
+            self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
+            mirror.start(_optuna(search))
+            self._close(_MOST_DELIVERY, mirror)
+            result = self._result(study, closing, search, description, len(restored))
+            files = self._files(result, search)
+            if stale := files.stale():  # killed after its last training, a power cut, a copy in part
+                self.listener.say(f"Written again, since missing, torn or of other trainings: {', '.join(stale)}.")
+                files.write()
+            return self._registered_late(result, description, direction)
+        if restored:
+            self.listener.restored(restored)
+        tracker, patience = self._tracker(direction), _MOST_DELIVERY
+        try:
+            tracker.start(dataclasses.replace(self.record, description=description), resumed=restored)
+            executor = self._workers()
+            clock.setup = self._setup
+            search = opening.prepared(search, study, executor)
+            mirror.start(_optuna(search))
+            study.drive(search, executor, tracker, self.listener)
+            for stage in closing.stages(study, begin=True):
+                study.drive(stage, executor, tracker, self.listener)
+            result = self._result(study, closing, search, description, len(restored))
+            self._files(result, search).write()
+            tracker.finish(self._ending(result))
+        except BaseException:  # whoever stops a study does not want to wait
+            patience = _LEAST_DELIVERY
+            raise
+        finally:
+            self._close(max(_LEAST_DELIVERY, min(patience, clock.left())), tracker, mirror)
+        if where := mirror.where():
+            self.listener.say(f"Optuna: {where}")
+        return dataclasses.replace(result, dashboard=tracker.where() or "", registered=self._registered(tracker))
+
+    def _restored(self) -> list[TrialRecord]:
+        """The trials that are in the ledger, after a word on what was lost since the study ended."""
+        if self.ledger.torn:
+            self.listener.say(
+                f"The last line of {self.ledger.path} was cut short: its {self.ledger.torn} bytes are in "
+                f"{self.ledger.path.name}.torn, and what it held is trained again."
+            )
+        log = StudyLog.read(self.ledger.path)
+        answer = Answer.read(log)
+        if answer.state == "other":
+            self.listener.say(f"{answer.path}: {answer.why}. What is missing is trained again, and the answer written.")
+        return log.trials
+
+    def _budget(self, description: Mapping[str, Any], restored: Sequence[TrialRecord]) -> tuple[Budget, Clock]:
+        """The budget, and a clock that counts what earlier processes spent on trainings."""
+        settings, workers = self.settings, description.get("workers", 1)
+        budget = Budget(trials=settings.trials, seconds=settings.seconds, reserve=trainings(settings))
+        before = ranging.seconds(Notes(self.ledger)) + sum(r.seconds for r in restored)
+        return budget, Clock(budget, workers=workers, since=self._began - before / workers, setup=self._setup)
+
+    def _opening(self, description: Mapping[str, Any], direction: Direction, budget: Budget, clock: Clock) -> Opening:
+        return Opening(
+            settings=self.settings,
+            space=self.space,
+            epochs=self.spec.epochs,
+            rows=self.rows,
+            batch_size=self.baseline.batch_size,
+            objective=self._objective,
+            direction=direction,
+            description=description,
+            ledger=self.ledger,
+            listener=self.listener,
+            budget=budget,
+            clock=clock,
+        )
+
+    def _closing(self, description: Mapping[str, Any], direction: Direction, clock: Clock) -> Closing:
+        return Closing(
+            settings=self.settings,
+            epochs=self.spec.epochs,
+            baseline=self.baseline,
+            direction=direction,
+            objective=self._objective,
+            rho=overlap(self.rows, len(self.spec.split.validation)) if self.spec.redraws else 0.0,
+            description=description,
+            ledger=self.ledger,
+            listener=self.listener,
+            clock=clock,
+            workers=self._workers,
+        )
+
+    def _describe(self) -> dict[str, Any]:
+        """Start the workers, hear what they say of the task, and only then begin the ledger."""
+        told = self._workers_started()
+        built = told.pop("architecture")
+        description = {**told, **about_data(self.spec), "environment": environment()}
+        self.ledger.append("study", self.record.to_dict())
+        self.ledger.append("task", {"description": description, "architecture": built})
+        return description
+
+    def _workers(self) -> LocalExecutor:
+        if self._executor is None:
+            self._workers_started()
+        assert self._executor is not None
+        return self._executor
+
+    def _workers_started(self) -> dict[str, Any]:
+        self.listener.stage("start", 0, None)
+        known, before = self._entry("task"), time.monotonic()
+        self._executor = LocalExecutor(
+            self.spec,
+            [parse(name) for name in self.space.optimizers],
+            [search_seed(self.settings.seed), *fresh_seeds(self.settings)],
+            log=self.directory / "worker.log",
+            plan=self._plan(),
+            workers=self.settings.workers,
+            device=self.settings.device,
+            threads=known["description"].get("threads") if known else None,
+            pool=POOL,
+        )
+        description = self._executor.start()
+        check_architecture(self.record, self.ledger, description, description["architecture"])
+        self._setup = time.monotonic() - before
+        return description
+
+    def _plan(self) -> Plan:
+        """What the workers will have to do; the way of running the steps, once decided, holds for the whole study."""
+        known = self._entry("task")
+        count = (self.settings.trials or math.inf) + trainings(self.settings) + 2
+        steps = count * self.spec.epochs * -(-self.rows // BASELINE.batch_size)
+        return Plan(
+            steps=steps,
+            seconds=self.settings.seconds or math.inf,
+            sizes=len({*self.space.batch_size.choices, BASELINE.batch_size}),
+            way=decided(known["description"]) if known else None,
+            compare=not known,
+        )
+
+    def _tracker(self, direction: Direction) -> Tracker:
+        uri = self.settings.tracking_uri
+        if uri is None:
+            return NullTracker()
+        return MlflowTracker(
+            uri,
+            experiment=f"optselect/{self.record.name}",
+            directory=self.directory,
+            direction=direction,
+            register=self.settings.register,
+        )
+
+    def _mirror(self) -> Mirror:
+        """The study's copy in a database, under a key that no other study has."""
+        known = self._entry("storage")
+        key = known["key"] if known else uuid.uuid4().hex
+        if self.settings.storage is not None and not known:
+            self.ledger.append("storage", {"key": key})
+        return Mirror(self.settings.storage, key=key, name=self.record.name)
+
+    def _close(self, patience: float, *mirrors: Tracker | Mirror) -> None:
+        """Let each deliver the rest, all of them within `patience` seconds and half a second for the later ones."""
+        until = time.monotonic() + patience
+        for mirror in mirrors:
+            for warning in mirror.close(timeout=max(0.5, until - time.monotonic())):
+                self.listener.say(f"Warning: {warning}")
+
+    def _result(
+        self, study: Study, closing: Closing, search: Search, description: Mapping[str, Any], resumed: int
+    ) -> Outcome:
+        mattered = {name: importance(arm.study) for name, arm in search.arms.items()}
+        verdict = dataclasses.replace(
+            closing.completed(study), importance={name: found for name, found in mattered.items() if found}
+        )
+        best = verdict.recommended.configuration
+        steps = -(-self.rows // best.batch_size) * self.spec.epochs
+        return Outcome(
+            name=self.record.name,
+            verdict=verdict,
+            total_steps=steps,
+            snippet=snippet(best, steps, self.spec.epochs, description),
+            directory=self.directory,
+            description=description,
+            records=tuple(study.records),
+            search=search.findings(),
+            spec=self.spec,
+            resumed=resumed,
+        )
+
+    def _files(self, result: Outcome, search: Search) -> AnswerFiles:
+        """What the study leaves behind beside its model."""
+        return AnswerFiles(
+            result=result,
+            stamp=self.ledger.stamp(),
+            studies={f"{self.record.name}/{arm}": study for arm, study in _optuna(search).items()},
+            pages=self.settings.report,
+            say=self.listener.say,
+        )
+
+    def _registered_late(self, result: Outcome, description: Mapping[str, Any], direction: Direction) -> Outcome:
+        """A finished study whose model is asked for only now."""
+        if self.settings.register is None:
+            return result
+        tracker = self._tracker(direction)
+        tracker.start(dataclasses.replace(self.record, description=description), resumed=result.records)
+        tracker.finish(self._ending(result))
+        for warning in tracker.close(timeout=_MOST_DELIVERY):
+            self.listener.say(f"Warning: {warning}")
+        return dataclasses.replace(result, registered=self._registered(tracker))
+
+    def _ending(self, result: Outcome) -> Ending:
+        return ending(result.to_dict(), self.directory, result.records, self.settings.register)
+
+    def _registered(self, tracker: Tracker) -> str:
+        """Name and version of the model in MLflow's registry, "" for none; said if it was asked for."""
+        name, version = self.settings.register, tracker.version()
+        if not name or version is None:
+            return ""
+        self.listener.say(f"Registered in MLflow: model {name!r}, version {version}, alias {ALIAS!r}.")
+        return f"{name} {version}"
+
+    def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
+        for entry in self.ledger.entries:
+            if entry["kind"] == kind:
+                yield content(entry)
+
+    def _entry(self, kind: str) -> dict[str, Any] | None:
+        return next(self._entries(kind), None)
+
+
+def _optuna(search: Search) -> dict[str, Any]:
+    """The Optuna study of every arm."""
+    return {name: arm.study for name, arm in search.arms.items()}

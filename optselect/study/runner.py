@@ -1,0 +1,175 @@
+"""The study: stages one after the other, every finished trial in the ledger, so that a killed study goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optselect.errors import InvalidModel
+from optselect.record import Ledger
+from optselect.record.entries import Outcome, StageName, TrialRecord
+from optselect.sinks.mlflow import Tracker
+from optselect.study.listener import Listener
+from optselect.study.oddities import oddities
+from optselect.study.stage import Planned, Stage
+from optselect.trainer.messages import Run
+from optselect.workers.local import LocalExecutor
+
+__all__ = ["Study"]
+
+_LOOKS = (1, 5)  # trainings after which what is odd about them is told
+_HOPELESS = 5  # so many first trials without one result: the fault is the model's or the machine's
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parties:
+    """Who has a part in a stage."""
+
+    stage: Stage
+    executor: LocalExecutor
+    tracker: Tracker
+    listener: Listener
+
+
+class Study:
+    """All trials of one task, over a ledger.
+
+    restored: the trials that are in the ledger. objective: a metric, as in "val_loss".
+    """
+
+    def __init__(self, ledger: Ledger, *, restored: Sequence[TrialRecord], objective: str) -> None:
+        self.ledger, self.objective = ledger, objective
+        self.records = list(restored)
+        self._next_number = 1 + max((r.number for r in self.records), default=-1)
+        self._told: list[str] = []  # what was odd
+        self._running: dict[int, Planned] = {}
+        self._runs: dict[int, list[Run]] = {}  # of the rungs of trials under way
+        self._paused: dict[int | None, list[dict[str, Any]]] = {}  # rungs that an earlier process trained
+        for entry in ledger.entries:
+            if entry["kind"] == "rung" and entry["number"] not in {r.number for r in self.records}:
+                self._paused.setdefault(entry["number"], []).append(entry)
+
+    def of_stage(self, stage: StageName) -> list[TrialRecord]:
+        """The finished trials of a stage, by number."""
+        return sorted((r for r in self.records if r.stage == stage), key=lambda r: r.number)
+
+    def drive(self, stage: Stage, executor: LocalExecutor, tracker: Tracker, listener: Listener) -> None:
+        """Keep the executor fed from the stage, one trial ahead of its workers, until nothing is left."""
+        to = _Parties(stage, executor, tracker, listener)
+        listener.stage(stage.name, stage.done(), stage.total())
+        while True:
+            while len(self._running) <= executor.capacity:
+                planned = stage.next(executor.capacity - len(self._running), self._running.values())
+                if planned is None:
+                    break
+                self._begin(planned, to)
+            if not self._running:
+                return
+            for number, run in executor.results(timeout=1.0):
+                self._take(number, run, to)
+
+    def _begin(self, planned: Planned, to: _Parties) -> None:
+        """Start a trial; what an earlier process trained of it is taken as if it came from a worker now."""
+        if planned.number is None:
+            planned = dataclasses.replace(planned, number=self._next_number)
+        number = planned.number
+        assert number is not None
+        self._next_number = max(self._next_number, number + 1)
+        self._running[number] = planned
+        while number in self._running:
+            run = self._trained(self._running[number])
+            if run is None:
+                to.executor.submit(number, self._running[number].job)
+                return
+            self._runs.setdefault(number, []).append(run)
+            self._goes_on(number, to)
+
+    def _trained(self, planned: Planned) -> Run | None:
+        """What an earlier process found at this rung of this trial."""
+        for entry in self._paused.get(planned.number, []):
+            if entry["epochs"] == planned.job.epochs and entry["configuration"] == planned.job.configuration.to_dict():
+                return Run(**entry["run"])
+        return None
+
+    def _take(self, number: int, run: Run, to: _Parties) -> None:
+        """Take in what a worker found, and have the trial's next rung trained if there is one."""
+        planned, runs = self._running[number], self._runs.setdefault(number, [])
+        runs.append(_after(runs[-1], run, planned) if runs else run)
+        if planned.until is not None and planned.job.epochs < planned.until and run.finite and not run.error:
+            self.ledger.append("rung", _rung(planned, runs[-1]))
+        self._goes_on(number, to)
+        if number in self._running:
+            to.executor.submit(number, self._running[number].job)
+
+    def _goes_on(self, number: int, to: _Parties) -> None:
+        """Replace a trial that has come to a rung by its next part, or end it."""
+        planned, runs = self._running.pop(number), self._runs[number]
+        further = None if runs[-1].error or not runs[-1].finite else to.stage.goes_on(planned, runs)
+        if further is not None:
+            self._running[number] = further
+            return
+        record = self._record(number, planned, self._runs.pop(number)[-1])
+        self.ledger.append("trial", record.to_dict())
+        self.records.append(record)
+        to.stage.learn(record)
+        self._give_up_if_hopeless()
+        self._look(to.listener)
+        to.tracker.trial(record)
+        to.listener.trial(record)
+
+    def _record(self, number: int, planned: Planned, run: Run) -> TrialRecord:
+        value = run.metrics.get(self.objective)
+        good = run.finite and value is not None and math.isfinite(value)
+        whole = planned.until is None or run.epochs >= planned.until
+        ended: Outcome = ("complete" if whole else "pruned") if good else "diverged"
+        return TrialRecord(
+            number=number,
+            stage=planned.stage,
+            arm=planned.arm,
+            configuration=planned.job.configuration,
+            seed=planned.job.seed,
+            outcome="failed" if run.error else ended,
+            value=value if good and whole else None,
+            metrics=run.metrics,
+            curves=run.curves,
+            epochs=run.epochs,
+            started=time.time() - run.seconds,
+            seconds=run.seconds,
+            message=run.error,
+            attributes=planned.attributes,
+            step_seconds=run.step_seconds,
+            memory=run.memory,
+        )
+
+    def _look(self, listener: Listener) -> None:
+        """Tell of what is odd about the first trainings, when it shows."""
+        if len(self.records) in _LOOKS:
+            for oddity in oddities(self.records, self.objective):
+                if oddity not in self._told:
+                    self._told.append(oddity)
+                    listener.say(f"Warning: {oddity}.")
+
+    def _give_up_if_hopeless(self) -> None:
+        if len(self.records) != _HOPELESS:  # asked after every trial, so before the records are gone through
+            return
+        first = self.of_stage("search")
+        if len(first) == _HOPELESS and all(r.outcome == "failed" for r in first):
+            raise InvalidModel(f"The first {_HOPELESS} trials failed, the last with: {first[-1].message}")
+
+
+def _after(before: Run, run: Run, planned: Planned) -> Run:
+    """A rung's run as one that tells of the whole training: of what it went on from too, if it did not begin anew."""
+    seconds = before.seconds + run.seconds
+    if planned.job.start is None or len(run.curves.get("loss", ())) == run.epochs:  # its paused state was lost
+        return dataclasses.replace(run, seconds=seconds)
+    curves = {name: [*before.curves.get(name, []), *values] for name, values in run.curves.items()}
+    return dataclasses.replace(run, curves=curves, seconds=seconds)
+
+
+def _rung(planned: Planned, run: Run) -> Mapping[str, Any]:
+    """A rung as the ledger keeps it."""
+    about = {"number": planned.number, "arm": planned.arm, "epochs": planned.job.epochs}
+    return {**about, "configuration": planned.job.configuration.to_dict(), "run": dataclasses.asdict(run)}

@@ -1,0 +1,401 @@
+"""A task ready to train: prepared arrays, a model builder, a loss and metrics. Lives in a worker process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import weakref
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from keras import ops
+
+from optselect.data.dataset import Data, bad_rows, non_finite, take_rows
+from optselect.data.on_disk import Array, DiskArray
+from optselect.data.schema import raw_inputs
+from optselect.data.target import Target
+from optselect.errors import InvalidData, InvalidModel, InvalidValue, UnknownName
+from optselect.model import preparation
+from optselect.model.architecture import architecture
+from optselect.model.builders import Shape, load_builder
+from optselect.model.composing import Composed, compose
+from optselect.model.output_scoring import Judging, larger_is_better
+from optselect.model.serving import free_name, serve
+from optselect.model.signature import signature
+from optselect.model.source_code import compile_code
+from optselect.task import checking
+from optselect.task.spec import TaskSpec
+from optselect.user_code.functions import where_it_failed
+from optselect.util.suggestion import suggestion
+from optselect.util.whole_files import draft, write
+
+__all__ = ["Task"]
+
+Arrays = Array | dict[str, Array] | tuple[Array, ...]
+"""Features as a model takes them, a tuple where they go by place; the first axis counts rows."""
+
+_PARTS = ("train", "validation", "test")
+_SAFE = "All finished trainings are safe in the ledger: mend that and run the same command again."
+
+
+class Task:
+    """What is trained and how it is judged, with nothing about how it is optimised.
+
+    x_train, x_validation, x_test: prepared features, an array, or a dict or tuple of arrays; where the data stay on
+    disk each is a `DiskArray`, prepared as it is read. y_train, y_validation,
+    y_test: int64 class numbers (rows,), or float32 (rows, 1) or (rows, classes), as the loss takes them; for a model
+    with several outputs one such array each, arranged like the outputs; a regression target is standardised for the
+    default model. w_train, w_validation, w_test: what rows count in the loss, float32 (rows,), None if all count
+    alike; where an output is (rows, steps, units), (rows, 1), as `model.fit` needs it; class weights are in w_train
+    alone. architecture: what the user's model consists of, JSON types, None for the default model.
+    loss: called like a keras.losses.Loss, the mean over a batch. scales: factors from a metric's value to
+    units of the target, by name, 1.0 if absent. parameters: trainable weights of the body.
+    """
+
+    def __init__(self, spec: TaskSpec) -> None:
+        self.spec = spec
+        self._preparation = self._fit_preparation()
+        x = {part: self._features(getattr(spec.split, part)) for part in _PARTS}
+        self.x_train, self.x_validation, self.x_test = (x[part] for part in _PARTS)
+        shape: Shape = _shape(self.x_train)
+        self._builder = load_builder(spec.model, shape, {t.name: len(t.classes) or None for t in spec.targets})
+        self._who = "default model" if spec.model is None else str(spec.model)
+        self._last: Any = None
+        model = self.build(spec.seed)
+        self._check_precision(model)
+        self._adopt_dtypes(model)
+        self._refuse_non_finite(model)
+        self._judged = self._judge(model)
+        self.loss = self._judged.loss
+        self.parameters = int(sum(np.prod(w.shape) for w in model.trainable_weights))
+        self.architecture = None if spec.model is None else architecture(model)
+        self.y_train, self.y_validation, self.y_test = (self._encoded(getattr(spec.split, part)) for part in _PARTS)
+        self.w_train, self.w_validation, self.w_test = (self._weights(part) for part in _PARTS)
+        checking.check_judges([self.loss, *self.metrics()], *self._judged_rows(), self._who, self._path)
+        self.maximize(spec.objective)
+
+    @classmethod
+    def from_spec(cls, spec: TaskSpec) -> Task:
+        """Prepare the data, build the model once, and check that the two fit.
+
+        Raises InvalidModel, InvalidData or UnknownName if they, or the objective, do not.
+        """
+        return cls(spec)
+
+    def build(self, seed: int) -> Any:
+        """A freshly initialised keras.Model, built; it may be compiled. The same seed gives the same weights."""
+        keras.utils.set_random_seed(seed)
+        with _policy(self.spec.precision):
+            model = self._builder()
+        if self._last is not None and self._last() is model:
+            raise InvalidModel(f"{self._who}: returned the same model twice; build it inside the function.")
+        self._last = weakref.ref(model)
+        if self.spec.model is not None:
+            checking.check_inputs(model, _shape(self.x_train), self.spec.schema is not None, self._who)
+        if not model.built:
+            self._answer(model, _head(self.x_train, 2))
+        return model
+
+    def compile(self, model: Any, optimizer: Any = "sgd") -> None:
+        """`model.compile` with the loss, its weights and the metrics: `fit` and `evaluate` then name and compute
+        them as the task does.
+
+        model: from `build`. What it is compiled with are objects of Keras and of the user's, so that it can be saved.
+        """
+        self._judged.compile(model, optimizer)
+
+    @property
+    def who(self) -> str:
+        """The model, as messages name it."""
+        return self._who
+
+    @cached_property
+    def metric_names(self) -> list[str]:
+        """The names of the metrics, the headline first."""
+        return [metric.name for metric in self.metrics()]
+
+    def keep_metrics(self, names: Sequence[str]) -> None:
+        """Go on with some of the metrics: a model with its own `metrics` need not answer all of them."""
+        self.metric_names = list(names)
+
+    @property
+    def headline(self) -> str:
+        """The figure to show first: the first metric; of several outputs what the study improves."""
+        if len(self._judged.judged) == 1 and self.metric_names:
+            return self.metric_names[0]
+        return self.spec.objective.rpartition(":")[2].removeprefix("val_")
+
+    def metrics(self) -> list[Any]:
+        """Fresh keras.metrics.Metric instances that take what the loss takes; only those that `compile()` got as
+        `weighted_metrics` heed sample weights.
+        """
+        return self._judged.metrics()
+
+    def ready_metrics(self) -> list[Any]:
+        """`metrics()` whose variables are made: some metrics of Keras make them at their first update."""
+        found = self.metrics()
+        for metric in found:
+            checking.make_ready(metric, *self._judged_rows())
+        return found
+
+    def _judged_rows(self) -> tuple[Any, Any, Any]:
+        """Targets, answers and weights of a few training rows; no weights where all rows count alike."""
+        y, weights = (None if part is None else _head(part, 8) for part in (self.y_train, self.w_train))
+        return y, self._judged.answers, weights
+
+    @property
+    def scales(self) -> dict[str, float]:
+        """Factors that turn metrics of a standardised target into units of the target."""
+        moments = {o.name: self._moments[t.name] for _, o, t, _ in self._judged.judged if t.name in self._moments}
+        return {f"{o}_{name}" if o else name: sd for o, (_, sd) in moments.items() for name in ("rmse", "mae")}
+
+    def maximize(self, name: str) -> bool:
+        """Whether a figure ("val_accuracy", "accuracy", "loss") is better when larger.
+
+        A metric whose name does not tell needs "max:NAME" or "min:NAME". Raises UnknownName, InvalidValue.
+        """
+        way, _, plain = name.rpartition(":")
+        plain = plain.removeprefix("val_")
+        if plain != "loss" and plain not in self.metric_names:
+            known = [f"val_{n}" for n in ("loss", *self.metric_names)]
+            raise UnknownName(f"Task: no figure `{name}`. {suggestion(name, known)}")
+        if way in ("max", "min"):
+            return way == "max"
+        if plain == "loss":
+            return False
+        larger = larger_is_better(next(m for m in self.metrics() if m.name == plain))
+        if larger is None:
+            raise InvalidValue(f"Task: is a larger `{plain}` better? Say `max:val_{plain}` or `min:val_{plain}`.")
+        return larger
+
+    def full_model(self, body: Any) -> Any:
+        """A keras.Model from raw inputs to class probabilities or to units of the target, sharing the body's weights.
+
+        It takes what `raw_inputs` gives, and answers a dict by target where there are several; its file loads without
+        optselect unless the body is of the user's own classes.
+        """
+        answers = [(t.name, i, self._after(t, j)) for i, _, t, j in self._judged.judged]
+        plain = len(self._judged.outputs) == 1 and not keras.tree.is_nested(self._judged.answers)
+        if plain and self._preparation is None and answers[0][2] is None:
+            return body
+        return serve(body, answers, prepared=self.x_train, preparation=self._preparation, schema=self.spec.schema)
+
+    def save(self, body: Any, path: Path) -> None:
+        """Write `full_model` of a trained body; beside it, in `signature.json`, what it takes and gives."""
+        model = self.full_model(body)
+        with draft(path, safe=_SAFE) as aside:
+            model.save(aside)
+        write(path.with_name("signature.json"), json.dumps(signature(model)), safe=_SAFE)
+
+    def raw_inputs(self, features: Any) -> Any:
+        """What `full_model` takes: for a table, a frame or Data turned into columns; arrays as they are."""
+        x = features.x if isinstance(features, Data) else features
+        if self.spec.schema is None:
+            return tuple(x.values()) if isinstance(x, dict) and "x" in self.spec.data.by_place else x
+        frame = x if isinstance(x, pd.DataFrame) else pd.DataFrame(x)  # type: ignore[arg-type]
+        return raw_inputs(frame, self.spec.schema)
+
+    @property
+    def example_rows(self) -> Any:
+        """Raw inputs of up to five training rows."""
+        return _head(self.raw_inputs(take_rows(self.spec.data.x, self.spec.split.train[:5])), 5)
+
+    def describe(self) -> dict[str, Any]:
+        """Facts for people and for the record, JSON types only."""
+        parts, spec = self.spec.split, self.spec
+        targets = [{"name": t.name, "kind": t.kind, "classes": [str(c) for c in t.classes]} for t in spec.targets]
+        return {
+            "data": spec.data.name,
+            "target": spec.data.target,
+            "kind": spec.kind,
+            "rows": spec.data.rows,
+            "train_rows": len(parts.train),
+            "validation_rows": len(parts.validation),
+            "test_rows": len(parts.test),
+            "classes": [str(c) for c in spec.classes],
+            "targets": targets,
+            "features": [list(s) for s in _shapes(spec.data.x)],
+            "prepared_features": [list(s) for s in _shapes(self.x_train)],
+            "model": self._who,
+            "parameters": self.parameters,
+            "loss": self.loss.name,
+            "metrics": self.metric_names,
+            "objective": spec.objective,
+            "compile_code": compile_code(self._judged),
+            "weighted": self.w_train is not None,
+            "precision": spec.precision,
+            "notes": [*spec.describe(), *(note for _, _, _, j in self._judged.judged for note in j.notes)],
+        }
+
+    # Preparation
+
+    def _fit_preparation(self) -> Any:
+        """What turns raw inputs into features; None where the user's own model takes arrays as they are."""
+        spec = self.spec
+        training = take_rows(spec.data.x, spec.split.train)
+        name = free_name("preparation", spec.schema)
+        if spec.schema is not None:
+            return preparation.table_preparation(self.raw_inputs(training), spec.schema, name)
+        if spec.model is None and isinstance(training, Array):
+            return preparation.array_preparation(training, name)
+        return None
+
+    def _features(self, rows: np.ndarray) -> Arrays:
+        raw = self.raw_inputs(take_rows(self.spec.data.x, rows))
+        if isinstance(raw, DiskArray) and self._preparation is not None:
+            return raw.prepared(partial(preparation.transform, self._preparation))
+        if self._preparation is not None:
+            return preparation.transform(self._preparation, raw)
+        if isinstance(raw, dict):
+            return {name: _single_precision(part) for name, part in raw.items()}
+        return tuple(map(_single_precision, raw)) if isinstance(raw, tuple) else _single_precision(raw)
+
+    # Targets
+
+    @cached_property
+    def _moments(self) -> dict[str, tuple[float, float]]:
+        """Mean and standard deviation in the training part of the targets that are standardised, by name."""
+        if self.spec.model is not None:
+            return {}
+        numbers = {t.name: t.values[self.spec.split.train] for t in self.spec.targets if t.kind == "regression"}
+        wide = {name: values.astype("float64") for name, values in numbers.items()}
+        return {name: (float(values.mean()), float(values.std()) or 1.0) for name, values in wide.items()}
+
+    def _encoded(self, rows: np.ndarray) -> Any:
+        values = {}
+        for target in self.spec.targets:
+            values[target.name] = target.values[rows]
+            if target.name in self._moments:
+                mean, deviation = self._moments[target.name]
+                scores = (target.values[rows].astype("float64") - mean) / deviation
+                values[target.name] = scores.astype("float32")
+        return self._judged.encode(values)
+
+    def _weights(self, part: str) -> Any:
+        rows, spec = getattr(self.spec.split, part), self.spec
+        classes = spec.class_weight if part == "train" else None
+        if spec.sample_weight is None and classes is None:
+            return None
+        weights = np.ones(len(rows), "float32") if spec.sample_weight is None else spec.sample_weight[rows]
+        if classes is not None:
+            weights = weights * np.asarray(classes, "float32")[spec.y[rows]]
+        return self._judged.weights(weights)
+
+    def _after(self, target: Target, judging: Judging) -> Any:
+        """The layer from an output to what people read; None if it is that already."""
+        if target.name in self._moments:
+            mean, deviation = self._moments[target.name]
+            return keras.layers.Rescaling(deviation, offset=mean, dtype="float32")
+        if judging.activation is not None:
+            return keras.layers.Activation(judging.activation, dtype="float32")
+        return None
+
+    # The model
+
+    def _refuse_non_finite(self, model: Any) -> None:
+        """Raise InvalidData if features are NaN or infinite and the model makes something not finite of them."""
+        if self.spec.schema is None and self._preparation is not None:
+            return  # standardised: the mean took their place
+        for x in (self.x_train, self.x_validation, self.x_test):
+            rows = np.flatnonzero(bad_rows(_by_name(x)))[:8]
+            some = keras.tree.map_structure(lambda array, rows=rows: array[rows], x)
+            answers = self._answer(model, some) if len(rows) else []
+            if not all(np.isfinite(part).all() for part in keras.tree.flatten(answers)):
+                where = "; ".join(non_finite(self.spec.data.x) or non_finite(_by_name(x)))
+                raise InvalidData(
+                    f"{self.spec.data.name}: NaN or infinite: {where}. {self._who} makes NaN of them: remove these "
+                    "rows, fill the values in, or let the model do it."
+                )
+
+    def _check_precision(self, model: Any) -> None:
+        """Raise InvalidModel if layers that say themselves what they compute in leave nothing of what was asked."""
+        asked = self.spec.precision
+        if asked is None:
+            return
+        wanted = keras.dtype_policies.get(asked).compute_dtype
+        found = {layer.compute_dtype for layer in model._flatten_layers() if layer._trainable_variables}
+        if wanted not in found:
+            raise InvalidModel(
+                f"{self._who}: `precision` is {asked}, but its layers say themselves that they compute in "
+                f"{', '.join(sorted(found))}: drop `precision`, or build them without a `dtype`."
+            )
+
+    def _judge(self, model: Any) -> Composed:
+        answers = self._answer(model, _head(self.x_train, 8))
+        return compose(model, answers, self.spec.targets, self._who, by_place="y" in self.spec.data.by_place)
+
+    def _adopt_dtypes(self, model: Any) -> None:
+        """Give each input the type it declares, as `model.fit` would at every step."""
+        tensors = checking.input_tensors(model)
+        dtypes = {tensor.name: tensor.dtype for tensor in tensors}
+        for part in ("x_train", "x_validation", "x_test"):
+            x = getattr(self, part)
+            if isinstance(x, dict):
+                x = {name: v.astype(dtypes.get(name, v.dtype), copy=False) for name, v in x.items()}
+            elif isinstance(x, tuple):
+                x = tuple(v.astype(t.dtype, copy=False) for v, t in zip(x, tensors, strict=True)) if tensors else x
+            elif len(dtypes) == 1:
+                x = x.astype(next(iter(dtypes.values())), copy=False)
+            setattr(self, part, x)
+
+    def _answer(self, model: Any, x: Arrays) -> Any:
+        try:
+            answer = model(x, training=False)
+        except Exception as problem:  # the user's layers may raise anything
+            raise InvalidModel(
+                f"{self._who}: does not take rows of shape {_shape(x)}: {where_it_failed(self._path, problem)}"
+            ) from problem
+        return keras.tree.map_structure(_as_numpy, answer)
+
+    @property
+    def _path(self) -> Any:
+        return getattr(self.spec.model, "path", self._who)
+
+
+@contextlib.contextmanager
+def _policy(precision: str | None) -> Iterator[None]:
+    """Layers built here compute in that precision, unless they say otherwise."""
+    if precision is None:
+        yield
+        return
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _as_numpy(answer: Any) -> np.ndarray:
+    """What NumPy can compare: half precisions as float32."""
+    half = keras.backend.standardize_dtype(answer.dtype) in ("bfloat16", "float16")
+    found: np.ndarray = ops.convert_to_numpy(ops.cast(answer, "float32") if half else answer)
+    return found
+
+
+def _by_name(x: Arrays) -> Any:
+    return {f"x[{i}]": part for i, part in enumerate(x)} if isinstance(x, tuple) else x
+
+
+def _shape(x: Arrays) -> Shape:
+    if isinstance(x, tuple):
+        return [part.shape[1:] for part in x]
+    return {name: part.shape[1:] for name, part in x.items()} if isinstance(x, dict) else x.shape[1:]
+
+
+def _shapes(x: Any) -> list[tuple[int, ...]]:
+    parts = x.values() if isinstance(x, dict) else x if isinstance(x, tuple) else [x]
+    return [part.shape[1:] for part in parts]
+
+
+def _head(arrays: Any, rows: int) -> Any:
+    return keras.tree.map_structure(lambda array: array[:rows], arrays)
+
+
+def _single_precision(x: Array) -> Array:
+    return x.astype("float32") if x.dtype in ("float64", "float16") else x

@@ -1,0 +1,302 @@
+"""A task as plain data: everything a worker needs to build it, checked as far as that goes without TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+
+from optselect.data.dataset import Data, non_finite, take_rows
+from optselect.data.schema import Schema, infer_schema
+from optselect.data.splitting import Split, redrawn, repeated_rows, split
+from optselect.data.target import FEWEST_ROWS_A_CLASS, Kind, Target, encode_target
+from optselect.data.weights import ClassWeight, class_weights, sample_weights
+from optselect.errors import InvalidData, InvalidValue, UnknownName
+from optselect.model.reference import ModelReference, model_reference
+from optselect.util.suggestion import suggestion
+
+__all__ = ["DEFAULT_METRICS", "Precision", "TaskSpec", "make_spec"]
+
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+"""What layers compute in, as Keras's dtype policies have it; weights are float32 in all of them."""
+
+DEFAULT_METRICS: dict[str, tuple[str, ...]] = {"classification": ("accuracy",), "regression": ("rmse", "mae")}
+"""The metrics of a model that brings none, the headline first."""
+
+_MOST_SHOWN = 10  # classes
+_MANY_ROWS = 2000  # of validation: with so many an accuracy of 0.9 is uncertain by 0.7 points
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TaskSpec:
+    """What is to be trained, on which rows, judged by what. Picklable; loads no TensorFlow.
+
+    targets: encoded, in the order of the data. schema: the columns of a table, None for arrays. model: None means
+    the default model. epochs: the longest training. objective: the name of the figure to improve, "val_..." .
+    notes: what was inferred. sample_weight: what each row counts, float32, shape (rows,), None if all count alike.
+    class_weight: what training rows of each class count besides, None if all count alike. precision: what the layers
+    compute in, None for what the model says by itself.
+    """
+
+    data: Data
+    targets: tuple[Target, ...]
+    split: Split
+    schema: Schema | None
+    model: ModelReference | None
+    epochs: int
+    objective: str
+    seed: int
+    notes: tuple[str, ...]
+    sample_weight: np.ndarray | None = None
+    class_weight: tuple[float, ...] | None = None
+    precision: Precision | None = None
+
+    @property
+    def target(self) -> Target:
+        """The target that the rows are split by: the first with classes, else the first."""
+        return _leading(self.targets)
+
+    @property
+    def y(self) -> np.ndarray:
+        """Values of `target`: int64 class numbers or float32, shape (rows,) or (rows, ...)."""
+        return self.target.values
+
+    @property
+    def kind(self) -> Kind:
+        """Kind of `target`."""
+        return self.target.kind
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """Sorted labels of `target`, empty in regression."""
+        return self.target.classes
+
+    def fingerprint(self) -> dict[str, str]:
+        """What must not change between two runs of one study, by name."""
+        sizes = f"{len(self.split.train)}/{len(self.split.validation)}/{len(self.split.test)}"
+        found = {
+            "data": self.data.digest(),
+            "target": self.data.target,
+            "kind": ", ".join(target.kind for target in self.targets),
+            "model": "default" if self.model is None else self.model.digest,
+            "split": f"{sizes} seed {self.seed}",
+            "objective": self.objective,
+            "epochs": str(self.epochs),
+        }
+        options = self.data.options
+        asked = {
+            "class_weight": self.class_weight,
+            "precision": self.precision,
+            "keep": ", ".join(options.keep),
+            "dates": options.dates,
+        }
+        return found | {name: str(value) for name, value in asked.items() if value}
+
+    def joined(self, *, whole: bool = False) -> TaskSpec:
+        """The same task with the validation rows in the training part too, for the model that is kept.
+
+        whole: and the test rows. The columns of a table stay those that the training part alone showed.
+        """
+        rows = np.sort(np.concatenate([self.split.train, self.split.validation, *[self.split.test] * whole]))
+        return dataclasses.replace(self, split=dataclasses.replace(self.split, train=rows))
+
+    @property
+    def redraws(self) -> bool:
+        """Whether the runs that choose should each have their own validation rows: few rows are a matter of luck.
+
+        Not where classes have weights, which training rows have and validation rows have not.
+        """
+        return len(self.split.validation) < _MANY_ROWS and self.class_weight is None
+
+    def redrawn(self, seed: int) -> Split:
+        """Another split of training and validation rows, of the same sizes, the same for all who ask with a seed."""
+        return redrawn(self.split, self.y, self.kind if _is_stratified(self.target) else "regression", seed)
+
+    def describe(self) -> list[str]:
+        """Lines for people: sizes, parts, columns, and everything that was inferred."""
+        asked = [_asked(target) for target in self.targets]
+        if len(asked) > 1:
+            asked = [f"`{target.name}` {what}" for target, what in zip(self.targets, asked, strict=True)]
+        stratified = ", stratified" if _is_stratified(self.target) else ""
+        by = f" by `{self.target.name}`" if stratified and len(asked) > 1 else ""
+        parts = self.split
+        return [
+            f"{self.data.rows:,} rows x {_features(self.data)}, {', '.join(asked)}; {len(parts.train):,} train / "
+            f"{len(parts.validation):,} validation / {len(parts.test):,} test{stratified}{by}",
+            *(_counted(target) for target in self.targets if target.kind == "classification"),
+            *self.notes,
+            *([f"layers compute in {self.precision}"] if self.precision else []),
+            *self._weights(),
+            *(self.schema.describe() if self.schema else ()),
+        ]
+
+    def _weights(self) -> list[str]:
+        lines = []
+        if self.sample_weight is not None:
+            low, high = self.sample_weight.min(), self.sample_weight.max()
+            lines.append(f"sample weights from {low:g} to {high:g}, in the loss of every part")
+        if self.class_weight is not None:
+            shown = [f"{label} {w:.4g}" for label, w in zip(self.classes, self.class_weight, strict=True)]
+            more = f", ... ({len(shown)} classes)" if len(shown) > 10 else ""
+            lines.append(f"class weights in training: {', '.join(shown[:10])}{more}")
+        return lines
+
+
+def make_spec(
+    data: Data,
+    *,
+    model: Any = None,
+    epochs: int,
+    objective: str = "val_loss",
+    seed: int,
+    kind: str | Mapping[str, str] | None = None,
+    class_weight: ClassWeight | None = None,
+    precision: str | None = None,
+) -> TaskSpec:
+    """A task from a data set and a model, after every check that needs no TensorFlow.
+
+    model: None, "FILE.py:FUNCTION", a .keras path, a function or a keras.Model. epochs: of the longest training.
+    objective: "val_loss" or "val_" and a metric. kind: "classification", "regression", such by target, or None to
+    infer it. class_weight: "balanced", weights by label, or None. precision: a `Precision`, or None for that of the
+    model itself.
+
+    Raises InvalidData, InvalidModel, InvalidValue or UnknownName.
+
+    >>> import pandas as pd
+    >>> data = Data(name="points", x=np.eye(20), y=pd.Series([0, 1] * 10), target="side")
+    >>> make_spec(data, epochs=5, seed=0).describe()[0]
+    '20 rows x 20 features, 2 classes; 12 train / 4 validation / 4 test, stratified'
+    """
+    _check_settings(epochs, seed)
+    if precision is not None and precision not in get_args(Precision):
+        raise UnknownName(f"Task: no `precision` {precision!r}. {suggestion(precision, get_args(Precision))}")
+    reference = model_reference(model)
+    targets = _encoded(data, kind)
+    if reference is None:
+        _check_default(targets, objective, data.name)
+    leading = _leading(targets)
+    parts = split(leading.values, leading.kind if _is_stratified(leading) else "regression", seed)
+    schema = None
+    if data.is_table:
+        numbers = leading.values[parts.train] if leading.kind == "regression" and not leading.shape else None
+        schema = infer_schema(
+            take_rows(data.x, parts.train),  # type: ignore[arg-type]
+            data.name,
+            readings=data.readings,
+            keep=data.options.keep,
+            target=numbers,
+        )
+    weight, gaps = data.sample_weight, non_finite(data.x) if reference is None else []
+    return TaskSpec(
+        data=data,
+        targets=targets,
+        split=parts,
+        schema=schema,
+        model=reference,
+        epochs=epochs,
+        objective=objective,
+        seed=seed,
+        notes=(
+            *data.notes,
+            *(note for target in targets for note in target.notes),
+            *_repeats(data, parts),
+            *(f"NaN or infinite, the mean takes their place: {where}" for where in gaps),
+        ),
+        sample_weight=None if weight is None else sample_weights(weight, data.rows, data.name),
+        class_weight=_class_weight(class_weight, targets, parts.train),
+        precision=cast(Precision | None, precision),
+    )
+
+
+def _encoded(data: Data, kind: str | Mapping[str, str] | None) -> tuple[Target, ...]:
+    """The targets as numbers; of the one that the rows are split by, each class needs a row in every part."""
+    kinds = kind if isinstance(kind, Mapping) else dict.fromkeys(data.targets, kind)
+    for name in kinds:
+        if name not in data.targets:
+            raise UnknownName(f"Task: `kind` names no target: {name!r}. {suggestion(name, data.targets)}")
+    targets: list[Target] = []
+    for name, values in data.targets.items():
+        fewest = 1 if any(_is_stratified(target) for target in targets) else FEWEST_ROWS_A_CLASS
+        targets.append(encode_target(values, name, data.name, kinds.get(name), fewest=fewest))
+    return tuple(targets)
+
+
+def _is_stratified(target: Target) -> bool:
+    return target.kind == "classification" and not target.shape
+
+
+def _leading(targets: tuple[Target, ...]) -> Target:
+    return next((target for target in targets if _is_stratified(target)), targets[0])
+
+
+def _asked(target: Target) -> str:
+    what = f"{len(target.classes):,} classes" if target.kind == "classification" else "regression"
+    return f"{what} of {' x '.join(map(str, target.shape))} values" if target.shape else what
+
+
+def _counted(target: Target) -> str:
+    """The classes and how many rows each has."""
+    counts = np.bincount(target.values.ravel(), minlength=len(target.classes))
+    shown = [f"{label} {n:,}" for label, n in zip(target.classes, counts, strict=True)]
+    return f"classes of `{target.name}`: {', '.join(shown[:_MOST_SHOWN])}" + ", ..." * (len(shown) > _MOST_SHOWN)
+
+
+def _class_weight(
+    asked: ClassWeight | None, targets: tuple[Target, ...], training: np.ndarray
+) -> tuple[float, ...] | None:
+    if asked is None:
+        return None
+    if len(targets) > 1:  # Keras takes them for one output only, too
+        names = ", ".join(f"`{target.name}`" for target in targets)
+        raise InvalidValue(f"Task: `class_weight` needs a single target, the data has {names}; use sample weights.")
+    return class_weights(asked, targets[0], training)
+
+
+def _check_default(targets: tuple[Target, ...], objective: str, source: str) -> None:
+    """What the default model needs."""
+    for target in targets:
+        if target.shape:
+            raise InvalidData(
+                f"{source}: target `{target.name}` has {' x '.join(map(str, target.shape))} values a row, the default "
+                "model answers one; pass a model of yours: `--model FILE.py:FUNCTION`."
+            )
+    known = ["val_loss"]
+    for target in targets:
+        several = len(targets) > 1
+        metrics = (*DEFAULT_METRICS[target.kind], *(["loss"] if several else []))
+        known += [f"val_{target.name}_{metric}" if several else f"val_{metric}" for metric in metrics]
+    if objective not in known:
+        raise UnknownName(f"Task: no figure `{objective}` to be the objective. {suggestion(objective, known)}")
+
+
+def _check_settings(epochs: int, seed: int) -> None:
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 1:
+        raise InvalidValue(f"Task: `epochs` must be a whole number, 1 or more, got {epochs!r}.")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
+        raise InvalidValue(f"Task: `seed` must be a whole number in [0, 2^31), got {seed!r}.")
+
+
+def _repeats(data: Data, parts: Split) -> list[str]:
+    repeated = repeated_rows(data.x, parts)
+    if not repeated:
+        return []
+    held_out = len(parts.validation) + len(parts.test)
+    return [
+        f"{repeated:,} of {held_out:,} validation and test rows have the same features as a row in another part: "
+        "scores may flatter"
+    ]
+
+
+def _features(data: Data) -> str:
+    if "x" in data.by_place and isinstance(data.x, dict):
+        return " and ".join(_shape(part) for part in data.x.values())
+    if isinstance(data.x, dict):
+        return ", ".join(f"`{name}` {_shape(part)}" for name, part in data.x.items())
+    return _shape(data.x)
+
+
+def _shape(x: Any) -> str:
+    shape = x.shape[1:]
+    return f"{shape[0]:,} features" if len(shape) == 1 else " x ".join(map(str, shape))

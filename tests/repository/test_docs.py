@@ -1,0 +1,133 @@
+"""Links of the pages lead somewhere, their Python runs, no record is left out. The site is built by `just docs`."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.helpers import ROOT
+
+DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
+PAGES = [
+    page
+    for page in sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *EXAMPLES.rglob("README.md")])
+    if "_build" not in page.parts
+]
+TUTORIALS = [page for page in PAGES if page.parent.name == "tutorials" and "```python\n" in page.read_text()]
+RECORDS = [folder for folder in sorted((EXAMPLES / "records").iterdir()) if folder.is_dir()]
+
+_FENCED = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
+_TARGET = re.compile(r"\]\(([^)\s]+)\)|^:::\{(?:literalinclude|image)\} (\S+)$", re.MULTILINE)
+
+
+def _named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def _extension(name: str) -> ModuleType:
+    """A module of docs/_ext, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "_ext" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _targets(page: Path) -> Iterator[str]:
+    """What a page links to, shows or includes, outside of code; addresses of the web left out."""
+    for match in _TARGET.finditer(_FENCED.sub("", page.read_text(encoding="utf-8"))):
+        target = match[1] or match[2]
+        if "://" not in target and not target.startswith("mailto:"):
+            yield target
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and the site make them."""
+    prose = _FENCED.sub("", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_named)
+def test_what_a_page_names_is_there(page: Path) -> None:
+    """Every link, picture and included file of a page exists, and so does the heading that a link asks for."""
+    for target in _targets(page):
+        path, _, anchor = target.partition("#")
+        there = page.parent / path if path else page
+        assert there.exists(), f"{_named(page)}: {target} is not there"
+        assert there.resolve().is_relative_to(ROOT), f"{_named(page)}: {target} lies outside of the repository"
+        assert not anchor or anchor in _anchors(there), f"{_named(page)}: no heading for {target}"
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=_named)
+def test_a_tutorials_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its blocks run one after the other as they stand, in a folder with the data and the model that it names."""
+    for file in (EXAMPLES / "data" / "penguins.csv", EXAMPLES / "own_model.py"):
+        shutil.copy(file, tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///team.db")
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "page.py").write_text("\n".join(blocks), encoding="utf-8")
+    done = subprocess.run([sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda folder: folder.name)
+def test_a_record_says_what_made_it(record: Path) -> None:
+    """The page of the numbers has its section, with the command that made it and every file."""
+    page = _extension("found_pages").rewritten((DOCS / "numbers.md").read_text(encoding="utf-8"), "numbers")
+    section = page.partition(f"\n### {record.name}\n")[2].partition("\n### ")[0]
+    assert re.search(r"`[^`]*\b(python|just|optselect|pytest)\b[^`]*`", section), (
+        f"{_named(record)}: add a README.md with the command that made it, in backticks"
+    )
+    for file in record.rglob("*"):
+        assert file.is_dir() or file.name == "README.md" or f"../{file.relative_to(ROOT).as_posix()}" in section
+
+
+def test_no_guide_is_missing_in_the_contents() -> None:
+    """A page that is put into docs is in the table of contents, whether or not the landing page names it."""
+    page = _extension("found_pages").rewritten((DOCS / "index.md").read_text(encoding="utf-8"), "index")
+    for guide in DOCS.glob("*.md"):
+        assert guide.stem == "index" or re.search(rf"^{guide.stem}$", page, re.MULTILINE)
+
+
+def test_links_of_a_page_lead_to_what_the_site_has() -> None:
+    """A folder of records becomes its section, another folder a name; code keeps what looks like a link."""
+    rewritten = _extension("found_pages").rewritten
+    record = RECORDS[0].name
+    link = f"[log](../examples/records/{record})"
+    assert rewritten(link, "start") == f"[log](numbers.md#{record})"
+    assert rewritten(f"[log](../../examples/records/{record})", "decisions/index") == f"[log](../numbers.md#{record})"
+    assert rewritten("[some](../examples)", "start") == "some (`examples`)"
+    assert rewritten("[rules](optimizers)", "start") == "[rules](optimizers/README.md)"
+    assert rewritten("[a page](verdict.md)", "start") == "[a page](verdict.md)"
+    assert rewritten(f"```\n{link}\n```\n```yaml\na: 1\n```", "start") == f"```text\n{link}\n```\n```yaml\na: 1\n```"
+    assert rewritten("```\na    b\n```", "start") == "```none\na    b\n```"  # columns do not wrap
+
+
+def test_docstrings_become_lists() -> None:
+    """The examples of the module that turns prose into lists hold."""
+    assert doctest.testmod(_extension("plain_docstrings")).failed == 0
+
+
+def test_only_what_is_a_parameter_is_one() -> None:
+    """A word with a colon is prose unless it is a parameter, equations and examples stay, and stars are no markup."""
+    structured = _extension("plain_docstrings").structured
+    assert structured(["Note: val_* and test_ stay."], ["x"]) == [r"Note: val\_\* and test\_ stay.", ""]
+    assert structured([">>> x: 1"], ["x"]) == [">>> x: 1", ""]
+    assert structured(["First. x: one,", "two; y: three."], ["x", "y"]) == [
+        "First. ",
+        "",
+        "* **x**: one, two;",
+        "* **y**: three.",
+        "",
+    ]

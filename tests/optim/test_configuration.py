@@ -20,8 +20,7 @@ from optselect.optim.keras.derived import derive
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES, parse
 from optselect.optim.schedules import SCHEDULES
-
-from .strategies import configurations
+from tests.helpers.strategies import configurations
 
 
 def _sample() -> dict[str, Configuration]:

@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from optselect.optim.rules import RULES
-
-from .libraries import AGREE, DIFFER, RAW, Pair, keras_end, optax_end
+from tests.helpers.libraries import AGREE, DIFFER, RAW, Pair, keras_end, optax_end
 
 Array = np.ndarray
 STEPS = 50

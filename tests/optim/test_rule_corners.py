@@ -13,8 +13,7 @@ from optselect.optim.certify import altered
 from optselect.optim.clipping import CLIPPINGS, Clipping
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES
-
-from . import references
+from tests.helpers import references
 
 Array = np.ndarray
 RATES = {"falling": [0.5, 0.3, 0.1, 0.02, 0.01], "from zero": [0.0, 0.2, 0.4, 0.4, 0.1], "zero first": [0.0, 0.0, 0.3]}

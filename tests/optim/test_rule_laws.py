@@ -15,8 +15,7 @@ from hypothesis.extra import numpy as arrays
 from optselect.optim.certify import altered
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES
-
-from . import references
+from tests.helpers import references
 
 Array = np.ndarray
 STEPS = 3

@@ -11,9 +11,7 @@ import pytest
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES
 from optselect.testing import rule_suite
-from tests.helpers import RESOURCES
-
-from . import references
+from tests.helpers import RESOURCES, references
 
 FORMULAS = {name: getattr(references, name) for name in RULES if hasattr(references, name)}
 

@@ -14,8 +14,7 @@ from optselect.errors import InvalidValue
 from optselect.optim.certify import altered
 from optselect.optim.schedule import Timed
 from optselect.optim.schedules import SCHEDULES, Schedule
-
-from .strategies import members, values
+from tests.helpers.strategies import members, values
 
 FORMS = {"default": lambda schedule: schedule(), "altered": altered}
 

@@ -22,9 +22,8 @@ from optselect.task.prepared import Task
 from optselect.task.suspects import suspects
 from optselect.util.intervals import estimate, limits
 from optselect.verdict.context import Context
-
-from .played import contest, played, record, verdict
-from .studying import Formulas, notes, run, space, trials
+from tests.helpers.played import contest, played, record, verdict
+from tests.helpers.studying import Formulas, notes, run, space, trials
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 4)).astype("float32")

@@ -16,8 +16,7 @@ from optselect.record.entries import TrialRecord
 from optselect.study.importance import FEWEST, importance
 from optselect.verdict.costs import costs, time_to
 from optselect.verdict.diagnosis import FEW, Edge, Loss, edges, why_lost
-
-from .played import record
+from tests.helpers.played import record
 
 WINNER = "adam"
 

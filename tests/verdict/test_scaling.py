@@ -18,8 +18,7 @@ from optselect.optim.configuration import Configuration
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES
 from optselect.verdict.scaled import around, rescaled
-
-from . import references, strategies
+from tests.helpers import references, strategies
 
 Array = np.ndarray
 BATCH, TIMES, EXAMPLES = 8, 4, 3200

@@ -16,8 +16,7 @@ from optselect.optim.rules import RULES
 from optselect.optim.schedules import SCHEDULES
 from optselect.verdict import estimate, judge
 from optselect.verdict.finals import Rerun, fresh_seed, rate, screen
-
-from .played import World, contest, driven, played, record, verdict
+from tests.helpers.played import World, contest, driven, played, record, verdict
 
 RICH = Configuration(rule=RULES["adamw"](learning_rate=0.0041), schedule=SCHEDULES["cosine_decay"](), batch_size=64)
 PLAIN = Configuration(rule=RULES["sgd"](learning_rate=0.1))

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what `__getattr__` finds, for type checkers and editors
+    from optselect import api as api
+    from optselect import data as data
+    from optselect import demo as demo
+    from optselect import errors as errors
+    from optselect import optim as optim
+    from optselect import optimizers as optimizers
+    from optselect import task as task
+    from optselect import testing as testing
+    from optselect.api.describe import describe_data
+    from optselect.api.lr_range import lr_range
+    from optselect.api.result import Result
+    from optselect.api.tune import tune
+    from optselect.errors import OptselectError
+    from optselect.optim.configuration import Configuration
 
 __all__ = ["Configuration", "OptselectError", "Result", "describe_data", "lr_range", "tune"]
 __version__ = "0.1.0"
@@ -17,7 +33,8 @@ _HOMES = {
     "lr_range": "api",
     "tune": "api",
 }
-_MODULES = ("api", "data", "demo", "errors", "optimizers", "task")  # as attributes too, without an import of their own
+# Attributes too, without an import of their own.
+_MODULES = ("api", "data", "demo", "errors", "optim", "optimizers", "task", "testing")
 
 
 def __getattr__(name: str) -> Any:  # loads neither TensorFlow nor MLflow, and nothing before it is asked for

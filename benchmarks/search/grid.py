@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.data_sets import DATA_SETS
 from optselect.optim.configuration import Configuration
-from optselect.optim.hyper import Search, choice
+from optselect.optim.hyperparameters import Search, choice
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES
 from optselect.optim.schedules import SCHEDULES

@@ -18,7 +18,7 @@ import pandas as pd
 from benchmarks.search.grid import TableTask
 from benchmarks.search.ours import searched
 from optselect.optim.configuration import BASELINE, Configuration
-from optselect.optim.hyper import log
+from optselect.optim.hyperparameters import log
 from optselect.optim.rules import parse
 from optselect.spaces import Space, default_space
 from optselect.study import ranging

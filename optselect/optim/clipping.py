@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from optselect.optim.hyper import POSITIVE, Declared, hyper, log
+from optselect.optim.hyperparameters import POSITIVE, Declared, hyper, log
 from optselect.optim.rule import Scope, exact
 from optselect.util.lazy import ops
 

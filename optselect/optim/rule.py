@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, NoReturn
 
-from optselect.optim.hyper import Declared
+from optselect.optim.hyperparameters import Declared
 from optselect.util.lazy import ops
 
-__all__ = ["Rule", "Scalar", "Scaling", "Scope", "State", "Variable", "cast", "choose", "exact", "wrapped"]
+__all__ = ["Rule", "Scalar", "Scaling", "Scope", "State", "Tensor", "Variable", "cast", "choose", "exact"]
 
 Tensor = Any
 State = dict[str, Tensor]
@@ -214,11 +214,6 @@ class Rule(Declared):
         )
 
 
-def wrapped(default: Callable[[], Rule]) -> Any:
-    """Declare the field that holds the rule which a wrapper wraps. `default`: makes one."""
-    return dataclasses.field(default_factory=default)
-
-
 class Scalar:
     """A number known at run time that bends to the dtype of the tensor it meets, as a Python float does.
 
@@ -282,14 +277,14 @@ class Scalar:
         raise TypeError(
             "A hyperparameter is a tensor in a compiled program, and Python cannot branch on it: instead of "
             "`a if self.flag else b`, or of `and`, `or` and `not`, write `choose(self.flag, a, b)` with "
-            "`optselect.optim.rule.choose`."
+            "`optselect.optim.choose`."
         )
 
     def _no_comparison(self, other: object) -> NoReturn:
         raise TypeError(
             "A hyperparameter is a tensor in a compiled program, and Python cannot compare it: instead of "
             "`a if self.number == 0 else b` write `ops.where(exact(self.number, param.dtype) == 0, a, b)` with "
-            "`optselect.optim.rule.exact` and `keras.ops.where`."
+            "`optselect.optim.exact` and `keras.ops.where`."
         )
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _no_comparison

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from optselect.errors import InvalidValue
-from optselect.optim.hyper import Declared
+from optselect.optim.hyperparameters import Declared
 from optselect.util.lazy import ops
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "solve",
     "steps",
     "tidy",
-    "wrapped",
 ]
 
 Tensor = Any
@@ -139,11 +138,6 @@ class Timed:
             return repr(self.arguments["learning_rate"])
         shown = (f"{k}={v.code() if isinstance(v, Timed) else repr(v)}" for k, v in self.arguments.items())
         return f"{self.kind.class_path()}({', '.join(shown)})"
-
-
-def wrapped(default: Callable[[], Schedule]) -> Any:
-    """Declare the field that holds the schedule which a wrapper wraps. `default`: makes one."""
-    return dataclasses.field(default_factory=default)
 
 
 def _fields(member: type[Schedule]) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from optselect.optim.hyper import Hyper, Search
+from optselect.optim.hyperparameters import Hyper, Search
 from optselect.spaces.document import spelt
 
 __all__ = ["can_hold", "factor", "holds", "in_order", "leaning_mistakes", "leans_on", "partner", "prefixed"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from optselect.errors import UnknownName
 from optselect.optim.clipping import CLIPPINGS
-from optselect.optim.hyper import Declared, Hyper, Search
+from optselect.optim.hyperparameters import Declared, Hyper, Search
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES, parse
 from optselect.optim.schedules import SCHEDULES

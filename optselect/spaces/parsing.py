@@ -11,7 +11,7 @@ import graphlib
 from collections.abc import Iterator, Mapping
 
 from optselect.errors import UnknownName
-from optselect.optim.hyper import Search
+from optselect.optim.hyperparameters import Search
 from optselect.optim.rule import Rule
 from optselect.spaces import searches
 from optselect.spaces.coupling import in_order, leaning_mistakes

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optselect.optim.hyper import Hyper, Search
+from optselect.optim.hyperparameters import Hyper, Search
 from optselect.spaces.coupling import partner
 from optselect.spaces.document import Mistakes, Node, nearest, spelt
 

@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution
 from optselect.errors import InvalidValue, UnknownName
 from optselect.optim.clipping import CLIPPINGS
 from optselect.optim.configuration import BASELINE, Configuration
-from optselect.optim.hyper import Search
+from optselect.optim.hyperparameters import Search
 from optselect.optim.rule import Rule
 from optselect.optim.rules import parse
 from optselect.optim.schedules import SCHEDULES

@@ -10,7 +10,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from optselect.optim.configuration import Configuration
-from optselect.optim.hyper import Search
+from optselect.optim.hyperparameters import Search
 from optselect.spaces.coupling import factor, holds, in_order
 
 __all__ = ["FromConfiguration", "FromTrial", "OutsideError", "Source", "choose", "draw", "tidied"]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from optselect.optim.hyper import Search
+from optselect.optim.hyperparameters import Search
 from optselect.spaces.families import FAMILIES, Members, declared, defaults, member
 from optselect.spaces.space import Space
 

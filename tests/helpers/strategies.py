@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from optselect.optim.clipping import CLIPPINGS
 from optselect.optim.configuration import Configuration
-from optselect.optim.hyper import Declared, Domain
+from optselect.optim.hyperparameters import Declared, Domain
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES
 from optselect.optim.schedules import SCHEDULES

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from optselect import optimizers, testing
-from optselect.optim.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, linear, log
+from optselect.optim.hyperparameters import NON_NEGATIVE, POSITIVE, UNIT, hyper, linear, log
 from optselect.optim.rule import Rule, cast
 from optselect.util.lazy import ops
 

@@ -31,7 +31,7 @@ from optselect.optim.certify import (
 from optselect.optim.certify.family import walked
 from optselect.optim.clipping import CLIPPINGS
 from optselect.optim.configuration import Configuration
-from optselect.optim.hyper import hyper
+from optselect.optim.hyperparameters import hyper
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES
 from optselect.optim.schedules import SCHEDULES

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optselect.errors import InvalidSpace, UnknownName
-from optselect.optim.hyper import Domain, Search
+from optselect.optim.hyperparameters import Domain, Search
 from optselect.optim.rules import RULES
 from optselect.spaces import Space, available, check, default_space, load_space, write_yaml
 from optselect.spaces.families import FAMILIES, defaults, hypers, member

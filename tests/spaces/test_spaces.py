@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from optselect.errors import InvalidValue, UnknownName
 from optselect.optim.configuration import Configuration
-from optselect.optim.hyper import Search
+from optselect.optim.hyperparameters import Search
 from optselect.optim.rules import RULES, parse
 from optselect.spaces import Space, available, default_space, load_space, write_yaml
 

@@ -14,7 +14,7 @@ from optselect.errors import InvalidValue, UnknownName
 from optselect.optim.certify.walking import STEPS, Applied, Comparison, DType, Stepped, compared
 from optselect.optim.clipping import CLIPPINGS
 from optselect.optim.configuration import Configuration
-from optselect.optim.hyper import Declared, Hyper
+from optselect.optim.hyperparameters import Declared, Hyper
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES
 from optselect.optim.schedules import SCHEDULES

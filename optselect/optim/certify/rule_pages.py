@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from optselect.optim.hyper import Search
+from optselect.optim.hyperparameters import Search
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES
 
@@ -200,7 +200,7 @@ def citations(paper: str) -> list[str]:
 def searched(search: Search | None) -> str | None:
     """Where a search looks, in words; None where it does not.
 
-    >>> from optselect.optim.hyper import log
+    >>> from optselect.optim.hyperparameters import log
     >>> searched(log(1e-5, 0.1, from_trials=10))
     '1e-05 to 0.1, log-uniform, from 10 trials of the arm'
     """

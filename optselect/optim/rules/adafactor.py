@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from optselect.optim.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, Domain, choice, hyper, linear, log
+from optselect.optim.hyperparameters import BOOLEAN, NON_NEGATIVE, POSITIVE, Domain, choice, hyper, linear, log
 from optselect.optim.rule import Rule, Scaling, State, Tensor, cast, choose, exact
 from optselect.util.lazy import ops
 

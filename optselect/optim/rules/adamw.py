@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optselect.optim.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, choice, hyper, log, log1m
+from optselect.optim.hyperparameters import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, choice, hyper, log, log1m
 from optselect.optim.rule import Rule, State, Tensor, cast
 from optselect.optim.rules.adam import Adam
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optselect.optim.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, linear, log, log1m
+from optselect.optim.hyperparameters import NON_NEGATIVE, POSITIVE, UNIT, hyper, linear, log, log1m
 from optselect.optim.rule import Rule, Scaling, State, Tensor, exact
 from optselect.util.lazy import ops
 

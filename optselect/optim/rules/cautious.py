@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from optselect.optim.hyper import BOOLEAN, choice, hyper
-from optselect.optim.rule import Rule, State, Tensor, Variable, choose, wrapped
+from optselect.optim.hyperparameters import BOOLEAN, choice, hyper, wrapped
+from optselect.optim.rule import Rule, State, Tensor, Variable, choose
 from optselect.optim.rules.sgd import SGD
 from optselect.optim.wrapping import beside, fitted, inner
 from optselect.util.lazy import ops

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optselect.optim.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, choice, hyper, log
+from optselect.optim.hyperparameters import BOOLEAN, NON_NEGATIVE, POSITIVE, choice, hyper, log
 from optselect.optim.rule import Rule, Scaling, State, Tensor, choose, exact
 from optselect.util.lazy import ops
 

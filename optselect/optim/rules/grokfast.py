@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from optselect.optim.hyper import NON_NEGATIVE, UNIT, hyper, log, log1m
-from optselect.optim.rule import Rule, Scaling, State, Tensor, Variable, wrapped
+from optselect.optim.hyperparameters import NON_NEGATIVE, UNIT, hyper, log, log1m, wrapped
+from optselect.optim.rule import Rule, Scaling, State, Tensor, Variable
 from optselect.optim.rules.sgd import SGD
 from optselect.optim.wrapping import beside, fitted, inner
 from optselect.util.lazy import ops

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from optselect.optim.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
+from optselect.optim.hyperparameters import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.optim.rule import Rule, Scaling, State, Tensor, Variable, choose
 from optselect.util.lazy import ops
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optselect.optim.hyper import POSITIVE, UNIT, hyper, log, log1m
+from optselect.optim.hyperparameters import POSITIVE, UNIT, hyper, log, log1m
 from optselect.optim.rule import Rule, State, Tensor, Variable
 from optselect.optim.rules.adam import Adam
 from optselect.util.lazy import ops

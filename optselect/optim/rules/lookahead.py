@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from optselect.optim.hyper import FRACTION, Domain, choice, hyper, linear
-from optselect.optim.rule import Rule, State, Tensor, Variable, wrapped
+from optselect.optim.hyperparameters import FRACTION, Domain, choice, hyper, linear, wrapped
+from optselect.optim.rule import Rule, State, Tensor, Variable
 from optselect.optim.rules.sgd import SGD
 from optselect.optim.wrapping import beside, due, fitted, inner
 from optselect.util.lazy import ops

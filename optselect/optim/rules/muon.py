@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from optselect.optim.hyper import (
+from optselect.optim.hyperparameters import (
     BOOLEAN,
     FLAG,
     NON_NEGATIVE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from optselect.optim.hyper import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
+from optselect.optim.hyperparameters import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.optim.rule import Rule, Scaling, State, Tensor
 from optselect.util.lazy import ops
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optselect.optim.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, choice, hyper, log, log1m
+from optselect.optim.hyperparameters import BOOLEAN, NON_NEGATIVE, POSITIVE, UNIT, choice, hyper, log, log1m
 from optselect.optim.rule import Rule, Scaling, State, Tensor, cast, choose
 from optselect.util.lazy import ops
 

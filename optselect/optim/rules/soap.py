@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from optselect.optim.hyper import NON_NEGATIVE, POSITIVE, UNIT, WHOLE, Domain, hyper, log, log1m, setting
+from optselect.optim.hyperparameters import NON_NEGATIVE, POSITIVE, UNIT, WHOLE, Domain, hyper, log, log1m, setting
 from optselect.optim.rule import Rule, State, Tensor, Variable, exact
 from optselect.optim.wrapping import due
 from optselect.util.lazy import ops

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from optselect.optim.hyper import NON_NEGATIVE, Domain, choice, hyper
-from optselect.optim.rule import Rule, Scaling, State, Tensor, Variable, exact, wrapped
+from optselect.optim.hyperparameters import NON_NEGATIVE, Domain, choice, hyper, wrapped
+from optselect.optim.rule import Rule, Scaling, State, Tensor, Variable, exact
 from optselect.optim.rules.sgd import SGD
 from optselect.optim.wrapping import beside, due, fitted, inner
 from optselect.util.lazy import ops

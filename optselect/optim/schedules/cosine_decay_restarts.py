@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from optselect.optim.hyper import FRACTION, POSITIVE, Domain, choice, hyper, linear
+from optselect.optim.hyperparameters import FRACTION, POSITIVE, Domain, choice, hyper, linear
 from optselect.optim.schedule import Schedule, Tensor, float32, fraction, steps
 from optselect.util.lazy import ops
 

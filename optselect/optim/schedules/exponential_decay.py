@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optselect.optim.hyper import BOOLEAN, POSITIVE, hyper, linear
+from optselect.optim.hyperparameters import BOOLEAN, POSITIVE, hyper, linear
 from optselect.optim.schedule import Schedule, Tensor, decay_arguments, decay_recover, float32
 from optselect.util.lazy import ops
 

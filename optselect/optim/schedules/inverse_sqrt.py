@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optselect.optim.hyper import POSITIVE, UNIT, hyper, linear, log
+from optselect.optim.hyperparameters import POSITIVE, UNIT, hyper, linear, log
 from optselect.optim.schedule import Schedule, Tensor, float32, fraction, steps
 from optselect.util.lazy import ops
 

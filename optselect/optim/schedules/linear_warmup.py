@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from optselect.optim.hyper import FRACTION, UNIT, hyper, linear
-from optselect.optim.schedule import Schedule, Tensor, float32, fraction, wrapped
+from optselect.optim.hyperparameters import FRACTION, UNIT, hyper, linear, wrapped
+from optselect.optim.schedule import Schedule, Tensor, float32, fraction
 from optselect.optim.schedules.constant import Constant
 from optselect.util.lazy import ops
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from optselect.errors import InvalidValue
-from optselect.optim.hyper import NON_NEGATIVE, POSITIVE, hyper, linear, log
+from optselect.optim.hyperparameters import NON_NEGATIVE, POSITIVE, hyper, linear, log
 from optselect.optim.schedule import Schedule, Tensor, float32, fraction, solve, steps, tidy
 from optselect.util.lazy import ops
 

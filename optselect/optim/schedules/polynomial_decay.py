@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optselect.optim.hyper import BOOLEAN, NON_NEGATIVE, POSITIVE, hyper, linear, log
+from optselect.optim.hyperparameters import BOOLEAN, NON_NEGATIVE, POSITIVE, hyper, linear, log
 from optselect.optim.schedule import Schedule, Tensor, float32, fraction, solve, steps, tidy
 from optselect.util.lazy import ops
 

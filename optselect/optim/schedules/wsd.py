@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optselect.optim.hyper import FRACTION, POSITIVE, UNIT, choice, hyper, linear
+from optselect.optim.hyperparameters import FRACTION, POSITIVE, UNIT, choice, hyper, linear
 from optselect.optim.schedule import Schedule, Tensor, float32, fraction
 from optselect.util.lazy import ops
 

@@ -38,6 +38,7 @@ __all__ = [
     "log",
     "log1m",
     "setting",
+    "wrapped",
 ]
 
 
@@ -171,6 +172,11 @@ def setting(*, default: Any, form: Form, doc: str) -> Any:
     default.
     """
     return dataclasses.field(default=default, metadata={"form": form, "doc": doc})
+
+
+def wrapped(default: Callable[[], Any]) -> Any:
+    """Declare the field that holds the rule or the schedule that a wrapper wraps. `default`: makes one."""
+    return dataclasses.field(default_factory=default)
 
 
 def _whole(value: Any) -> int:

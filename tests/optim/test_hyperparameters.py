@@ -13,7 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optselect.errors import InvalidValue, OptselectError, UnknownName
-from optselect.optim.hyper import BOOLEAN, FRACTION, POSITIVE, UNIT, Declared, Domain, choice, hyper, linear, log, log1m
+from optselect.optim.hyperparameters import (
+    BOOLEAN,
+    FRACTION,
+    POSITIVE,
+    UNIT,
+    Declared,
+    Domain,
+    choice,
+    hyper,
+    linear,
+    log,
+    log1m,
+)
 from optselect.optim.rule import Rule, Scalar
 from optselect.optim.rules import RULES
 

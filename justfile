@@ -64,16 +64,16 @@ bench-search *args:
 bench-verdict *args:
     uv run --extra bench python -m benchmarks.verdict {{args}}
 
-# the animations of docs/race.md (two minutes)
+# the animations of docs/demo.md (two minutes)
 gallery:
     #!/usr/bin/env bash
     set -euo pipefail
-    race() { uv run optselect race "${@:2}" --out-file "docs/images/race-$1.gif"; echo; }
-    race saddle --classic saddle
-    race saddle-best sgd "sgd(momentum=0.9)" "sgd(momentum=0.9, nesterov=True)" adagrad adadelta rmsprop adam --on saddle
-    race nesterov --classic nesterov
-    race noisy-bowl sgd "sgd(momentum=0.9)" adam "ema(sgd)" schedule_free_sgd --on noisy-bowl
-    race digits sgd "sgd(momentum=0.9)" adam muon --on sklearn:digits
+    demo() { uv run optselect demo "${@:2}" --out-file "docs/images/demo-$1.gif"; echo; }
+    demo saddle --classic saddle
+    demo saddle-best sgd "sgd(momentum=0.9)" "sgd(momentum=0.9, nesterov=True)" adagrad adadelta rmsprop adam --on saddle
+    demo nesterov --classic nesterov
+    demo noisy-bowl sgd "sgd(momentum=0.9)" adam "ema(sgd)" schedule_free_sgd --on noisy-bowl
+    demo digits sgd "sgd(momentum=0.9)" adam muon --on sklearn:digits
 
 # execute examples/notebook.ipynb anew and keep what it shows
 notebook:

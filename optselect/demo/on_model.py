@@ -18,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from optselect.data import read
-from optselect.demo.run import Entry, Race, Runner, best_walk, near
+from optselect.demo.descent import Descent, Runner, best_walk, near
+from optselect.demo.run import Entry
 from optselect.errors import InvalidData, InvalidModel, InvalidValue, UnknownName
 from optselect.optim.configuration import Configuration
 from optselect.optim.rule import Rule
@@ -30,7 +31,7 @@ from optselect.user_code.functions import where_it_failed
 from optselect.util.seeds import derive
 from optselect.util.suggestion import suggestion
 
-__all__ = ["PLANES", "Plane", "race_on_model"]
+__all__ = ["PLANES", "Plane", "descend_on_model"]
 
 Tensor = Any
 
@@ -68,10 +69,11 @@ class _Trainer:
     def __init__(self, task: Any, rules: Sequence[Rule], *, steps: int, batch_size: int, seed: int) -> None:
         self.program = Program(task, rules, [seed])
         if self.program.feed.on_disk:
-            raise InvalidData("race: features that stay on disk are not for a race; take some of their rows.")
+            raise InvalidData("demo: features that stay on disk cannot be used here; take some of their rows.")
         self.seed = seed
         self.size = min(batch_size, self.program.feed.rows)
         self._data = next(self.program.feed.chunks("train"))
+        # The names of these streams are those of the published animations.
         self._order = tf.constant(batch_rows(derive(seed, "race"), self.size, steps, self.program.feed.rows))
         rows = np.random.default_rng(derive(seed, "race", "rows")).permutation(self.program.feed.rows)[:_MOST_ROWS]
         self.rows = len(rows)
@@ -135,7 +137,7 @@ class _Trainer:
         return total / seen
 
 
-def race_on_model(
+def descend_on_model(
     entries: Sequence[Entry],
     data: Any,
     *,
@@ -146,16 +148,16 @@ def race_on_model(
     batch_size: int = 32,
     steps: int = 100,
     seed: int = 0,
-) -> Race:
-    """The race of `race` on a data set; model, target, kind: as in `tune`. plane: of `PLANES`.
+) -> Descent:
+    """`descend` on a data set; model, target, kind: as in `tune`. plane: of `PLANES`.
 
     Heights are training losses. A rule gets the best of four learning rates a decade over the range that it declares.
     Raises a subclass of `OptselectError` for whatever is wrong with the input.
     """
     if plane not in PLANES:
-        raise UnknownName(f"race: no `plane` {plane!r}. {suggestion(plane, PLANES)}")
+        raise UnknownName(f"demo: no `plane` {plane!r}. {suggestion(plane, PLANES)}")
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise InvalidValue(f"race: `batch_size` must be a whole number from 1, got {batch_size!r}.")
+        raise InvalidValue(f"demo: `batch_size` must be a whole number from 1, got {batch_size!r}.")
     spec = make_spec(read(data, target=target), model=model, epochs=1, seed=seed, kind=kind)
     task = Task.from_spec(spec)
     rules = {entry.rule.key: entry.rule for entry in entries}
@@ -164,7 +166,7 @@ def race_on_model(
         marks = _marks(steps, task.parameters, len(entries))
         found = [_run(trainer, entry, marks) for entry in entries]
     except tf.errors.OpError as problem:
-        raise InvalidModel(f"race: {where_it_failed(getattr(spec.model, 'path', Path()), problem)}") from problem
+        raise InvalidModel(f"demo: {where_it_failed(getattr(spec.model, 'path', Path()), problem)}") from problem
     chosen = _plane(plane, trainer, [weights for _, _, weights, _ in found], seed)
     runners = [
         Runner(
@@ -180,7 +182,7 @@ def race_on_model(
     x, y, z = _map(trainer, chosen, runners)
     lowest = float(min(np.nanmin(runner.heights) for runner in runners))
     start = float(runners[0].heights[0])
-    return Race(
+    return Descent(
         on=spec.data.name,
         about=_about(spec, task, trainer, steps, runners),
         runners=tuple(runners),

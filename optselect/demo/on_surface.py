@@ -80,7 +80,7 @@ class Walker:
 
     def _no_gradient(self) -> InvalidValue:
         return InvalidValue(
-            f"race: TensorFlow finds no gradient of {self.surface.name}: write it with +, -, *, / and **, or with "
+            f"demo: TensorFlow finds no gradient of {self.surface.name}: write it with +, -, *, / and **, or with "
             "`keras.ops`, not with numpy or math, and without `if`."
         )
 

@@ -10,24 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from optselect.demo.animation import Lane, Scene, check_film, film
+from optselect.demo.descent import Descent, Runner, best_walk, near
 from optselect.demo.surfaces import CLASSICS, SURFACES, Surface, named, named_classic
 from optselect.errors import InvalidValue
 from optselect.optim.rule import Rule
 from optselect.optim.rules import parse_settings
 from optselect.user_code.functions import is_reference, load_function, split_reference, where_it_failed
 
-__all__ = ["RACES", "Entry", "Race", "Runner", "best_walk", "check_film", "near", "race"]
+__all__ = ["CATALOG", "Entry", "descend"]
 
-RACES: Mapping[str, Mapping[str, str]] = {
+CATALOG: Mapping[str, Mapping[str, str]] = {
     "surfaces": {name: surface.summary for name, surface in SURFACES.items()},
     "classics": {name: classic.summary for name, classic in CLASSICS.items()},
 }
-"""What there is to race on and the classic comparisons, each name with a line about it."""
+"""The surfaces and the classic comparisons, each name with one line about it."""
 
 _DEFAULT = ("sgd", "sgd(momentum=0.9)", "rmsprop", "adam", "lion")
 _MOST = 12  # rules in one picture: more markers and colours nobody can tell apart
-_WITHIN = 1e-3  # of the start's height above the lowest: who stays so near has arrived
 _A_DECADE = 4  # learning rates that are tried
 _CELLS = 141  # of a map, along each side
 
@@ -63,131 +62,7 @@ class Entry:
         return tuple(float(f"{10**power:.3g}") for power in powers)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Runner:
-    """How a rule went. rule: with the learning rate that it had. tried: the rates of which that was the best; empty if
-    it was given. path: float32 (points, 2), where the rule would have the model judged; heights: (points,); both NaN
-    after it diverged. held: the share of the squared distance from the start that a plane through weights holds, None
-    on a surface."""
-
-    label: str
-    rule: Rule
-    tried: tuple[float, ...]
-    path: np.ndarray = dataclasses.field(repr=False)
-    heights: np.ndarray = dataclasses.field(repr=False)
-    held: float | None = None
-
-    @property
-    def learning_rate(self) -> float:
-        """That it had."""
-        return float(self.rule.base.values()["learning_rate"])
-
-    @property
-    def last(self) -> int:
-        """The last point that is finite."""
-        return int(np.flatnonzero(np.isfinite(self.heights))[-1])
-
-    @property
-    def diverged(self) -> bool:
-        """Whether it did."""
-        return self.last < len(self.heights) - 1
-
-    @property
-    def late(self) -> float | None:
-        """The mean height over the last quarter of the points; None if it diverged."""
-        return None if self.diverged else float(_late(self.heights).mean())
-
-    def arrived(self, height: float) -> int | None:
-        """The point from which on it is no higher; None if that is not so at least for the last tenth of the way."""
-        return _arrived(self.heights, height)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Race:
-    """Rules that went down a surface.
-
-    on: its name. about: one line. steps: (points,), how many steps each point of a path has behind it. x, y, z: the
-    map, z of shape (y, x). minima: where it is lowest, as far as that is known. lowest: the height there, or the lowest
-    that was seen. within: who stays no higher has arrived. height_name: what is high or low. notes: what must be known
-    to read the picture.
-    """
-
-    on: str
-    about: str
-    runners: tuple[Runner, ...]
-    steps: np.ndarray = dataclasses.field(repr=False)
-    x: np.ndarray = dataclasses.field(repr=False)
-    y: np.ndarray = dataclasses.field(repr=False)
-    z: np.ndarray = dataclasses.field(repr=False)
-    minima: tuple[tuple[float, float], ...]
-    lowest: float
-    within: float
-    height_name: str
-    axis_names: tuple[str, str]
-    notes: tuple[str, ...]
-
-    def outcome(self, runner: Runner) -> str:
-        """In words: "arrives at step 34", "diverges at step 7", "does not arrive"."""
-        if runner.diverged:
-            return f"diverges at step {self.steps[runner.last + 1]}"
-        point = runner.arrived(self.within)
-        return "does not arrive" if point is None else f"arrives at step {self.steps[point]}"
-
-    def scene(self) -> Scene:
-        """What is drawn."""
-        lanes = [
-            Lane(
-                label=runner.label,
-                rate=f"{runner.learning_rate:.3g}" + (f", best of {len(runner.tried)}" if runner.tried else ""),
-                path=runner.path,
-                heights=runner.heights,
-                outcome=self.outcome(runner),
-            )
-            for runner in self.runners
-        ]
-        alike = [field.name for field in dataclasses.fields(Scene) if field.name not in ("title", "lanes")]
-        return Scene(title=self.on, lanes=tuple(lanes), **{name: getattr(self, name) for name in alike})
-
-    def save(self, path: str | Path, *, seconds: float = 7.0) -> Path:
-        """Write the animation: .gif, .mp4 or .html. seconds: from the first step to the last.
-
-        Raises `InvalidValue` for another suffix, or where nothing writes MP4.
-        """
-        return film(self.scene(), Path(path), seconds=seconds)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON types only; of diverged rules no more than the finite points."""
-        return {
-            "on": self.on,
-            "about": self.about,
-            "steps": int(self.steps[-1]),
-            "start": float(self.runners[0].heights[0]),
-            "lowest": self.lowest,
-            "lowest_is_known": bool(self.minima),
-            "within": self.within,
-            "notes": list(self.notes),
-            "rules": [self._described(runner) for runner in self.runners],
-        }
-
-    def _described(self, runner: Runner) -> dict[str, Any]:
-        point, end = runner.arrived(self.within), runner.last + 1
-        return {
-            "label": runner.label,
-            "rule": runner.rule.to_dict(),
-            "learning_rate": runner.learning_rate,
-            "rates_tried": list(runner.tried),
-            "end": None if runner.diverged else float(runner.heights[-1]),
-            "mean_of_last_quarter": runner.late,
-            "arrived_at_step": None if point is None else int(self.steps[point]),
-            "diverged_at_step": int(self.steps[end]) if runner.diverged else None,
-            "held_by_plane": runner.held,
-            "steps": self.steps[:end].tolist(),
-            "path": runner.path[:end].tolist(),
-            "heights": runner.heights[:end].tolist(),
-        }
-
-
-def race(
+def descend(
     rules: Sequence[str] | None = None,
     *,
     on: str | Callable[[Any, Any], Any] | None = None,
@@ -199,20 +74,20 @@ def race(
     noise: float | None = None,
     seed: int = 0,
     **of_data: Any,
-) -> Race:
+) -> Descent:
     """Let rules go down a surface side by side.
 
     rules: with settings if wanted, `"sgd(momentum=0.9)"`, `"lookahead(adam)"`; a few well-known ones else. on: a
-    surface of `RACES`, "FILE.py:FUNCTION" or a function of x and y, whose gradient TensorFlow takes; or a data set as
+    surface of `CATALOG`, "FILE.py:FUNCTION" or a function of x and y, whose gradient TensorFlow takes; or a data set as
     in `tune`: then the rules train the model and are drawn on a plane through its weights. classic: a comparison of
-    `RACES`, which says rules and surface. learning_rate: of all rules that do not set it themselves; None: each gets
+    `CATALOG`, which says rules and surface. learning_rate: of all rules that do not set it themselves; None: each gets
     its best on this surface, out of four a decade over the range that it declares and a decade beyond. start, window,
     noise: instead of the surface's own. seed: of the noise; of data also of split, weights and order of rows. of_data:
-    what `race_on_model` takes besides.
+    what `descend_on_model` takes besides.
 
     Raises a subclass of `OptselectError` for whatever is wrong with the input.
 
-    >>> found = race(["sgd(momentum=0.9)"], on="valley")
+    >>> found = descend(["sgd(momentum=0.9)"], on="valley")
     >>> found.runners[0].label, found.outcome(found.runners[0])  # doctest: +ELLIPSIS
     ('sgd, momentum 0.9', 'arrives at step ...')
     >>> found.save("valley.gif")  # doctest: +SKIP
@@ -220,23 +95,23 @@ def race(
     if classic is not None:
         known = named_classic(classic)
         if rules or on:
-            raise InvalidValue(f"race: the classic {classic!r} says rules and surface itself; leave them out, or it.")
+            raise InvalidValue(f"demo: the classic {classic!r} says rules and surface itself; leave them out, or it.")
         rules, on = known.rules, known.surface
         learning_rate = known.learning_rate if learning_rate is None else learning_rate
     entries = _entries(rules or _DEFAULT, learning_rate)
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or not 2 <= steps <= 20_000):
-        raise InvalidValue(f"race: `steps` must be a whole number from 2 to 20,000, got {steps!r}.")
+        raise InvalidValue(f"demo: `steps` must be a whole number from 2 to 20,000, got {steps!r}.")
     if _is_data(on, of_data):
         changed = {"start": start, "window": window, "noise": noise}
         for name in (name for name, value in changed.items() if value is not None):
             raise InvalidValue(
-                f"race: `{name}` is for surfaces; on data the rules start at the model's initial weights."
+                f"demo: `{name}` is for surfaces; on data the rules start at the model's initial weights."
             )
-        from optselect.demo.on_model import race_on_model
+        from optselect.demo.on_model import descend_on_model
 
-        return race_on_model(entries, on, steps=steps or 100, seed=seed, **of_data)
+        return descend_on_model(entries, on, steps=steps or 100, seed=seed, **of_data)
     if of_data:
-        raise InvalidValue(f"race: {', '.join(f'`{name}`' for name in of_data)} are for data sets, not for surfaces.")
+        raise InvalidValue(f"demo: {', '.join(f'`{name}`' for name in of_data)} are for data sets, not for surfaces.")
     return _on_surface(entries, _surface(on or "beale", start, window, noise), steps, seed)
 
 
@@ -249,7 +124,7 @@ def _is_data(on: Any, of_data: Mapping[str, Any]) -> bool:
 
 def _entries(texts: Sequence[str], learning_rate: float | None) -> list[Entry]:
     if len(texts) > _MOST:
-        raise InvalidValue(f"race: {len(texts)} rules are too many for one picture; no more than {_MOST}.")
+        raise InvalidValue(f"demo: {len(texts)} rules are too many for one picture; no more than {_MOST}.")
     entries: list[Entry] = []
     for text in texts:
         rule, settings = parse_settings(text)
@@ -258,7 +133,7 @@ def _entries(texts: Sequence[str], learning_rate: float | None) -> list[Entry]:
             rule = rule.replaced(learning_rate=learning_rate)
         entry = Entry(text=text, rule=rule, given=given or learning_rate is not None)
         if any(entry.rule == other.rule for other in entries):
-            raise InvalidValue(f"race: {text!r} runs twice; say it once, or set something else.")
+            raise InvalidValue(f"demo: {text!r} runs twice; say it once, or set something else.")
         entries.append(entry)
     return entries
 
@@ -286,15 +161,15 @@ def _surface(
     )
     left, right, bottom, top = changed.window
     if not (left < right and bottom < top and all(map(math.isfinite, changed.window))):
-        raise InvalidValue(f"race: `window` must be left < right, bottom < top, got {changed.window}.")
+        raise InvalidValue(f"demo: `window` must be left < right, bottom < top, got {changed.window}.")
     if not (left <= changed.start[0] <= right and bottom <= changed.start[1] <= top):
-        raise InvalidValue(f"race: `start` must lie in the window {changed.window}, got {changed.start}.")
+        raise InvalidValue(f"demo: `start` must lie in the window {changed.window}, got {changed.start}.")
     if not 0 <= changed.noise < math.inf:
-        raise InvalidValue(f"race: `noise` must be zero or more, got {changed.noise}.")
+        raise InvalidValue(f"demo: `noise` must be zero or more, got {changed.noise}.")
     return changed
 
 
-def _on_surface(entries: Sequence[Entry], surface: Surface, steps: int | None, seed: int) -> Race:
+def _on_surface(entries: Sequence[Entry], surface: Surface, steps: int | None, seed: int) -> Descent:
     x, y, z = _map(surface)
     from optselect.demo.on_surface import POINT, Walker
 
@@ -319,7 +194,7 @@ def _on_surface(entries: Sequence[Entry], surface: Surface, steps: int | None, s
         notes.append(
             f"Gradients have noise of standard deviation {surface.noise:g}, the same for all; heights have none."
         )
-    return Race(
+    return Descent(
         on=surface.name,
         about=surface.summary,
         runners=tuple(runners),
@@ -346,40 +221,11 @@ def _map(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             z = np.asarray(surface.function(*np.meshgrid(x, y)), dtype="float64")
     except Exception as problem:  # whatever a user's function raises
         where = where_it_failed(Path(surface.function.__code__.co_filename), problem)
-        raise InvalidValue(f"race: {where} It gets arrays of x and of y, and returns an array of heights.") from problem
+        raise InvalidValue(f"demo: {where} It gets arrays of x and of y, and returns an array of heights.") from problem
     if z.shape != (_CELLS, _CELLS):
         raise InvalidValue(
-            f"race: {surface.name} must give a height for each x and y, got {z.shape} for {(_CELLS, _CELLS)}."
+            f"demo: {surface.name} must give a height for each x and y, got {z.shape} for {(_CELLS, _CELLS)}."
         )
     if not np.isfinite(z).any():
-        raise InvalidValue(f"race: {surface.name} is nowhere finite in the window {surface.window}.")
+        raise InvalidValue(f"demo: {surface.name} is nowhere finite in the window {surface.window}.")
     return x, y, z
-
-
-def near(lowest: float, start: float, share: float = _WITHIN) -> float:
-    """The height below which a rule has arrived: a share of the way from the lowest to the start."""
-    return float(lowest + share * (start - lowest))
-
-
-def best_walk(heights: np.ndarray, lowest: float | None) -> int:
-    """The row of the best walk: that arrives first; where none does, the lowest on average over its last quarter.
-
-    heights: (walks, points). lowest: of the surface, None if not known; then nobody arrives.
-    """
-
-    def key(row: np.ndarray) -> tuple[float, float]:
-        arrived = None if lowest is None else _arrived(row, near(lowest, row[0]))
-        mean = float(_late(row).mean())
-        return math.inf if arrived is None else arrived, mean if math.isfinite(mean) else math.inf
-
-    return min(range(len(heights)), key=lambda i: key(heights[i]))
-
-
-def _arrived(heights: np.ndarray, within: float) -> int | None:
-    high = np.flatnonzero(~(heights <= within))
-    first = int(high[-1]) + 1 if len(high) else 0
-    return first if first <= 0.9 * len(heights) else None
-
-
-def _late(heights: np.ndarray) -> np.ndarray:
-    return heights[len(heights) * 3 // 4 :]

@@ -1,4 +1,4 @@
-"""The surfaces of `optselect race`, and the classic comparisons: a declaration each, found and never listed twice.
+"""The surfaces of `optselect demo`, and the classic comparisons: a declaration each, found and never listed twice.
 
 A surface is a function of x and y in plain arithmetic, so it takes arrays (for a map) and tensors (for gradients).
 """
@@ -170,7 +170,7 @@ def named(name: str) -> Surface:
     """
     if name not in SURFACES:
         raise UnknownName(
-            f"race: no surface is called {name!r}. {suggestion(name, SURFACES)} Or a surface of yours, "
+            f"demo: no surface is called {name!r}. {suggestion(name, SURFACES)} Or a surface of yours, "
             "FILE.py:FUNCTION, or a data set."
         )
     return SURFACES[name]
@@ -183,5 +183,5 @@ def named_classic(name: str) -> Classic:
     ('sgd', 'sgd(momentum=0.9)')
     """
     if name not in CLASSICS:
-        raise UnknownName(f"race: no classic is called {name!r}. {suggestion(name, CLASSICS)}")
+        raise UnknownName(f"demo: no classic is called {name!r}. {suggestion(name, CLASSICS)}")
     return CLASSICS[name]

@@ -17,30 +17,31 @@ from PIL import Image, ImageColor
 
 from optselect.demo.animation import FORMATS, film
 from optselect.demo.animation.scene import INKS, MARKERS
-from optselect.demo.run import Race, race
+from optselect.demo.descent import Descent
+from optselect.demo.run import descend
 
 SECONDS = 2.0
 
 
 @pytest.fixture(scope="module")
-def found() -> Race:
-    """A race of three, one of which diverges, on a small number of steps."""
-    return race(["sgd", "adam", "sgd(learning_rate=0.001)"], on="rosenbrock", learning_rate=0.02, steps=50)
+def found() -> Descent:
+    """A descent of three, one of which diverges, on a small number of steps."""
+    return descend(["sgd", "adam", "sgd(learning_rate=0.001)"], on="rosenbrock", learning_rate=0.02, steps=50)
 
 
 @pytest.fixture(scope="module")
-def files(found: Race, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the race in every format."""
-    folder = tmp_path_factory.mktemp("race")
+def files(found: Descent, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the animation in every format."""
+    folder = tmp_path_factory.mktemp("demo")
     for suffix in FORMATS:
-        found.save(folder / f"race{suffix}", seconds=SECONDS)
+        found.save(folder / f"demo{suffix}", seconds=SECONDS)
     assert sorted(path.suffix for path in folder.iterdir()) == sorted(FORMATS)  # nothing unfinished is left
     return folder
 
 
-def test_a_gif_moves_loops_and_shows_every_rule(files: Path, found: Race) -> None:
+def test_a_gif_moves_loops_and_shows_every_rule(files: Path, found: Descent) -> None:
     """Twenty frames a second and a rest at the end, endless; every rule's colour is there; the file is small."""
-    with Image.open(files / "race.gif") as image:
+    with Image.open(files / "demo.gif") as image:
         frames, times = [], []
         for number in range(image.n_frames):
             image.seek(number)
@@ -54,26 +55,26 @@ def test_a_gif_moves_loops_and_shows_every_rule(files: Path, found: Race) -> Non
     for ink in INKS[: len(found.runners)]:
         near = np.abs(frames[-1] - ImageColor.getrgb(ink)).max(axis=2) <= 12
         assert near.sum() > 30, ink
-    assert (files / "race.gif").stat().st_size < 1_500_000
+    assert (files / "demo.gif").stat().st_size < 1_500_000
 
 
 def test_an_mp4_is_read_by_ffmpeg(files: Path) -> None:
     """As long as it should be, and its last frame is not its first."""
-    count, seconds = imageio_ffmpeg.count_frames_and_secs(str(files / "race.mp4"))
+    count, seconds = imageio_ffmpeg.count_frames_and_secs(str(files / "demo.mp4"))
     assert count == round((SECONDS + 1.6) * 20)
     assert seconds == pytest.approx(SECONDS + 1.6, abs=0.1)
-    decode = ["-v", "error", "-i", str(files / "race.mp4"), "-f", "rawvideo", "-pix_fmt", "gray", "-"]
+    decode = ["-v", "error", "-i", str(files / "demo.mp4"), "-f", "rawvideo", "-pix_fmt", "gray", "-"]
     done = subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), *decode], capture_output=True, check=True)
     assert done.stderr == b""
     frames = np.frombuffer(done.stdout, "uint8").reshape(count, -1).astype(int)
     assert (np.abs(frames[-1] - frames[0]) > 40).mean() > 0.002
 
 
-def test_two_files_of_a_race_are_equal(found: Race, files: Path, tmp_path: Path) -> None:
+def test_two_files_of_a_descent_are_equal(found: Descent, files: Path, tmp_path: Path) -> None:
     """A gallery that is made again changes nothing."""
     for suffix in (".gif", ".html"):
         found.save(tmp_path / f"again{suffix}", seconds=SECONDS)
-        assert (tmp_path / f"again{suffix}").read_bytes() == (files / f"race{suffix}").read_bytes()
+        assert (tmp_path / f"again{suffix}").read_bytes() == (files / f"demo{suffix}").read_bytes()
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def page(files: Path, chromium: Any) -> Any:
     opened.on("request", lambda request: asked.append(request.url))
     opened.on("console", lambda message: said.append(message.text))
     opened.on("pageerror", lambda error: said.append(str(error)))
-    address = (files / "race.html").as_uri()
+    address = (files / "demo.html").as_uri()
     opened.goto(address)
     yield opened
     assert [url for url in asked if not url.startswith("data:")] == [address]
@@ -111,7 +112,7 @@ def test_the_page_plays_and_pauses(page: Any) -> None:
     assert "diverges at step" in page.inner_text("#said")
 
 
-def test_the_page_is_scrubbed_and_shows_where_rules_are(page: Any, found: Race) -> None:
+def test_the_page_is_scrubbed_and_shows_where_rules_are(page: Any, found: Descent) -> None:
     """At every step a marker stands where the path is; a cross stands for who diverged."""
     scene = found.scene()
     for step in (0, 3, 50):
@@ -148,7 +149,7 @@ def test_the_page_obeys_keys_boxes_and_theme(page: Any) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
 
 
-def test_the_page_tells_the_result_without_the_picture(page: Any, found: Race) -> None:
+def test_the_page_tells_the_result_without_the_picture(page: Any, found: Descent) -> None:
     """A row a rule, as text, with label, rate and outcome; controls have names."""
     rows = page.locator("#results tbody tr").all_inner_texts()
     assert len(rows) == len(found.runners)
@@ -168,7 +169,7 @@ def test_text_from_outside_stays_text(tmp_path: Path, chromium: Any) -> None:
         return x**2 + y**2
 
     height.__name__ = "<b>&amp;"
-    scene = race(["sgd"], on=height, learning_rate=0.1, steps=3).scene()
+    scene = descend(["sgd"], on=height, learning_rate=0.1, steps=3).scene()
     scene = dataclasses.replace(scene, lanes=(dataclasses.replace(scene.lanes[0], label="</script><i>"),))
     film(scene, tmp_path / "odd.html", seconds=1)
     page = chromium.new_page()
@@ -180,9 +181,9 @@ def test_text_from_outside_stays_text(tmp_path: Path, chromium: Any) -> None:
     page.close()
 
 
-def test_markers_are_enough_for_the_largest_race(tmp_path: Path) -> None:
+def test_markers_are_enough_for_the_largest_demo(tmp_path: Path) -> None:
     """Twelve rules are drawn, each with a marker of its own."""
-    made = race([f"sgd(momentum=0.{i:02}1)" for i in range(12)], on="valley", learning_rate=0.1, steps=3)
+    made = descend([f"sgd(momentum=0.{i:02}1)" for i in range(12)], on="valley", learning_rate=0.1, steps=3)
     assert len(set(MARKERS)) >= len(made.runners) == 12
     for suffix in (".gif", ".html"):
         assert made.save(tmp_path / f"many{suffix}", seconds=1).stat().st_size > 10_000

@@ -1,9 +1,10 @@
-"""Rules on surfaces: the surfaces are what they say, the compiled walk is the rule's, and a race says what happened."""
+"""Rules on surfaces: the surfaces are what they say, the compiled walk is the rule's, a descent says what happened."""
 
 from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from optselect.cli import main
+from optselect.demo.animation.film import FORMATS, PACKAGES
+from optselect.demo.descent import Runner
 from optselect.demo.on_surface import POINT, Walker
-from optselect.demo.run import RACES, Race, Runner, race
+from optselect.demo.run import CATALOG, descend
 from optselect.demo.surfaces import CLASSICS, SURFACES, Surface
 from optselect.errors import InvalidValue, OptselectError, UnknownName
 from optselect.optim import stepping
@@ -96,7 +100,7 @@ def test_every_rule_on_every_surface(rule: type[Rule], surface: Surface) -> None
 @pytest.mark.parametrize("name", CLASSICS)
 def test_a_classic_runs(name: str) -> None:
     """As declared: its rules in their order, its rate where it has one."""
-    found, declared = race(classic=name), CLASSICS[name]
+    found, declared = descend(classic=name), CLASSICS[name]
     assert found.on == declared.surface
     assert [runner.rule for runner in found.runners if not runner.tried] == [
         parse_settings(text)[0].replaced(learning_rate=parse_settings(text)[1].get("learning_rate", rate))
@@ -109,8 +113,8 @@ def test_a_classic_runs(name: str) -> None:
 
 def test_momentum_pays_in_a_long_valley() -> None:
     """What the classic shows is so: with momentum it takes less than half of the steps, each at its best rate."""
-    plain, heavy = race(classic="momentum").runners
-    found = race(classic="momentum")
+    plain, heavy = descend(classic="momentum").runners
+    found = descend(classic="momentum")
     slow, fast = plain.arrived(found.within), heavy.arrived(found.within)
     assert fast is not None
     assert slow is None or slow > 2 * fast
@@ -118,13 +122,13 @@ def test_momentum_pays_in_a_long_valley() -> None:
 
 def test_the_best_rate_is_the_best() -> None:
     """None of the other rates of the grid arrives earlier; the grid reaches a decade beyond the declared range."""
-    found = race(["adam"], on="beale", steps=120)
+    found = descend(["adam"], on="beale", steps=120)
     [runner] = found.runners
     [declared] = [h.search for h in RULES["adam"].hypers() if h.name == "learning_rate"]
     assert declared is not None
     assert runner.tried[0] == pytest.approx(declared.low / 10)
     assert runner.tried[-1] == pytest.approx(declared.high * 10)
-    others = [race([f"adam(learning_rate={rate})"], on="beale", steps=120).runners[0] for rate in runner.tried[::4]]
+    others = [descend([f"adam(learning_rate={rate})"], on="beale", steps=120).runners[0] for rate in runner.tried[::4]]
     best = runner.arrived(found.within)
     assert best is not None
     assert all((other.arrived(found.within) or 999) >= best for other in others)
@@ -132,16 +136,16 @@ def test_the_best_rate_is_the_best() -> None:
 
 def test_noise_is_the_same_for_all_and_comes_from_the_seed() -> None:
     """A rule goes the same way whoever runs beside it, and another under another seed."""
-    alone = race(["sgd"], on="noisy-bowl", learning_rate=0.05, steps=30)
-    beside = race(["adam", "sgd"], on="noisy-bowl", learning_rate=0.05, steps=30)
-    other = race(["sgd"], on="noisy-bowl", learning_rate=0.05, steps=30, seed=1)
+    alone = descend(["sgd"], on="noisy-bowl", learning_rate=0.05, steps=30)
+    beside = descend(["adam", "sgd"], on="noisy-bowl", learning_rate=0.05, steps=30)
+    other = descend(["sgd"], on="noisy-bowl", learning_rate=0.05, steps=30, seed=1)
     np.testing.assert_array_equal(alone.runners[0].path, beside.runners[1].path)
     assert np.abs(alone.runners[0].path - other.runners[0].path).max() > 0.1
 
 
 def test_who_diverges_is_said_where_it_left() -> None:
     """The step is the first without a point; the cross stands on the edge of the picture."""
-    found = race(["sgd", "adam"], on="rosenbrock", learning_rate=0.05, steps=40)
+    found = descend(["sgd", "adam"], on="rosenbrock", learning_rate=0.05, steps=40)
     gone, there = found.runners
     assert gone.diverged
     assert not there.diverged
@@ -174,7 +178,7 @@ def test_a_surface_of_ones_own(tmp_path: Path) -> None:
     path.write_text(
         'from keras import ops\n\ndef bumps(x, y):\n    """Bumps."""\n    return ops.sin(3 * x) + x**2 + y**2\n'
     )
-    found = race(["sgd"], on=f"{path}:bumps", window=(-2, 2, -2, 2), start=(-1.5, 1.0), steps=60)
+    found = descend(["sgd"], on=f"{path}:bumps", window=(-2, 2, -2, 2), start=(-1.5, 1.0), steps=60)
     assert (found.on, found.about) == ("bumps", "Bumps.")
     x = np.linspace(-2, 2, 100_001)
     assert found.lowest == pytest.approx((np.sin(3 * x) + x**2).min(), abs=1e-3)
@@ -186,7 +190,7 @@ def test_a_rule_for_matrices_says_how_it_steps_a_point() -> None:
     """Where another rule steps the point, a note names it."""
     told = [rule for rule in RULES.values() if rule().for_variable(POINT).key != rule().key]
     assert told
-    found = race([rule.name for rule in told], on="valley", learning_rate=0.01, steps=5)
+    found = descend([rule.name for rule in told], on="valley", learning_rate=0.01, steps=5)
     assert all(any(rule.name in note for note in found.notes) for rule in told)
 
 
@@ -225,22 +229,22 @@ def numpy_only(x: Any, y: Any) -> Any:
 def test_bad_input_is_refused(arguments: dict[str, Any], error: type[Exception], said: str) -> None:
     """One message that names what is wrong."""
     with pytest.raises(error, match=said):
-        race(**arguments)
+        descend(**arguments)
 
 
 def test_the_command_lists_what_there_is(optselect: Any) -> None:
     """Every surface and every classic with its line, without loading TensorFlow."""
-    done = optselect("race", "--list", "--json")
-    assert json.loads(done.stdout) == RACES
-    assert set(RACES) == {"surfaces", "classics"}
-    text = optselect("race", "--list").stdout
-    assert all(name in text and summary in text for names in RACES.values() for name, summary in names.items())
+    done = optselect("demo", "--list", "--json")
+    assert json.loads(done.stdout) == CATALOG
+    assert set(CATALOG) == {"surfaces", "classics"}
+    text = optselect("demo", "--list").stdout
+    assert all(name in text and summary in text for names in CATALOG.values() for name, summary in names.items())
 
 
 def test_the_command_writes_and_tells(optselect: Any, tmp_path: Path) -> None:
     """The table has a row a rule with where it ended, the file is there, and nothing else is printed."""
     options = ("--on", "valley", "--steps", 40, "--same-rate", 0.1, "--seconds", 1, "--out-file", "valley.html")
-    done = optselect("race", "sgd", "sgd(momentum=0.9)", *options)
+    done = optselect("demo", "sgd", "sgd(momentum=0.9)", *options)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "sgd, momentum 0.9" in done.stdout
@@ -252,23 +256,45 @@ def test_the_command_writes_and_tells(optselect: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--out-file", "race.png"), "*.gif, *.mp4, *.html"),
-        (("--out-file", "nowhere/race.gif"), "no folder nowhere"),
+        (("--out-file", "demo.png"), "*.gif, *.mp4, *.html"),
+        (("--out-file", "nowhere/demo.gif"), "no folder nowhere"),
         (("--seconds", "0.1"), "`seconds`"),
         (("adma",), "no member is called 'adma'"),
     ],
 )
 def test_the_command_refuses(optselect: Any, arguments: tuple[str, ...], said: str) -> None:
     """Exit code 2, one message, no traceback, no file."""
-    done = optselect("race", *arguments)
+    done = optselect("demo", *arguments)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_mp4_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Before anything runs."""
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    found: Race = race(["sgd"], on="valley", learning_rate=0.1, steps=4)
-    with pytest.raises(InvalidValue, match=r"pip install 'optselect\[video\]'"):
-        found.save(tmp_path / "race.mp4")
+@pytest.mark.parametrize(
+    ("suffix", "extra", "package"),
+    [(suffix, extra, package) for suffix, (extra, packages) in PACKAGES.items() for package in packages],
+)
+def test_a_missing_package_names_its_extra(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    suffix: str,
+    extra: str,
+    package: str,
+) -> None:
+    """Before anything runs: exit code 2 and the line that installs it; no file."""
+    monkeypatch.setitem(sys.modules, package, None)
+    film = tmp_path / f"valley{suffix}"
+    monkeypatch.setattr(sys, "argv", ["optselect", "demo", "sgd", "--on", "valley", "--out-file", str(film)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert f'pip install "optselect[{extra}]"' in capsys.readouterr().err
+    assert not film.exists()
+
+
+def test_every_format_says_what_it_needs() -> None:
+    """And every extra that it names is one of the distribution's."""
+    assert set(PACKAGES) == set(FORMATS)
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert {extra for extra, _ in PACKAGES.values()} <= set(declared["optional-dependencies"])

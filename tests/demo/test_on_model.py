@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import pytest
 
+from optselect.demo.descent import Descent
 from optselect.demo.on_model import PLANES, Plane, _Trainer
-from optselect.demo.run import Race, race
+from optselect.demo.run import descend
 from optselect.errors import OptselectError
 from optselect.optim.rules import RULES
 from optselect.task import Task
@@ -57,12 +58,14 @@ def test_a_plane_projects_to_the_nearest_point() -> None:
 
 
 @pytest.fixture(scope="module", params=PLANES)
-def found(request: pytest.FixtureRequest) -> tuple[str, Race]:
-    """A race on iris on each kind of plane."""
-    return request.param, race(["sgd", "adam"], on="sklearn:iris", learning_rate=0.02, steps=STEPS, plane=request.param)
+def found(request: pytest.FixtureRequest) -> tuple[str, Descent]:
+    """A descent on iris on each kind of plane."""
+    return request.param, descend(
+        ["sgd", "adam"], on="sklearn:iris", learning_rate=0.02, steps=STEPS, plane=request.param
+    )
 
 
-def test_all_start_in_the_middle_and_the_map_knows_the_loss_there(found: tuple[str, Race]) -> None:
+def test_all_start_in_the_middle_and_the_map_knows_the_loss_there(found: tuple[str, Descent]) -> None:
     """The initial weights are the origin of the plane; the height of the map at it is the loss before any step."""
     _, made = found
     for runner in made.runners:
@@ -75,7 +78,7 @@ def test_all_start_in_the_middle_and_the_map_knows_the_loss_there(found: tuple[s
     json.dumps(made.to_dict(), allow_nan=False)
 
 
-def test_the_share_that_a_plane_holds_is_said(found: tuple[str, Race]) -> None:
+def test_the_share_that_a_plane_holds_is_said(found: tuple[str, Descent]) -> None:
     """Principal directions hold most of two short paths, random ones almost nothing; picture and notes say so."""
     kind, made = found
     shares = [runner.held for runner in made.runners]
@@ -87,7 +90,7 @@ def test_the_share_that_a_plane_holds_is_said(found: tuple[str, Race]) -> None:
 
 def test_the_best_rate_is_looked_for_on_the_model() -> None:
     """Out of four a decade over the declared range, and a rate in the text is kept."""
-    made = race(["adam", "sgd(learning_rate=0.5)"], on="sklearn:iris", steps=6)
+    made = descend(["adam", "sgd(learning_rate=0.5)"], on="sklearn:iris", steps=6)
     adam, sgd = made.runners
     assert len(adam.tried) == 17
     assert adam.learning_rate in adam.tried
@@ -106,4 +109,4 @@ def test_the_best_rate_is_looked_for_on_the_model() -> None:
 def test_bad_input_is_refused(arguments: dict[str, Any], said: str) -> None:
     """One message that names what is wrong."""
     with pytest.raises(OptselectError, match=said):
-        race(["sgd"], on="sklearn:iris", steps=3, **arguments)
+        descend(["sgd"], on="sklearn:iris", steps=3, **arguments)

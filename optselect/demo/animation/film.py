@@ -5,38 +5,49 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from optselect.demo.animation.scene import CALM, INK, INKS, Scene
 from optselect.errors import InvalidValue
 from optselect.util.whole_files import draft
 
-__all__ = ["FORMATS", "check_film", "film"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["FORMATS", "PACKAGES", "check_film", "film"]
 
 _RATE = 20  # frames a second
 _HOLD = 1.6  # seconds that the end stands still before a loop begins anew
 _PALING = (0.85, 0.7, 0.55, 0.4, 0.27, 0.16)  # how much of an ink is seen where its trail pales
 _SHADES = 24  # of the map, and of grey
+PACKAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    ".gif": ("demo", ("matplotlib", "PIL")),
+    ".mp4": ("video", ("matplotlib", "imageio_ffmpeg")),
+    ".html": ("demo", ("contourpy",)),
+}
+"""The extra that installs what a format needs, and the modules that it needs."""
 
 
 def check_film(path: Path, seconds: float) -> None:
     """Raise `InvalidValue` if `film` could not write there.
 
-    So it is for a suffix that is not in `FORMATS`, a folder that is not there, a length out of bounds, and for MP4
-    where nothing writes it.
+    That is the case for a suffix that is not in `FORMATS`, a missing folder, a length out of bounds, and a missing
+    package of an extra.
     """
     if path.suffix.lower() not in FORMATS:
-        raise InvalidValue(f"race: {path.name!r} is no animation: name it {', '.join(f'*{s}' for s in FORMATS)}.")
+        raise InvalidValue(f"demo: {path.name!r} is no animation: name it {', '.join(f'*{s}' for s in FORMATS)}.")
     if not 1 <= seconds <= 60:
-        raise InvalidValue(f"race: `seconds` must lie in [1, 60], got {seconds!r}.")
+        raise InvalidValue(f"demo: `seconds` must lie in [1, 60], got {seconds!r}.")
     if not path.parent.is_dir():
-        raise InvalidValue(f"race: {path}: there is no folder {path.parent}.")
-    if path.suffix.lower() == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise InvalidValue(
-            "race: MP4 needs a package that is not there: pip install 'optselect[video]'. GIF and HTML need nothing."
-        )
+        raise InvalidValue(f"demo: {path}: there is no folder {path.parent}.")
+    extra, packages = PACKAGES[path.suffix.lower()]
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise InvalidValue(
+                f'demo: {path.name} needs {package}, which is not installed: pip install "optselect[{extra}]".'
+            )
 
 
 def film(scene: Scene, path: Path, *, seconds: float) -> Path:
@@ -61,6 +72,8 @@ def _frames(scene: Scene, seconds: float) -> tuple[tuple[int, int], Iterator[np.
 
 
 def _gif(scene: Scene, path: Path, seconds: float) -> None:
+    from PIL import Image
+
     _, frames = _frames(scene, seconds)
     palette = _palette(scene)
     pictures = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
@@ -69,9 +82,10 @@ def _gif(scene: Scene, path: Path, seconds: float) -> None:
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=times, loop=0, optimize=True)
 
 
-def _palette(scene: Scene) -> Image.Image:
+def _palette(scene: Scene) -> Image:
     """The colours of one scene: each ink as its trail pales over the map, the map, and the greys of text."""
     from matplotlib.colors import LinearSegmentedColormap, to_rgb
+    from PIL import Image
 
     inks = [to_rgb(ink) for ink in INKS[: len(scene.lanes)]]
     grounds = [to_rgb(CALM[1]), to_rgb(CALM[-2])]

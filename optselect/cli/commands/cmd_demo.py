@@ -1,4 +1,4 @@
-"""optselect race [RULE...] --on SURFACE"""
+"""optselect demo [RULE...] --on SURFACE"""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import click
 from optselect.cli.quiet import load_tensorflow_quietly
 
 if TYPE_CHECKING:
-    from optselect.demo import Race
+    from optselect.demo import Descent
 
 _WIDTH = 110
 
 
-@click.command("race")
+@click.command("demo")
 @click.argument("rules", nargs=-1, metavar="[RULE]...")
 @click.option("--on", metavar="SURFACE", help="A surface (--list), FILE.py:FUNCTION of x and y, or a data set.")
 @click.option("--classic", metavar="NAME", help="A well-known comparison (--list): surface and rules at once.")
@@ -25,7 +25,7 @@ _WIDTH = 110
 @click.option(
     "--out-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The animation: .gif, .mp4 or .html (interactive).  [default: race.gif]",
+    help="The animation: .gif, .mp4 or .html (interactive).  [default: demo.gif]",
 )
 @click.option(
     "--learning-rate",
@@ -56,21 +56,21 @@ def command(
 
     \b
     Examples:
-      optselect race --classic saddle
-      optselect race sgd "sgd(momentum=0.9)" adam --on rosenbrock --out-file race.html
-      optselect race adam lion soap --on beale --same-rate 0.01 --out-file race.mp4
-      optselect race sgd adam --on my_surface.py:bumps --window -3 3 -3 3 --start -2 2
-      optselect race sgd adam muon --on sklearn:digits --out-file digits.gif
+      optselect demo --classic saddle
+      optselect demo sgd "sgd(momentum=0.9)" adam --on rosenbrock --out-file demo.html
+      optselect demo adam lion soap --on beale --same-rate 0.01 --out-file demo.mp4
+      optselect demo sgd adam --on my_surface.py:bumps --window -3 3 -3 3 --start -2 2
+      optselect demo sgd adam muon --on sklearn:digits --out-file digits.gif
     """
     from optselect import demo
 
     if show_list:
-        click.echo(json.dumps(demo.RACES) if as_json else "\n".join(_listed(demo.RACES)))
+        click.echo(json.dumps(demo.CATALOG) if as_json else "\n".join(_listed(demo.CATALOG)))
         return
-    path = out_file or Path("race.gif")
+    path = out_file or Path("demo.gif")
     demo.check_film(path, seconds)
     load_tensorflow_quietly()
-    found = demo.race(rules or None, **{name: value for name, value in options.items() if value is not None})
+    found = demo.descend(rules or None, **{name: value for name, value in options.items() if value is not None})
     found.save(path, seconds=seconds)
     if as_json:
         click.echo(json.dumps({**found.to_dict(), "file": str(path)}))
@@ -82,15 +82,15 @@ def command(
     )
 
 
-def _listed(races: Any) -> list[str]:
-    width = max(len(name) for names in races.values() for name in names)
+def _listed(catalog: Any) -> list[str]:
+    width = max(len(name) for names in catalog.values() for name in names)
     lines = []
-    for title, names in races.items():
+    for title, names in catalog.items():
         lines += [f"{title}:", *(f"  {name:<{width}}  {summary}" for name, summary in names.items()), ""]
     return lines[:-1]
 
 
-def _table(found: Race) -> list[str]:
+def _table(found: Descent) -> list[str]:
     """A row a rule."""
     rows = [("rule", "learning rate", "start", "end", "last quarter", "outcome")]
     for runner in found.runners:

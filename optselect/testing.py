@@ -315,7 +315,7 @@ def _is_stepped_alike_by_its_keras_optimizer(subject: Subject) -> None:
     for rule in subject.forms():
         variables = [keras.Variable(start, name=f"kernel_{i}") for i, start in enumerate(starts)]
         optimizer, facts = optimizers.get(rule), stepping.facts(variables)
-        rate = tf.constant(rule.base.values()["learning_rate"], "float32")
+        rate = tf.constant(rule.rate, "float32")
         stepped = rule.with_numbers(rule.numbers(), learning_rate=rate)
         params: list[Any] = [tf.constant(start) for start in starts]
         states = stepping.init(stepped, params, facts)

@@ -56,7 +56,7 @@ class Shop:
         found, steps = self.results.sweeps[probe.configuration.rule.key, self.seed]
         if (found.rates, steps) != (probe.rates, probe.steps):
             raise LookupError("The table's range tests are others than a study makes now: run benchmarks.search.make.")
-        an_epoch = -(-self.results.rows // probe.configuration.batch_size)
+        an_epoch = probe.configuration.steps_per_epoch(self.results.rows)
         self.paid += len(probe.rates) * probe.steps / an_epoch
         return found
 

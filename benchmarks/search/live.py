@@ -127,9 +127,9 @@ def _arms(room: Room, space: Space, budget: int, seed: int, **options: Any) -> F
 def _price(room: Room, space: Space) -> int:
     """What the range tests cost, in whole trainings."""
     size = min(BASELINE.batch_size, room.rows)
-    probes = ranging.probes(space, seed=0, rows=room.rows, batch_size=size, epochs=room.task.epochs).values()
-    steps = sum(len(probe.rates) * probe.steps for probe in probes)
-    return round(steps / (room.task.epochs * -(-room.rows // size)))
+    whole = room.task.epochs * BASELINE.steps_per_epoch(room.rows)
+    probes = ranging.probes(space, seed=0, batch_size=size, whole=whole).values()
+    return round(sum(len(probe.rates) * probe.steps for probe in probes) / whole)
 
 
 def _joint_tpe(room: Room, space: Space, budget: int, seed: int) -> Found:

@@ -115,9 +115,10 @@ def _swept(trainer: Any, task: grid.TableTask) -> list[dict[str, Any]]:
     from optselect.study import ranging
 
     found = []
-    rows, size = trainer.program.feed.rows, grid.at_defaults()[0].batch_size
+    default, rows = grid.at_defaults()[0], trainer.program.feed.rows
+    whole, size = task.epochs * default.steps_per_epoch(rows), default.batch_size
     for seed in grid.SEEDS:
-        probes = ranging.probes(grid.space(), seed=seed, rows=rows, batch_size=size, epochs=task.epochs)
+        probes = ranging.probes(grid.space(), seed=seed, batch_size=size, whole=whole)
         for arm, probe in probes.items():
             run = trainer.probe(probe)
             found.append(

@@ -37,7 +37,7 @@ def _losses(results: Results) -> dict[grid.Key, float]:
 
 def _candidates(rule: Rule, reading: Any, lowest: float) -> dict[str, float]:
     found = {
-        "default": rule.base.values()["learning_rate"],
+        "default": rule.rate,
         "lowest loss": lowest,
         "lowest / 3": lowest / 3,
         "lowest / 10": lowest / 10,

@@ -160,7 +160,7 @@ def lr_range(
         Sweep(
             optimizer=arm,
             declared=range_test.bounds(chosen, arm),
-            default=probe.configuration.rule.base.values()["learning_rate"],
+            default=probe.configuration.learning_rate,
             run=run,
             reading=range_test.read(run),
         )
@@ -171,7 +171,7 @@ def lr_range(
 
 def _probe(space: Space, arm: str, batch_size: int, steps: int, count: int, seed: int) -> Probe:
     rule = space.defaults(arm)
-    rate = rule.base.values()["learning_rate"]
+    rate = rule.rate
     low, high = range_test.bounds(space, arm) or (rate / _AROUND, rate * _AROUND / 10)
     return Probe(
         configuration=Configuration(rule=rule, batch_size=batch_size),

@@ -48,7 +48,7 @@ class Result(Outcome):
                 "schedule": r.configuration.schedule.name,
                 "clipping": r.configuration.clipping.name,
                 "batch_size": r.configuration.batch_size,
-                "learning_rate": r.configuration.rule.base.values()["learning_rate"],
+                "learning_rate": r.configuration.learning_rate,
                 **r.configuration.rule.named_numbers(),
                 **r.metrics,
             }

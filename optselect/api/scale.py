@@ -57,7 +57,7 @@ class Scaled:
 
     def text(self) -> str:
         """For people."""
-        rates = [f"{rate:.3g}" for rate in map(_rate, self.around)]
+        rates = [f"{c.learning_rate:.3g}" for c in self.around]
         lines = [f"was: {self.before}", f"now: {self.after}"]
         if not self.tried:
             lines.append(
@@ -67,13 +67,13 @@ class Scaled:
             return "\n".join(lines)
         for tried in self.tried:
             said = "broke down" if math.isnan(tried.mean) else f"{self.objective} {number(tried.mean)}"
-            lines.append(f"  learning_rate {_rate(tried.configuration):.3g}: {said}")
+            lines.append(f"  learning_rate {tried.configuration.learning_rate:.3g}: {said}")
         if self.best == self.after:
             lines.append("The rescaled rate is the best of the three.")
         else:
             lines.append(
-                f"Take learning_rate {_rate(self.best):.3g}. It is the last of the three on its side: one beyond it "
-                "may be better still."
+                f"Take learning_rate {self.best.learning_rate:.3g}. It is the last of the three on its side: one "
+                "beyond it may be better still."
             )
         return "\n".join(lines)
 
@@ -150,7 +150,3 @@ def _tried(scaled: Scaled, spec: TaskSpec, seeds: int, told: Callable[[int], Non
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
-
-
-def _rate(configuration: Configuration) -> float:
-    return float(configuration.rule.base.values()["learning_rate"])

@@ -34,7 +34,7 @@ class Runner:
     @property
     def learning_rate(self) -> float:
         """That it had."""
-        return float(self.rule.base.values()["learning_rate"])
+        return float(self.rule.rate)
 
     @property
     def last(self) -> int:

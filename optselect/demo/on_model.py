@@ -89,7 +89,7 @@ class _Trainer:
         """
         configuration = Configuration(rule=rule, batch_size=self.size)
         carried = self.program.start(configuration, self.seed).carried
-        rates = tf.fill([int(marks[-1])], tf.constant(rule.base.values()["learning_rate"], tf.float64))
+        rates = tf.fill([int(marks[-1])], tf.constant(rule.rate, tf.float64))
         selection = self.program.step.selection(configuration)
         weights, losses = self._walks(carried, tf.constant(marks, tf.int32), rates, selection)
         losses = losses.numpy()

@@ -56,7 +56,7 @@ class Entry:
         [declared] = [h for h in self.rule.base.hypers() if h.name == "learning_rate"]
         search = declared.search
         if search is None or search.scale != "log":
-            return (self.rule.base.values()["learning_rate"],)
+            return (self.rule.rate,)
         low, high = (math.log10(end) for end in (search.low / beyond, search.high * beyond))
         powers = np.arange(math.ceil(low * _A_DECADE - 1e-9), math.floor(high * _A_DECADE + 1e-9) + 1) / _A_DECADE
         return tuple(float(f"{10**power:.3g}") for power in powers)
@@ -177,7 +177,7 @@ def _on_surface(entries: Sequence[Entry], surface: Surface, steps: int | None, s
     runners, notes = [], []
     for entry in entries:
         tried = () if entry.given else entry.rates(beyond=10.0)
-        paths, heights = walker.walk(entry.rule, tried or [entry.rule.base.values()["learning_rate"]])
+        paths, heights = walker.walk(entry.rule, tried or [entry.rule.rate])
         best = best_walk(heights, surface.lowest)
         rule = entry.rule.replaced(learning_rate=tried[best]) if tried else entry.rule
         if tried and best in (0, len(tried) - 1):

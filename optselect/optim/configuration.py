@@ -45,6 +45,19 @@ class Configuration:
             raise InvalidValue(f"Configuration: `batch_size` must be a whole number from 1, got {size!r}.")
         object.__setattr__(self, "batch_size", int(size))
 
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate that the schedule starts from or rises to."""
+        return float(self.rule.rate)
+
+    def steps_per_epoch(self, rows: int) -> int:
+        """Steps of an epoch over so many rows, a smaller last batch among them.
+
+        >>> Configuration(rule=RULES["adam"](), batch_size=32).steps_per_epoch(100)
+        4
+        """
+        return -(-rows // self.batch_size)
+
     # -- JSON -------------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,7 +105,7 @@ class Configuration:
 
         total_steps: all steps of the training, for the schedule's length.
         """
-        rate = self.schedule.timed(self._learning_rate, total_steps).built()
+        rate = self.schedule.timed(self.learning_rate, total_steps).built()
         module, _, name = _home(self.rule).rpartition(".")
         made = getattr(importlib.import_module(module), name)
         inner = {"rule": self.rule.parts[1]} if self.rule.wraps() else {}
@@ -100,7 +113,7 @@ class Configuration:
 
     def code(self, *, total_steps: int) -> str:
         """The Python expression that makes the same Keras optimizer, after the lines of `imports`."""
-        rate = self.schedule.timed(self._learning_rate, total_steps).code()
+        rate = self.schedule.timed(self.learning_rate, total_steps).code()
         inner = {"rule": _wrapped(self.rule.parts[1])} if self.rule.wraps() else {}
         return _call(_home(self.rule), {**inner, "learning_rate": _Raw(rate), **self._more_arguments()})
 
@@ -165,10 +178,6 @@ class Configuration:
         """What the optimizer is given beyond wrapped rule and learning rate; the rest is at its default."""
         return {**_changed(self.rule, self.rule.twin_arguments()), **self.clipping.values()}
 
-    @property
-    def _learning_rate(self) -> float:
-        return float(self.rule.base.values()["learning_rate"])
-
     # -- for people -------------------------------------------------------------------------------------------
 
     def changed(self) -> dict[str, Any]:
@@ -176,8 +185,8 @@ class Configuration:
 
         A hyperparameter of a wrapped rule has "rule." before its name, the learning rate excepted.
         """
-        flat: dict[str, Any] = {"learning_rate": self._learning_rate}
-        rules = ((part, "rule." * depth) for depth, part in enumerate(self.rule.parts))
+        flat: dict[str, Any] = {"learning_rate": self.learning_rate}
+        rules = ((part, prefix) for prefix, part in self.rule.named_parts().items())
         schedules = ((part, "schedule_" * depth) for depth, part in enumerate(self.schedule.parts, start=1))
         for part, prefix in (*rules, *schedules, (self.clipping, "")):
             for h in part.hypers():
@@ -223,7 +232,7 @@ def _call(path: str, arguments: Mapping[str, Any]) -> str:
 def _wrapped(rule: Rule) -> str:
     """A wrapped rule in code: its key if nothing but the learning rate, which the wrapper takes, is changed."""
     plain = parse(rule.key)
-    if rule.replaced(learning_rate=plain.base.values()["learning_rate"]) == plain:
+    if rule.replaced(learning_rate=plain.rate) == plain:
         return rule.key
     inner = {"rule": _wrapped(rule.parts[1])} if rule.wraps() else {}
     return _Raw(_call(f"optselect.optimizers.{type(rule).__name__}", {**inner, **_changed(rule)}))

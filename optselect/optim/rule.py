@@ -148,6 +148,25 @@ class Rule(Declared):
         return self.parts[-1]
 
     @property
+    def rate(self) -> Any:
+        """The learning rate, of a wrapper that of the innermost rule."""
+        return self.base.values()["learning_rate"]
+
+    @property
+    def rate_name(self) -> str:
+        """What the learning rate is called in `named_numbers`.
+
+        >>> from optselect.optim.rules import parse
+        >>> parse("adam").rate_name, parse("lookahead(adam)").rate_name
+        ('learning_rate', 'rule.learning_rate')
+        """
+        return f"{[*self.named_parts()][-1]}learning_rate"
+
+    def named_parts(self) -> dict[str, Rule]:
+        """`parts` by what precedes the names of their hyperparameters and slots: "", "rule.", "rule.rule.", ..."""
+        return {"rule." * depth: part for depth, part in enumerate(self.parts)}
+
+    @property
     def reach(self) -> Scope:
         """The widest scope among the rule and those that it wraps."""
         order: list[Scope] = ["entry", "variable", "model"]
@@ -189,9 +208,7 @@ class Rule(Declared):
     def named_numbers(self) -> dict[str, Any]:
         """All hyperparameters by name, "rule." before those of a wrapped rule; in the order of `numbers`."""
         return {
-            f"{'rule.' * depth}{name}": value
-            for depth, part in enumerate(self.parts)
-            for name, value in part.values().items()
+            prefix + name: value for prefix, part in self.named_parts().items() for name, value in part.values().items()
         }
 
     def numbers(self) -> tuple[Any, ...]:

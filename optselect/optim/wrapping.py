@@ -47,7 +47,7 @@ def named(rule: Rule, names: Callable[[Rule], Iterable[str]]) -> frozenset[str]:
     >>> sorted(named(parse("lookahead(nadam)"), lambda part: part.shared))
     ['rule.u_product']
     """
-    return frozenset(_PREFIX * depth + name for depth, part in enumerate(rule.parts) for name in names(part))
+    return frozenset(prefix + name for prefix, part in rule.named_parts().items() for name in names(part))
 
 
 def due(steps: Tensor, period: Any) -> Tensor:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from optselect.optim.configuration import Configuration
 from optselect.record import Ledger
 from optselect.session.settings import Settings
 from optselect.spaces import Space
@@ -33,7 +34,7 @@ class Opening:
     space: Space
     epochs: int
     rows: int
-    batch_size: int
+    baseline: Configuration
     objective: str
     direction: Direction
     description: Mapping[str, Any]
@@ -70,13 +71,8 @@ class Opening:
         share = (self.settings.trials or math.inf) / len(self.space.optimizers)
         if search.finished() or not self.settings.search.range_test or share < ranging.WORTHWHILE:
             return search
-        wanted = ranging.probes(
-            self.space,
-            seed=search_seed(self.settings.seed),
-            rows=self.rows,
-            batch_size=self.batch_size,
-            epochs=self.epochs,
-        )
-        whole = ranging.steps_of(self.rows, self.batch_size, self.epochs)
+        whole = self.epochs * self.baseline.steps_per_epoch(self.rows)
+        seed = search_seed(self.settings.seed)
+        wanted = ranging.probes(self.space, seed=seed, batch_size=self.baseline.batch_size, whole=whole)
         ranging.sound(wanted, Notes(self.ledger), executor, whole=whole, tell=self.listener.say)
         return self.search(study)

@@ -24,7 +24,7 @@ def run_all(
     rules = {job.configuration.rule.key: job.configuration.rule for job in jobs}
     seeds = list(dict.fromkeys(job.seed for job in jobs))
     sizes = len({job.configuration.batch_size for job in jobs})
-    steps = sum(job.epochs * -(-len(spec.split.train) // job.configuration.batch_size) for job in jobs)
+    steps = sum(job.epochs * job.configuration.steps_per_epoch(len(spec.split.train)) for job in jobs)
     plan = Plan(steps=steps, sizes=sizes)
     found: dict[int, Run] = {}
     with LocalExecutor(spec, list(rules.values()), seeds, log=log, plan=plan, workers=workers) as executor:

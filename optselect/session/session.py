@@ -151,7 +151,7 @@ class Session:
             space=self.space,
             epochs=self.spec.epochs,
             rows=self.rows,
-            batch_size=self.baseline.batch_size,
+            baseline=self.baseline,
             objective=self._objective,
             direction=direction,
             description=description,
@@ -214,7 +214,7 @@ class Session:
         """What the workers will have to do; the way of running the steps, once decided, holds for the whole study."""
         known = self._entry("task")
         count = (self.settings.trials or math.inf) + trainings(self.settings) + 2
-        steps = count * self.spec.epochs * -(-self.rows // BASELINE.batch_size)
+        steps = count * self.spec.epochs * BASELINE.steps_per_epoch(self.rows)
         return Plan(
             steps=steps,
             seconds=self.settings.seconds or math.inf,
@@ -258,7 +258,7 @@ class Session:
             closing.completed(study), importance={name: found for name, found in mattered.items() if found}
         )
         best = verdict.recommended.configuration
-        steps = -(-self.rows // best.batch_size) * self.spec.epochs
+        steps = best.steps_per_epoch(self.rows) * self.spec.epochs
         return Outcome(
             name=self.record.name,
             verdict=verdict,

@@ -41,8 +41,8 @@ def member(section: str, name: str) -> Member:
 
 def hypers(of: Member) -> dict[str, Hyper]:
     """The hyperparameters by name, "rule." before those of a wrapped rule."""
-    kinds = [type(part) for part in of.parts] if isinstance(of, Rule) else [of]
-    return {f"{'rule.' * depth}{h.name}": h for depth, kind in enumerate(kinds) for h in kind.hypers()}
+    parts: Mapping[str, Member] = of.named_parts() if isinstance(of, Rule) else {"": of}
+    return {prefix + h.name: h for prefix, part in parts.items() for h in part.hypers()}
 
 
 def defaults(of: Member) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class Space:
         if not (0 < low < high < math.inf):
             raise InvalidValue(f"Space: narrow to 0 < `low` < `high`, got {low!r} and {high!r}.")
         rule = self.defaults(arm)
-        name = f"{'rule.' * (len(rule.parts) - 1)}learning_rate"
+        name = rule.rate_name
         search = self.optimizers[arm].get(name)
         if search is None:
             return self
@@ -174,8 +174,7 @@ def default_space() -> Space:
 def _with_values(rule: Rule, values: Mapping[str, Any]) -> Rule:
     """The rule with some of its hyperparameters replaced, checked."""
     made: Rule | None = None
-    for depth, part in reversed(list(enumerate(rule.parts))):
-        prefix = "rule." * depth
+    for prefix, part in reversed(rule.named_parts().items()):
         own = {name: values.get(prefix + name, value) for name, value in part.values().items()}
         wrapper: Any = type(part)
         made = wrapper(**own) if made is None else wrapper(**own, rule=made)

@@ -38,5 +38,5 @@ def first_points(
     rules = [published, *(rule.replaced(learning_rate=rate) for rate in suggested)]
     paper, *tried = (dataclasses.replace(default, rule=other) for other in rules)
     own = [dataclasses.replace(c, batch_size=min(c.batch_size, rows)) for c in start if c.rule.key == arm]
-    usual = [c for c in (default, paper) if c.rule.base.values()["learning_rate"] < below]
+    usual = [c for c in (default, paper) if c.learning_rate < below]
     return list(dict.fromkeys([*usual, *own, *tried])) or [default]

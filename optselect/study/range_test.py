@@ -69,7 +69,7 @@ def bounds(space: Space, arm: str) -> tuple[float, float] | None:
     (1e-05, 0.1)
     """
     rule = space.defaults(arm)
-    search = space.optimizers[arm].get(f"{'rule.' * (len(rule.parts) - 1)}learning_rate")
+    search = space.optimizers[arm].get(rule.rate_name)
     if search is None or len(search.choices) == 1:
         return None
     if search.choices:

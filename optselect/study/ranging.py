@@ -24,7 +24,6 @@ __all__ = [
     "readings",
     "seconds",
     "sound",
-    "steps_of",
     "told",
 ]
 
@@ -34,17 +33,16 @@ _SHARE = 0.05  # of a training: the steps at each rate
 _FEWEST, _MOST = 10, 100  # steps at each rate
 
 
-def probes(space: Space, *, seed: int, rows: int, batch_size: int, epochs: int) -> dict[str, Probe]:
+def probes(space: Space, *, seed: int, batch_size: int, whole: int) -> dict[str, Probe]:
     """The range test of every arm whose learning rate is searched over a range: its rule at the space's defaults.
 
-    seed: that of the search's trials. epochs: of a trial.
+    seed: that of the search's trials. whole: steps of a trial.
     """
-    whole = steps_of(rows, batch_size, epochs)
     steps = min(whole, max(_FEWEST, min(_MOST, round(_SHARE * whole))))
     found = {}
     for arm in space.optimizers:
         rule = space.defaults(arm)
-        search = space.optimizers[arm].get(f"{'rule.' * (len(rule.parts) - 1)}learning_rate")
+        search = space.optimizers[arm].get(rule.rate_name)
         if search is not None and search.scale == "log":
             by = factor(search.per, rule.named_numbers())
             found[arm] = Probe(
@@ -54,15 +52,6 @@ def probes(space: Space, *, seed: int, rows: int, batch_size: int, epochs: int) 
                 steps=steps,
             )
     return found
-
-
-def steps_of(rows: int, batch_size: int, epochs: int) -> int:
-    """Steps of a trial.
-
-    >>> steps_of(100, 32, 10)
-    40
-    """
-    return epochs * -(-rows // batch_size)
 
 
 def missing(wanted: Mapping[str, Probe], notes: Notes) -> dict[str, Probe]:

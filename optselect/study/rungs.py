@@ -47,7 +47,7 @@ def endures(configuration: Configuration, steps: int, short: int, epochs: int) -
     >>> endures(BASELINE, 10, 5, 20)
     True
     """
-    schedule, rate = configuration.schedule, configuration.rule.base.values()["learning_rate"]
+    schedule, rate = configuration.schedule, configuration.learning_rate
     return schedule.timed(rate, steps * short) == schedule.timed(rate, steps * epochs)
 
 
@@ -73,7 +73,7 @@ class Rungs:
 
     def endures(self, configuration: Configuration) -> bool:
         """Whether a training with this configuration can be looked at midway: its rates ask nothing of its end."""
-        steps = -(-self._rows // min(configuration.batch_size, self._rows))
+        steps = configuration.steps_per_epoch(self._rows)
         return all(endures(configuration, steps, length, self._epochs) for length in self.lengths)
 
     def values(self, record: TrialRecord) -> dict[int, float]:

@@ -323,7 +323,7 @@ def why_nothing(trials: Sequence[TrialRecord], objective: str) -> NoResult:
     def count(outcome: str) -> int:
         return sum(r.outcome == outcome for r in trials)
 
-    rates: Iterable[float] = (r.configuration.rule.base.values()["learning_rate"] for r in trials)
+    rates: Iterable[float] = (r.configuration.learning_rate for r in trials)
     return NoResult(
         f"No trial gave a finite {objective} ({len(trials)} tried: {count('diverged')} diverged, "
         f"{count('failed')} failed). The lowest learning rate tried was {min(rates, default=math.nan):.3g}; "

@@ -53,7 +53,7 @@ class _Case(NamedTuple):
 
     @property
     def steps(self) -> int:
-        return -(-self.rows // self.configuration.batch_size)
+        return self.configuration.steps_per_epoch(self.rows)
 
 
 class Reference:

@@ -134,11 +134,11 @@ class Program:
 
     def steps(self, configuration: Configuration) -> int:
         """How many an epoch has."""
-        return -(-self.feed.rows // min(configuration.batch_size, self.feed.rows))
+        return configuration.steps_per_epoch(self.feed.rows)
 
     def rates(self, configuration: Configuration, total_epochs: int) -> np.ndarray:
         """The learning rate of every step of a whole training: a part computed by itself can differ in the last bit."""
-        base = configuration.rule.base.values()["learning_rate"]
+        base = configuration.learning_rate
         return np.asarray(configuration.schedule.rates(base, total_epochs * self.steps(configuration)))
 
     def curves(

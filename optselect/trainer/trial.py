@@ -211,7 +211,7 @@ class FitTrainer:
         model, data = task.build(job.seed), parts(task, job.split)
         rows = len(tf.nest.flatten(data["train"][1])[0])
         size = min(job.configuration.batch_size, rows)
-        steps = -(-rows // size)
+        steps = job.configuration.steps_per_epoch(rows)
         optimizer = job.configuration.optimizer(total_steps=steps * job.epochs)
         self._compile(model, optimizer)
         swap = [SwapEvaluated()] if isinstance(optimizer, Derived) else []  # validate where the model is judged
@@ -227,9 +227,7 @@ class FitTrainer:
         names = ["loss", "val_loss", *(f"val_{name}" for name in task.metric_names)]
         curves = {name: [float(v) for v in history[name]] for name in names if name in history}
         epochs = len(curves["loss"])
-        rates = job.configuration.schedule.rates(
-            job.configuration.rule.base.values()["learning_rate"], steps * job.epochs
-        )
+        rates = job.configuration.schedule.rates(job.configuration.learning_rate, steps * job.epochs)
         curves["learning_rate"] = [float(r) for r in np.asarray(rates)[steps - 1 :: steps][:epochs]]
         metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_")}
         finite = all(math.isfinite(curves[name][-1]) for name in ("loss", "val_loss"))

@@ -10,7 +10,6 @@ from statistics import fmean, median
 from types import MappingProxyType
 
 from optselect.record.entries import TrialRecord
-from optselect.verdict.finals import rate
 from optselect.verdict.numbers import number
 
 __all__ = ["Edge", "Loss", "edges", "why_lost"]
@@ -147,7 +146,7 @@ def _where(bad: Sequence[TrialRecord], whole: Sequence[TrialRecord]) -> str:
 
 
 def _rates(records: Sequence[TrialRecord]) -> list[float]:
-    return [rate(r.configuration) for r in records]
+    return [r.configuration.learning_rate for r in records]
 
 
 def _behind(own: Sequence[TrialRecord], trials: Sequence[TrialRecord], minimize: bool) -> float:

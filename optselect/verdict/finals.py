@@ -48,7 +48,7 @@ def screen(
     if baseline not in trials:
         found.append(_unsearched(baseline))
         values.append(math.nan)
-    rates = [rate(r.configuration) for r in found]
+    rates = [r.configuration.learning_rate for r in found]
     groups = [(r.configuration.rule.key, r.configuration.schedule.key) for r in found]
     chosen = candidates(
         smoothed(values, rates, groups, minimize=minimize),
@@ -225,11 +225,6 @@ def fresh_seed(seed: int, number: int) -> int:
 def objective(record: TrialRecord) -> float:
     """The value of a run, NaN where it broke down."""
     return math.nan if record.value is None or record.outcome != "complete" else record.value
-
-
-def rate(configuration: Configuration) -> float:
-    """The learning rate."""
-    return float(configuration.rule.base.values()["learning_rate"])
 
 
 def _unsearched(baseline: Configuration) -> TrialRecord:

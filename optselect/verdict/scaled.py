@@ -57,7 +57,7 @@ def around(configuration: Configuration, factors: Iterable[float] = THIRDS) -> l
     >>> [str(c) for c in around(Configuration(rule=SGD(learning_rate=0.3)))]
     ['SGD (learning_rate 0.1, batch 32)', 'SGD (learning_rate 0.3, batch 32)', 'SGD (learning_rate 0.9, batch 32)']
     """
-    rate = float(configuration.rule.base.values()["learning_rate"])
+    rate = configuration.learning_rate
     rules = (configuration.rule.replaced(learning_rate=_short(rate, rate * factor)) for factor in factors)
     return [dataclasses.replace(configuration, rule=rule) for rule in rules]
 

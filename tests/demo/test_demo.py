@@ -69,7 +69,7 @@ def stepped(rule: Rule, walker: Walker) -> np.ndarray:
 
 def check_walk(kind: type[Rule], surface: Surface) -> None:
     rule = kind()
-    rates = [rule.base.values()["learning_rate"], 0.003]
+    rates = [rule.rate, 0.003]
     walker = Walker(surface, steps=STEPS, seed=0)
     paths, heights = walker.walk(rule, rates)
     for rate, path, height in zip(rates, paths, heights, strict=True):

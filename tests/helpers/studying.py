@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from optselect.optim.configuration import Configuration
+from optselect.optim.configuration import BASELINE, Configuration
 from optselect.record import Ledger, read
 from optselect.record.entries import TrialRecord
 from optselect.sinks.mlflow import NullTracker
@@ -59,7 +59,7 @@ class Formulas:
 
     def value(self, configuration: Configuration, epochs: int, total: int) -> float:
         """What a training has after some epochs; NaN where it diverges."""
-        rate = configuration.rule.base.values()["learning_rate"]
+        rate = configuration.learning_rate
         best, floor = self.rules.get(configuration.rule.key, (1e-2, 0.1))
         away = math.log10(rate / best)
         scheduled = 0.0 if configuration.schedule.plain else 0.05 * math.cos(epochs / total)
@@ -134,9 +134,8 @@ def run(folder: Path, executor: Formulas, over: Space, *, probe: bool = True, **
         records = [TrialRecord.from_dict(bare(e)) for e in ledger.entries if e["kind"] == "trial"]
         study = Study(ledger, restored=records, objective="val_loss")
         if probe:
-            wanted = ranging.probes(
-                over, seed=search_seed(0), rows=ROWS, batch_size=32, epochs=options.get("epochs", 8)
-            )
+            whole = options.get("epochs", 8) * BASELINE.steps_per_epoch(ROWS)
+            wanted = ranging.probes(over, seed=search_seed(0), batch_size=BASELINE.batch_size, whole=whole)
             ranging.sound(wanted, Notes(ledger), executor, whole=80, tell=lambda line: None)  # type: ignore[arg-type]
         made = search(ledger, study, over, **options)
         study.drive(made, executor, NullTracker(), Silent())  # type: ignore[arg-type]

@@ -102,8 +102,8 @@ def test_keras_round_trip_keeps_the_optimizer(configuration: Configuration) -> N
     optimizer = configuration.optimizer(total_steps=1000)
     back = Configuration.from_optimizer(optimizer, total_steps=1000, batch_size=32)
     assert _config(back.optimizer(total_steps=1000)) == _config(optimizer)
-    rate = configuration.rule.base.values()["learning_rate"]
-    assert back.rule.base.values()["learning_rate"] == pytest.approx(rate, rel=1e-6)
+    rate = configuration.learning_rate
+    assert back.rule.rate == pytest.approx(rate, rel=1e-6)
     assert back.rule.replaced(learning_rate=rate) == configuration.rule
     assert (back.schedule.key, back.clipping) == (configuration.schedule.key, configuration.clipping)
 
@@ -142,9 +142,9 @@ def test_summary_names_what_is_not_at_its_default(configuration: Configuration) 
     assert text.startswith(f"{'('.join(names)}{')' * (len(names) - 1)} (learning_rate ")
     assert text.endswith("batch 32)")
     changed = configuration.changed()
-    for depth, part in enumerate(configuration.rule.parts):
+    for prefix, part in configuration.rule.named_parts().items():
         for h in part.hypers():
-            name = h.name if h.name == "learning_rate" else "rule." * depth + h.name
+            name = h.name if h.name == "learning_rate" else prefix + h.name
             assert (name in changed) == (h.name == "learning_rate" or getattr(part, h.name) != h.default)
     assert all(f" {name.removeprefix('schedule_')} " in text.replace("(", " ") for name in changed)
 

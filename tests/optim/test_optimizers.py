@@ -440,7 +440,7 @@ def test_new_learning_rate_counts_at_once(kind: type[Rule]) -> None:
             optimizer.learning_rate = 0.01
         optimizer.apply(grad, variables)
     _same(variables, _stepped(derive(kind)(learning_rate=schedule), _gradients(4)))
-    assert derive(kind).from_config(optimizer.get_config()).rule.base.values()["learning_rate"] == np.float32(0.01)
+    assert derive(kind).from_config(optimizer.get_config()).rule.rate == np.float32(0.01)
 
 
 @every_rule
@@ -497,7 +497,7 @@ def test_own_decay_is_the_only_one(kind: type[Rule]) -> None:
     variables = _variables()
     params: list[Any] = [tf.identity(v.value) for v in variables]
     facts = stepping.facts(variables)
-    rated = rule.with_numbers(rule.numbers(), learning_rate=tf.constant(rule.base.values()["learning_rate"], "float32"))
+    rated = rule.with_numbers(rule.numbers(), learning_rate=tf.constant(rule.rate, "float32"))
     states = stepping.init(rule, params, facts)
     for step, grad in enumerate(_gradients(2), start=1):
         params, states = stepping.update(rated, grad, params, states, step, facts)

@@ -75,7 +75,7 @@ def test_scaled_loss_trains_as_keras_does(half: Any, first: float) -> None:
     state = type(state)(carried, step=state.step, epoch=state.epoch)
     state, ours, _ = program.train(state, PLAIN, seed=7, epochs=2, total_epochs=2)
     model, rows = task.build(7), len(task.y_train)
-    task.compile(model, PLAIN.optimizer(total_steps=2 * -(-rows // PLAIN.batch_size)))
+    task.compile(model, PLAIN.optimizer(total_steps=2 * PLAIN.steps_per_epoch(rows)))
     model.optimizer.build(model.trainable_variables)
     model.optimizer.dynamic_scale.assign(first)
     theirs = []

@@ -131,7 +131,7 @@ for precision, width in (("mixed_bfloat16", 2e-2), ("mixed_float16", 2e-3)):
     assert computed == {precision.removeprefix("mixed_"), "float32"}, computed  # the head in float32
     model = task.build(7)
     rows = len(task.y_train)
-    optimizer = BASELINE.optimizer(total_steps=3 * -(-rows // BASELINE.batch_size))
+    optimizer = BASELINE.optimizer(total_steps=3 * BASELINE.steps_per_epoch(rows))
     task.compile(model, optimizer)
     scaling = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaling == (precision == "mixed_float16")

@@ -101,7 +101,7 @@ def assert_alike(ours: Any, theirs: Any, apart: float = 1e-5) -> None:
 
 def varied(rule: Any) -> list[Configuration]:
     """The rule with two learning rates; the second with a schedule and a clipping."""
-    rate = rule.base.values()["learning_rate"]
+    rate = rule.rate
     clip = next(kind for kind in CLIPPINGS.values() if kind.hypers())
     other = rule.replaced(learning_rate=rate / 3)
     scheduled = Configuration(rule=other, batch_size=BATCH, schedule=SCHEDULED[0](), clipping=clip())

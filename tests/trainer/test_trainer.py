@@ -77,7 +77,7 @@ def by_fit(task: Task, configuration: Configuration, seed: int = 7) -> dict[str,
     """The same training with the stock optimizer and `model.fit`, fed in the same order."""
     model = task.build(seed)
     rows = len(task.y_train)
-    steps = -(-rows // configuration.batch_size) * EPOCHS
+    steps = configuration.steps_per_epoch(rows) * EPOCHS
     optimizer = configuration.optimizer(total_steps=steps)
     model.compile(optimizer, loss=task.loss, metrics=task.metrics())
     swap = [SwapEvaluated()] if isinstance(optimizer, Derived) else []

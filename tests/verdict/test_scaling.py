@@ -211,7 +211,7 @@ def test_the_check_is_at_three_rates() -> None:
     middle = Configuration(rule=ALONE[0]())
     low, same, high = around(middle)
     assert same == middle
-    rates = [c.rule.base.values()["learning_rate"] for c in (low, same, high)]
+    rates = [c.learning_rate for c in (low, same, high)]
     assert np.diff(np.log(rates)) == pytest.approx(math.log(3), abs=1e-3)
 
 

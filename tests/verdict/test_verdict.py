@@ -15,7 +15,7 @@ from optselect.optim.configuration import BASELINE, Configuration
 from optselect.optim.rules import RULES
 from optselect.optim.schedules import SCHEDULES
 from optselect.verdict import estimate, judge
-from optselect.verdict.finals import Rerun, fresh_seed, rate, screen
+from optselect.verdict.finals import Rerun, fresh_seed, screen
 from tests.helpers.played import World, contest, driven, played, record, verdict
 
 RICH = Configuration(rule=RULES["adamw"](learning_rate=0.0041), schedule=SCHEDULES["cosine_decay"](), batch_size=64)
@@ -34,7 +34,9 @@ def world(means: dict[Configuration, float], swing: float = 0.01, own: float = 0
         mean = means.get(configuration)
         if mean is None:
             near = min(
-                abs(math.log(rate(configuration) / rate(c))) for c in means if c.rule.name == configuration.rule.name
+                abs(math.log(configuration.learning_rate / c.learning_rate))
+                for c in means
+                if c.rule.name == configuration.rule.name
             )
             mean = max(means.values()) - 0.01 * near
         place = list(means).index(configuration) if configuration in means else 0

@@ -325,7 +325,7 @@ def _rule(kind: type[Rule], given: Mapping[str, Any]) -> tuple[Rule, Any]:
         return _decayed(kind(**own), given["weight_decay"]), rate if callable(rate) else 0.0
     rule = _decayed(kind(**own), given["weight_decay"])
     rule = rule if rate is None else rule.replaced(learning_rate=rate)
-    return rule, rule.base.values()["learning_rate"]
+    return rule, rule.rate
 
 
 def _is_zero(rate: Any) -> bool:

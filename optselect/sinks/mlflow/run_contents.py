@@ -107,7 +107,7 @@ def configuration_key(arm: str, configuration: Configuration) -> str:
 
 def configuration_params(configuration: Configuration) -> dict[str, str]:
     """Every setting under a flat name; `log10_learning_rate` too, since the axes of MLflow's charts are linear."""
-    rate = configuration.rule.base.values()["learning_rate"]
+    rate = configuration.learning_rate
     flat: dict[str, Any] = {"optimizer": configuration.rule.key, **configuration.rule.named_numbers()}
     flat |= {"learning_rate": rate, "log10_learning_rate": round(math.log10(rate), 4)}
     flat["schedule"] = configuration.schedule.name

@@ -44,6 +44,10 @@ docs:
 docs-optimizers:
     uv run python -c "from pathlib import Path; from optselect.optim.certify import rule_pages; pages.write(Path('docs/optimizers'))"
 
+# write the type stubs of optselect.optimizers anew from the rules
+stubs:
+    uv run python -c "from optselect.optim.keras import stubs; stubs.write()"
+
 # optselect beside Optuna and KerasTuner around model.fit and scikit-learn, in one run (a quarter of an hour)
 bench *args:
     uv run --extra bench python -m benchmarks.trainer {{args}}

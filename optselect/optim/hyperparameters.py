@@ -149,10 +149,21 @@ def hyper(*, default: Any, domain: Domain, doc: str, search: Search | None = Non
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """The values that a setting takes. `words` completes "must be"; `read` converts a value or raises ValueError."""
+    """The values that a setting takes.
+
+    Parameters
+    ----------
+    words : str
+        Completes "must be" in an error message.
+    read : callable
+        Converts a value, or raises `TypeError` or `ValueError`.
+    annotation : str
+        The type of a value that is accepted, as Python code.
+    """
 
     words: str
     read: Callable[[Any], Any]
+    annotation: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,10 +218,10 @@ def _patterns(value: Any) -> tuple[str, ...]:
     return found
 
 
-WHOLE = Form("a whole number from 1", _whole)
-NUMBER = Form("a finite number", _number)
-FLAG = Form("True or False", _flag)
-PATTERNS = Form("a list of regular expressions", _patterns)
+WHOLE = Form("a whole number from 1", _whole, "int")
+NUMBER = Form("a finite number", _number, "float")
+FLAG = Form("True or False", _flag, "bool")
+PATTERNS = Form("a list of regular expressions", _patterns, "Sequence[str] | None")
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(hyper, setting))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -165,17 +166,16 @@ def test_signature_is_the_rules_and_then_keras_s(kind: type[Rule]) -> None:
 
 @every_rule
 def test_documentation_tells_all(kind: type[Rule]) -> None:
-    """The docstring has the rule's words and equations, each argument with default and domain, and the paper."""
+    """The docstring has the rule's words and equations, each argument with type, default and domain, and the paper."""
     text = derive(kind).__doc__ or ""
     said = " ".join(text.split())
     assert said.startswith(" ".join((kind.__doc__ or "").split(">>>")[0].split()))
-    assert ">>>" not in text
     for name, parameter in inspect.signature(derive(kind)).parameters.items():
-        assert f"\n    {name}: " in text
-        assert f"Defaults to {parameter.default!r}." in text
+        default = "optional" if parameter.default is None else f"default {parameter.default!r}"
+        assert re.search(rf"^{name} : .*, {re.escape(default)}$", text, re.MULTILINE), name
     for h in kind.hypers():
         domain = "[0, inf)" if h.name == "learning_rate" else h.domain
-        assert f"{h.name}: {h.doc} In {domain}." in said
+        assert (h.doc if h.domain.boolean else f"{h.doc} In {domain}.") in said
     assert kind.paper in said
 
 

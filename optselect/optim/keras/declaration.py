@@ -1,7 +1,8 @@
-"""Signature and documentation of an optimizer class, from the declaration of its rule."""
+"""The arguments of an optimizer class, from the declaration of its rule."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,32 +10,63 @@ from typing import Any
 
 from optselect.errors import UnknownName
 from optselect.optim.clipping import CLIPPINGS
+from optselect.optim.hyperparameters import Hyper
 from optselect.optim.rule import Rule
 from optselect.util import other_libraries
 from optselect.util.suggestion import suggestion
 
-__all__ = ["bind", "document", "hint", "keras_class", "names", "signature"]
+__all__ = ["Argument", "arguments", "bind", "hint", "keras_class", "names", "signature"]
 
-# What every Keras optimizer takes, in Keras's order, with Keras's defaults.
-_KERAS: dict[str, tuple[Any, str]] = {
-    "weight_decay": (None, "Share of a weight that a step takes away before the rule, times the learning rate."),
-    "clipnorm": (None, "Largest norm of each gradient."),
-    "clipvalue": (None, "Largest absolute entry of a gradient."),
-    "global_clipnorm": (None, "Largest norm of the whole gradient."),
-    "use_ema": (False, "Keep a moving average of the weights and put it into the model when training ends."),
-    "ema_momentum": (0.99, "Share of the moving average that stays."),
-    "ema_overwrite_frequency": (None, "Put the average into the model every so many steps; None: at the end only."),
-    "loss_scale_factor": (None, "Factor on the loss, taken off the gradients again."),
-    "gradient_accumulation_steps": (None, "Batches whose gradients are averaged for one step."),
-    "name": (None, "Name of the optimizer."),
-}
-_HEAD_LAYERS = (
-    "Names of the layers that are the model's head, for rules that treat it apart; "
-    "None: the layer of the last trainable variable."
+
+@dataclasses.dataclass(frozen=True)
+class Argument:
+    """One argument of an optimizer class: its default, its type as Python code, and a sentence about it."""
+
+    name: str
+    default: Any
+    annotation: str
+    doc: str
+
+
+# The arguments of every Keras optimizer, in Keras's order.
+_KERAS: tuple[Argument, ...] = (
+    Argument("weight_decay", None, "float", "Share of the weights removed at each step, times the learning rate."),
+    Argument("clipnorm", None, "float", "Largest norm of the gradient of each variable."),
+    Argument("clipvalue", None, "float", "Largest absolute entry of a gradient."),
+    Argument("global_clipnorm", None, "float", "Largest norm of the gradients of all variables together."),
+    Argument(
+        "use_ema", False, "bool", "Keep a moving average of the weights and store it in the model after training."
+    ),
+    Argument("ema_momentum", 0.99, "float", "Decay rate of the moving average."),
+    Argument(
+        "ema_overwrite_frequency",
+        None,
+        "int",
+        "Number of steps after which the average replaces the weights. None: only at the end of training.",
+    ),
+    Argument("loss_scale_factor", None, "float", "Factor applied to the loss and divided out of the gradients."),
+    Argument("gradient_accumulation_steps", None, "int", "Number of batches whose gradients are averaged per step."),
+    Argument("name", None, "str", "Name of the optimizer."),
 )
-_INNER_RATE = "Learning rate of the wrapped rule: a number, a schedule or a function. None: the rule's own."
-_INNER_RULE = "The wrapped rule: its name, a rule, or an optimizer of this package or of `keras.optimizers`. None: {}."
-_RATE = "{} In [0, inf). A `LearningRateSchedule` or a function is taken too."
+_BY_NAME = {argument.name: argument for argument in _KERAS}
+_RATE = "float | Callable[..., Any]"
+_RATE_DOC = "{} In [0, inf). A `LearningRateSchedule` or a function without arguments is accepted too."
+_WRAPPED = (
+    Argument(
+        "rule",
+        None,
+        "str | Rule | Mapping[str, Any] | Optimizer",
+        "The wrapped rule: its name, a rule, or an optimizer of this package or of `keras.optimizers`. None: {}.",
+    ),
+    Argument("learning_rate", None, _RATE, "Learning rate of the wrapped rule. None: the rule's own."),
+)
+_HEAD_LAYERS = Argument(
+    "head_layers",
+    None,
+    "Sequence[str]",
+    "Names of the layers that form the head of the model, for rules that treat it differently. "
+    "None: the layer of the last trainable variable.",
+)
 
 
 def keras_class(kind: type[Rule]) -> Any:
@@ -46,7 +78,7 @@ def keras_class(kind: type[Rule]) -> Any:
     found = getattr(importlib.import_module(module), name, None)
     if kind.twin or not isinstance(found, type):
         return found if kind.twin else None
-    own = {*_own(kind), *_KERAS, "kwargs"}
+    own = {*_own(kind), *_BY_NAME, "kwargs"}
     return found if own.issuperset(inspect.signature(found).parameters) else None
 
 
@@ -56,10 +88,10 @@ def signature(kind: type[Rule]) -> inspect.Signature:
     Where Keras has a class of this rule: its arguments in its order with its defaults, and then, by keyword alone, what
     it has not. Otherwise: the rule's hyperparameters, then what every Keras optimizer takes.
     """
-    own = _own(kind)
+    own = {name: argument.default for name, argument in _own(kind).items()}
     theirs = keras_class(kind)
     if theirs is None:
-        rest = {name: value for name, (value, _) in _KERAS.items() if name not in own}
+        rest = {argument.name: argument.default for argument in _KERAS if argument.name not in own}
         order, by_keyword = {**own, **rest}, {}
     else:
         known = inspect.signature(theirs).parameters.values()
@@ -69,11 +101,32 @@ def signature(kind: type[Rule]) -> inspect.Signature:
     return inspect.Signature([inspect.Parameter(n, k, default=v) for group, k in kinds for n, v in group.items()])
 
 
-def _own(kind: type[Rule]) -> dict[str, Any]:
-    wrapped = {"rule": None, "learning_rate": None} if kind.wraps() else {}
-    heads = {"head_layers": None} if kind.sees_head or kind.wraps() else {}
-    hypers = {h.name: h.default for h in kind.hypers()}
-    return {**wrapped, **hypers, **{s.name: s.default for s in kind.settings()}, **heads}
+def arguments(kind: type[Rule]) -> list[Argument]:
+    """The arguments in the order of `signature`, with its defaults."""
+    known = {**_BY_NAME, **_own(kind)}
+    return [dataclasses.replace(known[p.name], default=p.default) for p in signature(kind).parameters.values()]
+
+
+def _own(kind: type[Rule]) -> dict[str, Argument]:
+    """The arguments that the rule declares, or that it takes because it wraps another or treats the head apart."""
+    own = [_declared(h) for h in kind.hypers()]
+    own += [
+        Argument(s.name, s.default, s.form.annotation, f"{s.doc} It must be {s.form.words}.") for s in kind.settings()
+    ]
+    if kind.wraps():
+        rule, rate = _WRAPPED
+        own = [dataclasses.replace(rule, doc=rule.doc.format(kind().parts[1])), rate, *own]
+    if kind.sees_head or kind.wraps():
+        own.append(_HEAD_LAYERS)
+    return {argument.name: argument for argument in own}
+
+
+def _declared(h: Hyper) -> Argument:
+    if h.name == "learning_rate":
+        return Argument(h.name, h.default, _RATE, _RATE_DOC.format(h.doc))
+    if h.domain.boolean:
+        return Argument(h.name, h.default, "bool", h.doc)
+    return Argument(h.name, h.default, "float", f"{h.doc} In {h.domain}.")
 
 
 def bind(kind: type[Rule], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,32 +160,4 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 def names(kind: type[Rule]) -> list[str]:
     """The arguments that Keras's base class takes care of, without the learning rate."""
-    return [name for name in _KERAS if name not in _own(kind)]
-
-
-def document(kind: type[Rule]) -> str:
-    """What the rule does and its equations, every argument with default and domain, and the paper."""
-    about = inspect.cleandoc(kind.__doc__ or "").partition(">>>")[0].rstrip()
-    own = {
-        "rule": _INNER_RULE.format(kind().parts[1] if kind.wraps() else ""),
-        "learning_rate": _INNER_RATE,
-        "head_layers": _HEAD_LAYERS,
-        **{name: doc for name, (_, doc) in _KERAS.items()},
-        **{s.name: f"{s.doc} It must be {s.form.words}." for s in kind.settings()},
-        **{h.name: f"{h.doc} In {h.domain}." for h in kind.hypers()},
-    }
-    if not kind.wraps():
-        [rate] = [h for h in kind.hypers() if h.name == "learning_rate"]
-        own["learning_rate"] = _RATE.format(rate.doc)
-    arguments = "\n".join(
-        f"    {name}: {own[name]} Defaults to {parameter.default!r}."
-        for name, parameter in signature(kind).parameters.items()
-    )
-    judged = (
-        "After `fit` the model holds the point at which it is to be judged; `SwapEvaluated` puts it there for "
-        "validation too."
-        if kind.evaluated is not Rule.evaluated
-        else ""
-    )
-    parts = [about, kind.good_for, kind.weakness, judged, f"Args:\n{arguments}", f"Reference: {kind.paper}."]
-    return "\n\n".join(part for part in parts if part)
+    return [name for name in _BY_NAME if name not in _own(kind)]

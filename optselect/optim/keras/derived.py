@@ -12,7 +12,8 @@ import tensorflow as tf
 from optselect.errors import InvalidValue
 from optselect.optim import stepping
 from optselect.optim.configuration import rule_of
-from optselect.optim.keras.declaration import bind, document, names, signature
+from optselect.optim.keras.class_docs import document
+from optselect.optim.keras.declaration import bind, names, signature
 from optselect.optim.keras.slots import Slots, read
 from optselect.optim.rule import Rule
 from optselect.optim.rules import parse

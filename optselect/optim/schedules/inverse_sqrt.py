@@ -42,6 +42,17 @@ class InverseSqrt(Schedule):
     def rate(  # type: ignore[override]
         step: Tensor, *, peak_learning_rate: float, timescale_steps: int, warmup_steps: int = 0
     ) -> Tensor:
+        """The rate at `step`.
+
+        Parameters
+        ----------
+        peak_learning_rate : float
+            Highest learning rate.
+        timescale_steps : int
+            Steps after the rise in which the rate falls by a factor √2.
+        warmup_steps : int, default 0
+            Steps over which the rate rises linearly from 0.
+        """
         s, scale, warmup = float32(step), float32(timescale_steps), float32(warmup_steps)
         risen = ops.minimum(s / warmup, 1.0) if warmup_steps else ops.ones_like(s)
         return float32(peak_learning_rate) * risen * ops.sqrt(scale / (scale + ops.maximum(s - warmup, 0.0)))

@@ -41,6 +41,17 @@ class LinearWarmup(Schedule):
     def rate(  # type: ignore[override]
         step: Tensor, *, schedule: Callable[[Tensor], Tensor], warmup_steps: int = 0, start: float = 0.0
     ) -> Tensor:
+        """The rate at `step`.
+
+        Parameters
+        ----------
+        schedule : LearningRateSchedule or callable or float
+            Learning rate after the rise: a schedule or a number.
+        warmup_steps : int, default 0
+            Steps over which the rate rises linearly.
+        start : float, default 0.0
+            Learning rate of the first step, as a fraction of the first rate of `schedule`.
+        """
         if not warmup_steps:
             return schedule(step)
         top = schedule(ops.zeros_like(step))

@@ -47,6 +47,21 @@ class OneCycle(Schedule):
     def rate(  # type: ignore[override]
         step: Tensor, *, peak_learning_rate: float, rise_steps: int, fall_steps: int, start: float, end: float
     ) -> Tensor:
+        """The rate at `step`.
+
+        Parameters
+        ----------
+        peak_learning_rate : float
+            Highest learning rate.
+        rise_steps : int
+            Steps from the first rate to the highest.
+        fall_steps : int
+            Steps from the highest rate to the last.
+        start : float
+            First rate, as a fraction of the highest.
+        end : float
+            Last rate, as a fraction of the highest.
+        """
         s, up, down = float32(step), float32(rise_steps), float32(fall_steps)
         rising = ops.minimum(s / up, 1.0)
         falling = ops.clip((s - up) / down, 0.0, 1.0)

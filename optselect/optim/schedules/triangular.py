@@ -11,7 +11,7 @@ from optselect.util.lazy import ops
 
 
 class Triangular(Schedule):
-    """From `low` of the rate up to it and back, again and again; each peak stands at `decay` times the last's height.
+    """From `low` of the rate up to it and back, repeatedly; each peak is `decay` times as high as the last.
 
     With `decay` 1 this is the paper's "triangular", with 0.5 its "triangular2".
 
@@ -46,6 +46,19 @@ class Triangular(Schedule):
     def rate(  # type: ignore[override]
         step: Tensor, *, peak_learning_rate: float, half_steps: int, low: float, decay: float
     ) -> Tensor:
+        """The rate at `step`.
+
+        Parameters
+        ----------
+        peak_learning_rate : float
+            Learning rate at the first peak.
+        half_steps : int
+            Steps from a lowest rate to the next peak.
+        low : float
+            Lowest rate, as a fraction of the highest.
+        decay : float
+            Height of a peak, as a fraction of the height of the peak before.
+        """
         done = float32(step) / float32(half_steps)
         cycle = ops.floor(done / 2)
         height = (1 - ops.abs(done - 2 * cycle - 1)) * ops.power(float32(decay), cycle)

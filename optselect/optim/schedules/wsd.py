@@ -52,6 +52,23 @@ class WSD(Schedule):
         end: float = 0.0,
         power: float = 1.0,
     ) -> Tensor:
+        """The rate at `step`.
+
+        Parameters
+        ----------
+        peak_learning_rate : float
+            Highest learning rate.
+        warmup_steps : int, default 0
+            Steps over which the rate rises linearly from 0.
+        stable_steps : int, default 0
+            Steps at the highest rate.
+        decay_steps : int, default 0
+            Steps over which the rate falls.
+        end : float, default 0.0
+            Last rate, as a fraction of the highest.
+        power : float, default 1.0
+            Exponent of the fall: 1 is linear.
+        """
         s = float32(step)
         risen = ops.minimum(s / float32(warmup_steps), 1.0) if warmup_steps else ops.ones_like(s)
         fallen = ops.clip((s - float32(warmup_steps + stable_steps)) / float32(max(1, decay_steps)), 0.0, 1.0)

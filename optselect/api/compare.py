@@ -15,6 +15,7 @@ from optselect.errors import InvalidValue, NoResult
 from optselect.optim.configuration import Configuration
 from optselect.record import StudyLog
 from optselect.record.entries import TrialRecord
+from optselect.util.json_types import plain
 from optselect.verdict.across import (
     Interval,
     interquartile_mean,
@@ -23,7 +24,6 @@ from optselect.verdict.across import (
     stratified,
 )
 from optselect.verdict.finals import objective
-from optselect.verdict.numbers import plain
 
 __all__ = ["THRESHOLDS", "Across", "Line", "compare"]
 
@@ -116,11 +116,11 @@ def compare(studies: Sequence[str | Path], *, out: str | Path | None = None) -> 
 
 def _study(study: str | Path, out: str | Path | None) -> dict[str, tuple[Runs, Runs]]:
     """By name: gains of the runs over the mean of the default, and those of the default, in per cent."""
-    verdict = answer(study, out)["verdict"]
+    verdict = answer(study, out).verdict
     place = folder(study, out)
     records = StudyLog.read(place / "ledger.jsonl").trials
-    default = Configuration.from_dict(verdict["baseline"])
-    sign = -1.0 if verdict["minimize"] else 1.0
+    default = verdict.baseline
+    sign = -1.0 if verdict.minimize else 1.0
     race = [r for r in records if r.stage == "race"]
     champions: dict[str, Configuration] = {}
     for r in sorted(race, key=lambda r: r.number):
@@ -131,10 +131,9 @@ def _study(study: str | Path, out: str | Path | None) -> dict[str, tuple[Runs, R
         name: _gains([r for r in race if r.seed in first], configuration, default, sign, place)
         for name, configuration in champions.items()
     }
-    recommended = Configuration.from_dict(verdict["recommended"]["configuration"])
     confirmed = [r for r in records if r.stage == "confirm"]
     if confirmed:
-        told = {RECOMMENDED: _gains(confirmed, recommended, default, sign, place), **told}
+        told = {RECOMMENDED: _gains(confirmed, verdict.recommended.configuration, default, sign, place), **told}
     return told
 
 

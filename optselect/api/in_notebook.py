@@ -17,7 +17,7 @@ def shown(result: Result) -> str:
     verdict = result.verdict
     rows = [
         f"<tr><td style='text-align:left'>{'<b>recommended</b>' if standing is verdict.recommended else ''}</td>"
-        f"<td style='text-align:left'>{escape(str(standing.configuration))}</td><td>{standing.held_out.mean:.4g}</td>"
+        f"<td style='text-align:left'>{escape(standing.label)}</td><td>{standing.held_out.mean:.4g}</td>"
         f"<td>{standing.held_out.low:.4g} to {standing.held_out.high:.4g}</td><td>{standing.p_best:.2f}</td></tr>"
         for standing in verdict.ranking
     ]

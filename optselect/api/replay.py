@@ -18,8 +18,9 @@ from optselect.study.conflict import differences
 from optselect.task import TaskSpec
 from optselect.trainer.messages import Job
 from optselect.util.intervals import Estimate, estimate, limits
+from optselect.util.json_types import plain
 from optselect.util.seeds import derive
-from optselect.verdict.numbers import number, plain
+from optselect.verdict.numbers import number
 from optselect.verdict.statistics import prediction
 
 __all__ = ["Replay", "replay"]
@@ -96,21 +97,19 @@ def replay(
     found = answer(study, out)
     place = folder(study, out)
     spec = _same(place, spec)
-    verdict = found["verdict"]
-    configuration = Configuration.from_dict(found["configuration"])
-    part, prefix = ("held-out", "test") if verdict["confirmed"] else ("validation", "val")
-    held: dict[str, Any] = {k: math.nan if v is None else v for k, v in verdict["recommended"]["held_out"].items()}
-    stated = Estimate(**held)
-    job = Job(configuration=configuration, seed=0, epochs=spec.epochs, test=True, redraw=verdict["redrawn"])
+    verdict = found.verdict
+    part, prefix = ("held-out", "test") if verdict.confirmed else ("validation", "val")
+    stated = verdict.recommended.held_out
+    job = Job(configuration=found.configuration, seed=0, epochs=spec.epochs, test=True, redraw=verdict.redrawn)
     jobs = [dataclasses.replace(job, seed=derive(seed, "replay", k)) for k in range(seeds)]
     runs = run_all(spec, jobs, log=place / "replay.log", workers=workers, told=told)
-    values = [run.metrics.get(f"{prefix}_{verdict['headline']}", math.nan) if run.finite else math.nan for run in runs]
-    within = limits(verdict["headline"])
+    values = [run.metrics.get(f"{prefix}_{verdict.headline}", math.nan) if run.finite else math.nan for run in runs]
+    within = limits(verdict.headline)
     low, high = prediction(stated, seeds, within=within)
     return Replay(
-        study=found["study"],
-        configuration=configuration,
-        headline=verdict["headline"],
+        study=found.study,
+        configuration=found.configuration,
+        headline=verdict.headline,
         part=part,
         stated=stated,
         found=estimate(values, within=within),

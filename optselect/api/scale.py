@@ -131,7 +131,7 @@ def _configuration(given: Configuration | str | Path, out: str | Path | None) ->
         return given
     if Path(given).is_file():
         return known_good(given, studies=Path())[0]
-    return Configuration.from_dict(answer(given, out)["configuration"])
+    return answer(given, out).configuration
 
 
 def _tried(scaled: Scaled, spec: TaskSpec, seeds: int, told: Callable[[int], None]) -> Scaled:

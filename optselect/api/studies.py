@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from optselect.errors import OptselectError, UnknownName
-from optselect.record import Answer, StudyLog
+from optselect.record import StudyLog
 from optselect.util.suggestion import suggestion
 from optselect.util.whole_files import reason
+from optselect.verdict.answer import Answer
+from optselect.verdict.recommendation import Recommendation
 
 __all__ = ["STUDIES", "answer", "folder", "folders", "studies"]
 
@@ -46,13 +48,13 @@ def folder(study: str | Path, out: str | Path | None = None) -> Path:
     raise UnknownName(f"{named}: no study is recorded here. {said}")
 
 
-def answer(study: str | Path, out: str | Path | None = None) -> dict[str, Any]:
+def answer(study: str | Path, out: str | Path | None = None) -> Recommendation:
     """What `recommendation.json` of a finished study holds.
 
     Raises `UnknownName`, `NoResult` where there is no answer yet, `DamagedFile` where it is torn, was changed or is
     of other trainings, `StudyConflict` where the ledger is damaged.
     """
-    return dict(Answer.read(StudyLog.read(folder(study, out) / "ledger.jsonl")).wanted())
+    return Answer.read(StudyLog.read(folder(study, out) / "ledger.jsonl")).wanted()
 
 
 def _holds(place: Path) -> bool:
@@ -91,6 +93,6 @@ def _listed(place: Path) -> dict[str, Any] | None:
         "data": record.description.get("data", ""),
         "trials": sum(trial.stage == "search" for trial in trials),
         "finished": finished,
-        "verdict": answered.wanted()["verdict"]["text"] if finished else "",
+        "verdict": answered.wanted().text if finished else "",
         "error": "" if answered.usable or answered.state == "missing" else answered.problem,
     }

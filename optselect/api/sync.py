@@ -9,11 +9,12 @@ from typing import Any
 
 from optselect.api.studies import folder, folders
 from optselect.errors import DamagedFile, OptselectError
-from optselect.record import Answer, Ledger, StudyLog
+from optselect.record import Ledger, StudyLog
 from optselect.record.entries import TrialRecord
 from optselect.session.mlflow_copy import ending
 from optselect.session.saved_model import model_problem
 from optselect.sinks.mlflow import Delivered, Ending, MlflowTracker, Remembered, default_uri
+from optselect.verdict.answer import Answer
 
 __all__ = ["Synced", "sync"]
 
@@ -97,10 +98,10 @@ def _ending(log: StudyLog, register: str | None) -> Ending | None:
     answer, directory = Answer.read(log), log.path.parent
     if answer.state == "missing" or (answer.usable and not log.ended):
         return None
-    content = answer.wanted()
+    recommendation = answer.wanted()
     if problem := model_problem(directory, log.kinds["refit"][-1]):
         raise DamagedFile(problem)
-    return ending(content, directory, log.trials, register)
+    return ending(recommendation, directory, log.trials, register)
 
 
 def _when(records: Sequence[TrialRecord], ledger: Path) -> float:

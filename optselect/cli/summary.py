@@ -49,8 +49,8 @@ def _ranking(result: Result) -> Table:
         table.add_column(column, justify="right")
     for place, standing in enumerate(verdict.ranking):
         held = standing.held_out
-        said = [str(standing.configuration)]
-        said += ["(Keras's default)"] * (standing.configuration == verdict.baseline)
+        said = [standing.label]
+        said += ["(Keras's default)"] * (standing.is_default)
         said += ["← recommended"] * (place == verdict.chosen)
         table.add_row(
             Text(" ".join(said)),

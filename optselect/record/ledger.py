@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from optselect.errors import InvalidValue, OptselectError, StudyConflict, UnknownName
-from optselect.record.answer import Stamp
 from optselect.record.lines import RESERVED, make, scan
+from optselect.record.stamp import Stamp
 from optselect.util.whole_files import reason, refusals, sync_folder
 
 __all__ = ["Ledger", "read", "read_bytes", "reserved"]

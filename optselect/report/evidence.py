@@ -9,10 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from optselect.record import Answer, Stamp, StudyLog
+from optselect.optim.configuration import Configuration
+from optselect.record import Stamp, StudyLog
 from optselect.record.entries import TrialRecord
 from optselect.study import range_test
 from optselect.trainer.messages import ProbeRun
+from optselect.verdict import Verdict
+from optselect.verdict.answer import Answer
+from optselect.verdict.recommendation import Recommendation
 
 __all__ = ["Evidence", "Row", "gather"]
 
@@ -49,7 +53,7 @@ class Evidence:
     started: Mapping[str, Any]
     task: Mapping[str, Any]
     rows: Sequence[Row]
-    answer: Mapping[str, Any] | None
+    answer: Recommendation | None
     unusable: str
     seal: str
     probes: Mapping[str, Mapping[str, Any]]
@@ -58,14 +62,14 @@ class Evidence:
     failures: Mapping[str, str]
 
     @property
-    def verdict(self) -> Mapping[str, Any] | None:
-        """As `Verdict.to_dict` gives it."""
-        return self.answer["verdict"] if self.answer else None
+    def verdict(self) -> Verdict | None:
+        """What the answer says, None without one."""
+        return self.answer.verdict if self.answer else None
 
     @property
     def finished(self) -> bool:
         """Whether the verdict is of all trials that there are."""
-        return self.verdict is not None and sum(self.verdict["runs"].values()) == len(self.rows)
+        return self.verdict is not None and sum(self.verdict.runs.values()) == len(self.rows)
 
     @property
     def objective(self) -> str:
@@ -101,10 +105,10 @@ class Evidence:
         """The trials of the search with an optimizer."""
         return [row for row in self.search if row.optimizer == optimizer]
 
-    def reruns(self, configuration: Mapping[str, Any], *stages: str) -> list[Row]:
-        """The trainings of a configuration, as its `to_dict`, in some stages."""
+    def reruns(self, configuration: Configuration, *stages: str) -> list[Row]:
+        """The trainings of a configuration in some stages."""
         rows = [row for row in self.rows if row.record.stage in stages]
-        return [row for row in rows if row.record.configuration.to_dict() == configuration]
+        return [row for row in rows if row.record.configuration == configuration]
 
 
 def gather(folder: Path) -> Evidence:
@@ -118,7 +122,7 @@ def gather(folder: Path) -> Evidence:
         started=log.started,
         task=log.task,
         rows=[_row(record) for record in records],
-        answer=answer.content,
+        answer=answer.recommendation,
         unusable="" if answer.usable or answer.state == "missing" else answer.problem,
         seal=f"{Stamp.of(log.data).sha256} {answer.digest}".strip(),
         probes={e["arm"]: _probe(e["run"]) for e in kinds.get("probe", [])},

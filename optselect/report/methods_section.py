@@ -6,15 +6,15 @@ import contextlib
 import dataclasses
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 from optselect.errors import OptselectError
-from optselect.optim.configuration import Configuration
 from optselect.report.evidence import Evidence
 from optselect.spaces import load_space
 from optselect.trainer.agreement import told
+from optselect.verdict import Verdict
 from optselect.verdict.numbers import number
 
 __all__ = ["Arm", "arms", "command", "how", "warnings"]
@@ -44,10 +44,9 @@ class Arm:
 
 def arms(evidence: Evidence) -> list[Arm]:
     """Every optimizer, the best of the search first."""
-    verdict = evidence.verdict or {}
-    lost = {loss["arm"]: loss["reasons"] for loss in verdict.get("lost", ())}
-    best = verdict["recommended"]["configuration"] if verdict else None
-    chosen = Configuration.from_dict(best).rule.key if best else None
+    verdict = evidence.verdict
+    lost = {loss.arm: loss.reasons for loss in verdict.lost} if verdict else {}
+    chosen = verdict.recommended.configuration.rule.key if verdict else None
     found = []
     for place, name in enumerate(evidence.optimizers):
         own = evidence.of(name)
@@ -72,8 +71,9 @@ def arms(evidence: Evidence) -> list[Arm]:
 
 def warnings(evidence: Evidence) -> list[str]:
     """What a reader must know before trusting the rest."""
-    found = [*_doubts(evidence.verdict)]
-    if evidence.verdict is None:
+    verdict = evidence.verdict
+    found = [*_doubts(verdict)]
+    if verdict is None:
         of = f" of {evidence.trials}" if evidence.trials else ""
         found.append(
             f"This study is not finished: {len(evidence.search)}{of} trials are there, and what follows shows them. "
@@ -84,19 +84,11 @@ def warnings(evidence: Evidence) -> list[str]:
         )
     elif not evidence.finished:
         found.append(
-            f"The verdict is of {sum(evidence.verdict['runs'].values())} trainings, and the study has gone on to "
+            f"The verdict is of {sum(verdict.runs.values())} trainings, and the study has gone on to "
             f"{len(evidence.rows)}: pictures and table show them all, the verdict does not know of the later ones."
         )
-    if evidence.verdict and not evidence.verdict["confirmed"]:
-        found.append("Nothing was confirmed on held-out data: the same validation rows chose and judge.")
-    for edge in (evidence.verdict or {}).get("edges", ()):
-        found.append(
-            f"The best trial of the recommended optimizer has {edge['name']} {number(edge['value'])} at the "
-            f"{edge['side']} end of {number(edge['low'])} to {number(edge['high'])}: a wider one may hold better ones."
-        )
-    for standing in (evidence.verdict or {}).get("ranking", ()):
-        if standing["broken"]:
-            found.append(f"{standing['label']} broke down under {standing['broken']} of its fresh seeds.")
+    if verdict is not None:
+        found += _of_verdict(verdict)
     failed = [row.record for row in evidence.rows if row.record.outcome == "failed"]
     if failed:
         said = next((line for record in failed for line in record.message.splitlines() if line), "no message")
@@ -106,10 +98,20 @@ def warnings(evidence: Evidence) -> list[str]:
     return found
 
 
-def _doubts(verdict: Mapping[str, Any] | None) -> list[str]:
+def _doubts(verdict: Verdict | None) -> list[str]:
     """What the trainings themselves speak against; that they lose to a constant is in the verdict's first line."""
-    context = (verdict or {}).get("context") or {}
-    return [f"{oddity[0].upper()}{oddity[1:]}." for oddity in context.get("oddities", ())]
+    context = verdict.context if verdict else None
+    return [f"{oddity[0].upper()}{oddity[1:]}." for oddity in context.oddities] if context else []
+
+
+def _of_verdict(verdict: Verdict) -> Iterator[str]:
+    if not verdict.confirmed:
+        yield "Nothing was confirmed on held-out data: the same validation rows chose and judge."
+    for edge in verdict.edges:
+        yield f"The best trial of the recommended optimizer has {edge}: a wider one may hold better ones."
+    for standing in verdict.ranking:
+        if standing.broken:
+            yield f"{standing.label} broke down under {standing.broken} of its fresh seeds."
 
 
 def how(evidence: Evidence) -> list[tuple[str, str]]:
@@ -149,10 +151,10 @@ def how(evidence: Evidence) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in found if value]
 
 
-def _simple(task: Mapping[str, Any], verdict: Mapping[str, Any] | None) -> str | None:
+def _simple(task: Mapping[str, Any], verdict: Verdict | None) -> str | None:
     """What a constant and a linear model score on the rows of the verdict's numbers."""
-    headline = verdict["headline"] if verdict else task.get("headline", "loss")
-    figure = f"{'test' if verdict is None or verdict['confirmed'] else 'val'}_{headline}"
+    headline = verdict.headline if verdict else task.get("headline", "loss")
+    figure = f"{'test' if verdict is None or verdict.confirmed else 'val'}_{headline}"
     said = []
     for name, found in (task.get("baselines") or {}).items():
         if (value := found["metrics"].get(figure)) is not None:
@@ -174,9 +176,8 @@ def _budget(evidence: Evidence, asked: Mapping[str, str]) -> str | None:
 
 def _seeds(evidence: Evidence, asked: Mapping[str, str]) -> str | None:
     fresh = len({row.record.seed for row in evidence.rows if row.record.stage in ("race", "confirm")})
-    splits = (
-        ", each with its own split of training and validation rows" if (evidence.verdict or {}).get("redrawn") else ""
-    )
+    redrawn = evidence.verdict is not None and evidence.verdict.redrawn
+    splits = ", each with its own split of training and validation rows" if redrawn else ""
     return (
         f"master seed {asked['seed']}" + (f"; {fresh} fresh ones{splits}" if fresh else "") if "seed" in asked else None
     )

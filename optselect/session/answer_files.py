@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optselect.errors import CannotWrite
-from optselect.record import Answer, Stamp, StudyLog, sealed
+from optselect.record import Stamp, StudyLog
 from optselect.session.outcome import Outcome
 from optselect.sinks.optuna_db import export, holds
 from optselect.util import whole_files
+from optselect.verdict.answer import Answer, sealed
 
 if TYPE_CHECKING:
     import optuna

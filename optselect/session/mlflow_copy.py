@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from optselect.optim.configuration import Configuration
 from optselect.record.entries import TrialRecord
-from optselect.sinks.mlflow import Ending, Standing
+from optselect.sinks.mlflow import Ending, RunSummary
 from optselect.task import TaskSpec
+from optselect.util.intervals import Estimate
+from optselect.util.json_types import plain
+from optselect.verdict import Verdict
 from optselect.verdict.numbers import number
+from optselect.verdict.recommendation import Recommendation
 
 __all__ = ["about_data", "ending"]
 
@@ -40,63 +44,63 @@ def about_data(spec: TaskSpec) -> dict[str, Any]:
 
 
 def ending(
-    answer: Mapping[str, Any], directory: Path, records: Iterable[TrialRecord], register: str | None = None
+    answer: Recommendation, directory: Path, records: Iterable[TrialRecord], register: str | None = None
 ) -> Ending:
-    """The end of a study. answer: what `recommendation.json` holds. register: the model's name in the registry."""
-    verdict = answer["verdict"]
-    best, model = verdict["recommended"], directory / "best.keras"
+    """The end of a study. register: the model's name in the registry."""
+    verdict, model = answer.verdict, directory / "best.keras"
+    best = verdict.recommended
     summary = {
         "note": _note(answer),
-        "recommended": best["label"],
-        "recommended_optimizer": best["arm"],
-        "word": verdict["word"],
-        "p_best": best["p_best"],
-        "check": verdict["check"],
-        **_interval(f"held_out_{verdict['headline']}", best["held_out"]),
-        **_interval("recommended_objective", best["objective"]),
-        **_interval("gain_over_default", best["gain"]),
+        "recommended": best.label,
+        "recommended_optimizer": best.arm,
+        "word": verdict.word,
+        "p_best": best.p_best,
+        "check": verdict.check,
+        **_interval(f"held_out_{verdict.headline}", best.held_out),
+        **_interval("recommended_objective", best.objective),
+        **_interval("gain_over_default", best.gain),
     }
     return Ending(
-        summary=summary,
+        summary=plain(summary),
         artifacts={name: directory / name for name in _FILES},
-        standings=[_standing(place, verdict) for place in range(len(verdict["ranking"]))],
-        model=model if verdict["refit"] and model.exists() else None,
+        standings=[_run_summary(place, verdict) for place in range(len(verdict.ranking))],
+        model=model if verdict.refit and model.exists() else None,
         register=register or "",
         when=max((round(1000 * (r.started + r.seconds)) for r in records), default=0),
     )
 
 
-def _standing(place: int, verdict: Mapping[str, Any]) -> Standing:
-    told = verdict["ranking"][place]
+def _run_summary(place: int, verdict: Verdict) -> RunSummary:
+    standing = verdict.ranking[place]
     said = {
         "place": place + 1,
-        "p_best": told["p_best"],
-        **_interval("held_out", told["held_out"]),
-        **_interval("gain_over_default", told["gain"]),
-        "recommended": place == verdict["chosen"],
-        "is_default": told["configuration"] == verdict["baseline"],
+        "p_best": standing.p_best,
+        **_interval("held_out", standing.held_out),
+        **_interval("gain_over_default", standing.gain),
+        "recommended": place == verdict.chosen,
+        "is_default": standing.is_default,
     }
-    return Standing(arm=told["arm"], configuration=Configuration.from_dict(told["configuration"]), said=said)
+    return RunSummary(arm=standing.arm, configuration=standing.configuration, said=said)
 
 
-def _interval(name: str, told: Mapping[str, Any] | None) -> dict[str, Any]:
-    if told is None:
+def _interval(name: str, found: Estimate | None) -> dict[str, float]:
+    if found is None:
         return {}
-    return {name: told["mean"], **{f"{name}_{part}": told[part] for part in ("low", "high", "seeds")}}
+    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_seeds": found.seeds}
 
 
-def _note(answer: Mapping[str, Any]) -> str:
+def _note(answer: Recommendation) -> str:
     """The verdict in Markdown, with its finalists and the code to paste."""
-    verdict = answer["verdict"]
-    head = ("configuration", verdict["objective"], verdict["headline"], "95 % interval", "P(best)")
+    verdict = answer.verdict
+    head = ("configuration", verdict.objective, verdict.headline, "95 % interval", "P(best)")
     rows = [_row(head), _row(["---"] * len(head))]
-    for place, told in enumerate(verdict["ranking"]):
-        held, mark = told["held_out"], "**" if place == verdict["chosen"] else ""
-        interval = "" if held["low"] is None else f"{number(held['low'])} to {number(held['high'])}"
-        cells = (f"{mark}{told['label']}{mark}", number(told["objective"]["mean"]), number(held["mean"]), interval,
-                 f"{told['p_best']:.2f}")  # fmt: skip
+    for place, standing in enumerate(verdict.ranking):
+        held, mark = standing.held_out, "**" if place == verdict.chosen else ""
+        interval = "" if math.isnan(held.low) else f"{number(held.low)} to {number(held.high)}"
+        cells = (f"{mark}{standing.label}{mark}", number(standing.objective.mean), number(held.mean), interval,
+                 f"{standing.p_best:.2f}")  # fmt: skip
         rows.append(_row(cells))
-    return f"{verdict['text']}\n\n" + "\n".join(rows) + f"\n\n```python\n{answer['snippet']}```\n"
+    return f"{answer.text}\n\n" + "\n".join(rows) + f"\n\n```python\n{answer.snippet}```\n"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from optselect.record.entries import TrialRecord
 from optselect.study.findings import Findings
 from optselect.task import TaskSpec
 from optselect.verdict import Verdict
+from optselect.verdict.recommendation import Recommendation
 
 __all__ = ["Outcome"]
 
@@ -38,17 +39,21 @@ class Outcome:
         """The recommended configuration."""
         return self.verdict.recommended.configuration
 
+    def recommendation(self) -> Recommendation:
+        """What `recommendation.json` holds."""
+        return Recommendation(
+            study=self.name,
+            verdict=self.verdict,
+            text=self.verdict.text(),
+            total_steps=self.total_steps,
+            snippet=self.snippet,
+            directory=str(self.directory),
+            dashboard=self.dashboard,
+            registered=self.registered,
+            data=dict(self.description),
+            search=self.search.to_dict(),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON types only: what `recommendation.json` holds."""
-        return {
-            "study": self.name,
-            "verdict": self.verdict.to_dict(),
-            "configuration": self.best.to_dict(),
-            "total_steps": self.total_steps,
-            "snippet": self.snippet,
-            "directory": str(self.directory),
-            "dashboard": self.dashboard,
-            "registered": self.registered,
-            "data": dict(self.description),
-            "search": self.search.to_dict(),
-        }
+        return self.recommendation().to_dict()

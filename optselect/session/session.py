@@ -11,7 +11,7 @@ from typing import Any
 
 from optselect.optim.configuration import BASELINE
 from optselect.optim.rules import parse
-from optselect.record import Answer, Ledger, StudyLog, content
+from optselect.record import Ledger, StudyLog, content
 from optselect.record.entries import StudyRecord, TrialRecord
 from optselect.report.environment import environment
 from optselect.session.answer_files import AnswerFiles
@@ -34,6 +34,7 @@ from optselect.study.notes import Notes
 from optselect.study.runner import Study
 from optselect.study.search import Search, search_seed
 from optselect.trainer.messages import Plan, decided
+from optselect.verdict.answer import Answer
 from optselect.verdict.statistics import overlap
 from optselect.workers.local import LocalExecutor
 from optselect.workers.pool import POOL
@@ -294,7 +295,7 @@ class Session:
         return dataclasses.replace(result, registered=self._registered(tracker))
 
     def _ending(self, result: Outcome) -> Ending:
-        return ending(result.to_dict(), self.directory, result.records, self.settings.register)
+        return ending(result.recommendation(), self.directory, result.records, self.settings.register)
 
     def _registered(self, tracker: Tracker) -> str:
         """Name and version of the model in MLflow's registry, "" for none; said if it was asked for."""

@@ -36,8 +36,8 @@ def costs(records: Sequence[TrialRecord]) -> list[Cost]:
 def time_to(runs: Iterable[TrialRecord], reference: Iterable[TrialRecord], *, objective: str, minimize: bool) -> float:
     """Seconds of training until the objective is as good as that of the reference at its end, under the same seed.
 
-    The median over the seeds; infinite where less than half of them get there, NaN where no seed is shared. The time
-    goes evenly over the epochs of a run.
+    The median over the seeds; infinite where less than half of them get there, or where the reference came to no end
+    under any of them. The time goes evenly over the epochs of a run.
     """
     goals = {r.seed: r.value for r in reference if r.value is not None}
     times = []
@@ -47,4 +47,4 @@ def time_to(runs: Iterable[TrialRecord], reference: Iterable[TrialRecord], *, ob
             reached = (k for k, v in enumerate(curve, start=1) if (v <= goal if minimize else v >= goal))
             epoch = next(reached, math.inf) if run.outcome == "complete" else math.inf
             times.append(run.seconds * epoch / max(len(curve), 1))
-    return median(times) if times else math.nan
+    return median(times) if times else math.inf

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from optselect.errors import InvalidValue
+from optselect.util.json_types import NULL
 from optselect.verdict.statistics import losses
 
 __all__ = ["FACTORS", "Basin", "basin"]
@@ -31,7 +32,7 @@ class Basin:
     open_below: bool
     open_above: bool
     largest_stable: float
-    off_by_3: float
+    off_by_3: float = dataclasses.field(metadata={NULL: math.inf})
 
 
 def basin(factors: ArrayLike, values: ArrayLike, *, tolerance: float, minimize: bool) -> Basin:

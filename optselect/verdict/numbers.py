@@ -1,13 +1,10 @@
-"""Numbers as the verdict prints them, and as JSON has them."""
+"""Numbers as the verdict prints them."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
 
-__all__ = ["number", "plain", "seconds", "signed"]
+__all__ = ["number", "seconds", "signed"]
 
 _HUGE = 1e12  # nobody reads more digits
 
@@ -43,20 +40,3 @@ def seconds(value: float) -> str:
     ('33 s', '10 min')
     """
     return f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min"
-
-
-def plain(value: Any) -> Any:
-    """As JSON has it, deep down: records as they say or by field, None where a number is not finite.
-
-    >>> plain({"a": (1.0, math.nan)})
-    {'a': [1.0, None]}
-    """
-    if hasattr(value, "to_dict"):
-        return value.to_dict()
-    if dataclasses.is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {key: plain(v) for key, v in value.items()}
-    if isinstance(value, tuple | list):
-        return [plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from optselect.optim.configuration import Configuration
 from optselect.util.intervals import Estimate
+from optselect.util.json_types import NULL, Misread, fields_from, plain
 from optselect.verdict.context import Context
 from optselect.verdict.costs import Cost
 from optselect.verdict.diagnosis import Edge, Loss
 from optselect.verdict.lr_sensitivity import Basin
-from optselect.verdict.numbers import plain
 from optselect.verdict.statistics import Comparison, Word
 
 __all__ = ["Preference", "Standing", "Verdict"]
@@ -42,19 +43,37 @@ class Standing:
     lead: Estimate | None
     versus: Comparison | None
     p_best: float
-    regret: float
+    regret: float = dataclasses.field(metadata={NULL: math.inf})
     screened: float | None
     optimism: Estimate | None
     seconds: float
     step_seconds: float
     memory: int
-    to_default: float
+    to_default: float = dataclasses.field(metadata={NULL: math.inf})
     broken: int = 0
 
+    @property
+    def is_default(self) -> bool:
+        """Whether it is Keras's default Adam: nothing is ahead of itself."""
+        return self.gain is None
+
+    @property
+    def label(self) -> str:
+        """The configuration in words."""
+        return str(self.configuration)
+
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only, with the configuration in words as its `label`."""
+        """JSON types only, with the configuration in words as its `label`; None where a number is not finite."""
         shallow = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {"label": str(self.configuration), **plain(shallow)}
+        return {"label": self.label, **plain(shallow)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`: None is infinity or NaN, whichever that number can be. Raises `InvalidValue`."""
+        found = fields_from(cls, data)
+        if math.isnan(found["p_best"]):  # of a single seed, which says nothing of regret either
+            found["regret"] = math.nan
+        return cls(**found)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,9 +89,9 @@ class Verdict:
     lost: what stood against the other arms. edges: ends of the recommended arm's ranges. basin: how forgiving its
     learning rate is, None if that was not tried. costs: of every arm. importance: of hyperparameters, by arm.
     runs: how many of each stage. seconds: all their time together. check: the headline metric of the recommended
-    configuration trained once with `model.fit`. refit: whether the saved model was then trained on the validation
-    rows too. failures: why one of these two gave nothing, by "check" and "refit". context: what the numbers are
-    measured by, None in a study of an earlier version.
+    configuration trained once with `model.fit`, NaN if it was not. refit: whether the saved model was then trained on
+    the validation rows too. failures: why one of these two gave nothing, by "check" and "refit". context: what the
+    numbers are measured by, None in a study of an earlier version.
     """
 
     ranking: tuple[Standing, ...]
@@ -97,7 +116,7 @@ class Verdict:
     runs: Mapping[str, int]
     seconds: float
     importance: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
-    check: float | None = None
+    check: float = math.nan
     refit: bool = False
     failures: Mapping[str, str] = dataclasses.field(default_factory=dict)
     context: Context | None = None
@@ -110,12 +129,12 @@ class Verdict:
     @property
     def default(self) -> Standing:
         """Keras's default Adam under the same seeds."""
-        return next(s for s in self.ranking if s.configuration == self.baseline)
+        return next(s for s in self.ranking if s.is_default)
 
     @property
     def is_default(self) -> bool:
         """Whether the recommendation is Keras's default Adam itself."""
-        return self.recommended.configuration == self.baseline
+        return self.recommended.is_default
 
     @property
     def word(self) -> Word:
@@ -130,7 +149,7 @@ class Verdict:
         the others, if there is one."""
         if not self.is_default:
             return self.default
-        return next((s for s in self.ranking if s.configuration != self.baseline), None)
+        return next((s for s in self.ranking if not s.is_default), None)
 
     @property
     def tunability(self) -> Estimate | None:
@@ -146,7 +165,18 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only; None where a number is not finite."""
-
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         more = ("word", "is_default", "recommended", "tunability")
         return {"text": self.text(), **plain({**own, **{name: getattr(self, name) for name in more}})}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`, also of what earlier versions wrote. Raises `InvalidValue`, with the place."""
+        found = cls(**fields_from(cls, data))
+        if sum(standing.is_default for standing in found.ranking) != 1:
+            raise Misread("ranking", "must hold the default once, without a `gain`")
+        places = range(len(found.ranking))
+        for name, values in (("chosen", [found.chosen]), ("best", [found.best]), ("tied", found.tied)):
+            if not all(value in places for value in values):
+                raise Misread(name, f"must be a place in the ranking, from 0 to {len(places) - 1}, got {values}")
+        return found

@@ -70,7 +70,7 @@ def _against_default(v: Verdict) -> Iterator[str]:
     if rival is None:
         yield "Nothing else came through the search, so there is nothing to compare it with."
     elif rival.broken:
-        yield f"{_named(v, rival)} broke down under {_of_seeds(rival)}."
+        yield f"{_named(rival)} broke down under {_of_seeds(rival)}."
     elif v.is_default:
         yield f"{_why_default(v)} Beside it {rival.configuration} comes to {_told(v, rival, reverse=True)}"
     else:
@@ -80,7 +80,7 @@ def _against_default(v: Verdict) -> Iterator[str]:
 def _why_default(v: Verdict) -> str:
     if v.guarded:
         return "Nothing that was searched is likely to beat it."
-    if v.ranking[v.best].configuration == v.baseline:
+    if v.ranking[v.best].is_default:
         return "Nothing that was searched did better on validation data."
     return "What was searched is not ahead by more than chance explains, and the default is simpler."
 
@@ -184,7 +184,7 @@ def _check(v: Verdict) -> Iterator[str]:
         yield f"The recommended configuration could not be trained with plain `model.fit`: {error.rstrip('.')}."
     if error := v.failures.get("refit"):
         yield f"No model was saved, since its training failed: {error.rstrip('.')}."
-    if v.check is not None and not math.isnan(v.check):
+    if not math.isnan(v.check):
         name = v.headline.replace("_", " ")
         yield f"Trained once more with plain `model.fit`: {name} {number(v.check)}."
     if v.refit:
@@ -198,8 +198,8 @@ def _amount(v: Verdict, value: float) -> str:
     return f"{shown} point{'' if shown == '1' else 's'}"
 
 
-def _named(v: Verdict, standing: Standing) -> str:
-    return "Keras's default Adam" if standing.configuration == v.baseline else str(standing.configuration)
+def _named(standing: Standing) -> str:
+    return "Keras's default Adam" if standing.is_default else standing.label
 
 
 def _of_seeds(standing: Standing) -> str:

@@ -100,8 +100,6 @@ def hostile(source: Path, folder: Path) -> Path:
     verdict["text"] = "".join(f"{payload}. " for payload in HOSTILE)
     verdict["lost"] = [{**loss, "reasons": HOSTILE} for loss in verdict["lost"]]
     verdict["headline"] = "<img src=x onerror=alert(1)>"
-    for standing in verdict["ranking"]:
-        standing["label"] = next(every)
     answer["snippet"] = "\n".join(HOSTILE)
     (folder / "recommendation.json").write_text(json.dumps(answer))
     return folder

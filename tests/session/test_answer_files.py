@@ -15,8 +15,9 @@ import pytest
 
 from optselect import api
 from optselect.errors import DamagedFile, DamagedRecord, NoResult
-from optselect.record import Answer, StudyLog, read
+from optselect.record import StudyLog, read
 from optselect.study.listener import Silent
+from optselect.verdict.answer import Answer
 
 ASKED: dict[str, Any] = {
     "trials": 4, "optimizers": ["adam", "sgd"], "epochs": 1, "care": "quick", "confirm": 2, "workers": 1,
@@ -108,7 +109,7 @@ def test_damaged_answer_files_are_written_again(finished: Path, study: Path, dam
     assert (study / "snippet.py").read_bytes() == (finished / "snippet.py").read_bytes()
     log = StudyLog.read(study / "ledger.jsonl")
     theirs = json.loads((finished / "recommendation.json").read_text())["verdict"]
-    assert Answer.read(log).wanted()["verdict"] == theirs
+    assert Answer.read(log).wanted().verdict.to_dict() == theirs
     assert rows(study / "study.db") == rows(finished / "study.db")
     assert (study / "report.html").read_text().rstrip().endswith("-->")
     assert not list(study.glob(".draft-*"))
@@ -124,9 +125,9 @@ def test_an_answer_is_of_its_trainings_or_said_not_to_be(study: Path) -> None:
         for damaged in (data[:place], flipped(data, place)):
             path.write_bytes(damaged)
             found = Answer.read(log)
-            assert found.content in (None, whole.content), place
-            assert (found.content is None) == bool(found.problem)
-            if found.content is None:
+            assert found.recommendation in (None, whole.recommendation), place
+            assert (found.recommendation is None) == bool(found.problem)
+            if found.recommendation is None:
                 assert str(path) in found.problem
 
 
@@ -186,7 +187,7 @@ def test_the_answer_of_an_earlier_version_is_taken(study: Path) -> None:
     del content["seal"]
     path.write_text(json.dumps(content))
     log = StudyLog.read(study / "ledger.jsonl")
-    assert Answer.read(log).wanted() == content
+    assert Answer.read(log).content == content
     content["verdict"]["runs"]["search"] += 1
     path.write_text(json.dumps(content))
     assert Answer.read(log).state == "other"
@@ -249,7 +250,7 @@ def test_what_is_lost_is_trained_again(finished: Path, study: Path, optselect: C
     whole = Answer.read(StudyLog.read(ledger))
     assert whole.state == "whole"
     theirs = json.loads((finished / "recommendation.json").read_text())
-    assert whole.wanted()["configuration"] == theirs["configuration"]
+    assert whole.wanted().configuration.to_dict() == theirs["configuration"]
     for name in ("best.keras", "report.html", "study.db", "snippet.py"):
         assert (study / name).stat().st_size > 100
 

@@ -117,7 +117,8 @@ def test_changed_data_are_not_replayed(result: Any) -> None:
 def test_a_study_of_python_objects_says_how_to_replay_it(result: Any, tmp_path: Path) -> None:
     """What no file holds cannot be read anew; the message names the way through `tune`."""
     copied = Path(shutil.copytree(result.directory, tmp_path / "objects"))
-    from optselect.record import Ledger, content, read, sealed
+    from optselect.record import Ledger, content, read
+    from optselect.verdict.answer import sealed
 
     entries = read(copied / "ledger.jsonl")
     (copied / "ledger.jsonl").unlink()

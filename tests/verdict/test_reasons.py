@@ -123,7 +123,7 @@ def test_time_to_the_loss_of_the_default() -> None:
     ]
     assert time_to(runs, reference, objective="val_loss", minimize=True) == 2.0
     assert time_to(runs[2:], reference, objective="val_loss", minimize=True) == math.inf
-    assert math.isnan(time_to(runs, [], objective="val_loss", minimize=True))
+    assert time_to(runs, [], objective="val_loss", minimize=True) == math.inf
 
 
 def test_importance_finds_what_matters_and_is_silent_on_little_evidence() -> None:

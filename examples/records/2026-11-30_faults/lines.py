@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from optselect.errors import StudyConflict
-from optselect.record import Answer, StudyLog
+from optselect.record import StudyLog
+from optselect.verdict.answer import Answer
 
 
 def damages(lines: list[bytes]) -> Iterator[tuple[str, bytes]]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup
@@ -13,6 +12,7 @@ from markupsafe import Markup
 from optselect.report.evidence import Evidence
 from optselect.report.pictures import Drawn
 from optselect.report.svg import Frame, Scale, grouped, path, svg
+from optselect.verdict import Standing
 from optselect.verdict.numbers import number
 
 TITLE = "How the finalists learn"
@@ -44,8 +44,8 @@ def draw(evidence: Evidence) -> Drawn | str:
     """The objective by epoch, and below it the learning rate."""
     if evidence.verdict is None:
         return "There are no finalists yet: they come from the race on fresh seeds."
-    chosen = evidence.verdict["chosen"]
-    every = [_learner(evidence, standing, i == chosen) for i, standing in enumerate(evidence.verdict["ranking"])]
+    chosen = evidence.verdict.chosen
+    every = [_learner(evidence, standing, i == chosen) for i, standing in enumerate(evidence.verdict.ranking)]
     first = every[chosen]
     found = [learner for learner in every if learner is not None]
     if first is None:
@@ -78,17 +78,16 @@ def draw(evidence: Evidence) -> Drawn | str:
     )  # fmt: skip
 
 
-def _learner(evidence: Evidence, standing: Mapping[str, Any], chosen: bool) -> _Learner | None:
-    rows = evidence.reruns(standing["configuration"], "race", "confirm")
+def _learner(evidence: Evidence, standing: Standing, chosen: bool) -> _Learner | None:
+    rows = evidence.reruns(standing.configuration, "race", "confirm")
     whole = [r for r in rows if not math.isnan(r.value) and r.record.curves.get(evidence.objective)]
     if not whole:
         return None
     curves, rates = ([r.record.curves.get(name, []) for r in whole] for name in (evidence.objective, "learning_rate"))
     epochs = min(map(len, curves))
-    default = standing["gain"] is None
     return _Learner(
-        label=standing["label"] + " (default)" * default,
-        style="solid" if chosen else "dotted" if default else "dashed",
+        label=standing.label + " (default)" * standing.is_default,
+        style="solid" if chosen else "dotted" if standing.is_default else "dashed",
         optimizer=whole[0].optimizer,
         curves=np.array([curve[:epochs] for curve in curves]),
         rates=np.array([curve[:epochs] for curve in rates if len(curve) >= epochs]).reshape(-1, epochs),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from optselect.report.evidence import Evidence
 from optselect.report.palette import mark
 from optselect.report.pictures import Drawn
 from optselect.report.svg import Frame, grouped, line, path, points, svg
+from optselect.verdict.lr_sensitivity import Basin
 from optselect.verdict.numbers import number
 
 TITLE = "What it costs to miss the learning rate"
@@ -25,11 +24,11 @@ def draw(evidence: Evidence) -> Drawn | str:
     if evidence.verdict is None:
         return "Other learning rates are tried around the recommendation, which is not there yet."
     moved = [row for row in evidence.rows if row.record.stage == "basin"]
-    best = evidence.verdict["recommended"]
-    if evidence.verdict["basin"] is None or not moved:
+    best, basin = evidence.verdict.recommended, evidence.verdict.basin
+    if basin is None or not moved:
         return "The recommended configuration was not trained at other learning rates: there was no time, or it failed."
     seeds = {row.record.seed for row in moved}
-    itself = [r for r in evidence.reruns(best["configuration"], "race", "confirm") if r.record.seed in seeds]
+    itself = [r for r in evidence.reruns(best.configuration, "race", "confirm") if r.record.seed in seeds]
     by_rate: dict[float, list[float]] = {}
     for row in sorted([*itself, *moved], key=lambda row: row.rate):
         by_rate.setdefault(row.rate, []).append(row.value)
@@ -54,7 +53,7 @@ def draw(evidence: Evidence) -> Drawn | str:
     ]
     return Drawn(
         svg=svg(parts, high=frame.high),
-        caption=_caption(evidence, best["label"], evidence.verdict["basin"], bool(broken)),
+        caption=_caption(evidence, best.label, basin, bool(broken)),
         optimizers=[moved[0].optimizer],
         header=("learning rate", f"mean {evidence.objective}", "seeds"),
         rows=[
@@ -63,14 +62,13 @@ def draw(evidence: Evidence) -> Drawn | str:
     )
 
 
-def _caption(evidence: Evidence, label: str, basin: Mapping[str, Any], broken: bool) -> str:
-    beyond = basin["open_below"] or basin["open_above"]
-    width = 10 ** basin["decades"]
+def _caption(evidence: Evidence, label: str, basin: Basin, broken: bool) -> str:
+    beyond = basin.open_below or basin.open_above
+    width = 10**basin.decades
     said = (
         f"{label}: {evidence.objective} stays as good over learning rates of {'at least ' if beyond else ''}a factor "
         f"of {width:.2g}"
     )
-    off = basin["off_by_3"]  # None stands for infinity and for what is not known
-    if off is None:
+    if not math.isfinite(basin.off_by_3):
         return f"{said}; some other rates break training down." if broken else f"{said}."
-    return f"{said}; three times too much or too little worsens it by {number(off)} at most."
+    return f"{said}; three times too much or too little worsens it by {number(basin.off_by_3)} at most."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -14,6 +14,8 @@ from optselect.report.palette import mark
 from optselect.report.pictures import Drawn
 from optselect.report.primary_metric import better
 from optselect.report.svg import Frame, fitted, grouped, line, points, rect, svg, text, tick
+from optselect.util.intervals import Estimate
+from optselect.verdict import Verdict
 from optselect.verdict.numbers import number, signed
 
 TITLE = "Who beats whom, seed by seed"
@@ -33,7 +35,7 @@ class _Pair:
     against: str
     place: int
     values: Sequence[float]
-    told: Mapping[str, Any]
+    told: Estimate
     word: str = ""
 
 
@@ -42,13 +44,13 @@ def draw(evidence: Evidence) -> Drawn | str:
     verdict = evidence.verdict
     if verdict is None:
         return "There are no finalists yet: they come from the race on fresh seeds."
-    pairs = [pair for pair in _pairs(evidence, verdict) if len(pair.values) > 1 and pair.told["mean"] is not None]
+    pairs = [pair for pair in _pairs(evidence, verdict) if len(pair.values) > 1 and not math.isnan(pair.told.mean)]
     if not pairs:
         return "There is nothing to compare: fewer than two configurations came whole through two seeds or more."
-    factor, unit = (100.0, "points of ") if verdict["share"] else (1.0, "")
+    factor, unit = (100.0, "points of ") if verdict.share else (1.0, "")
     frame = Frame(high=26 + _ROW * len(pairs) + 48, left=14, top=20)
-    ends = [v for p in pairs for v in (*p.values, p.told["low"], p.told["high"]) if v is not None]
-    half, name = verdict["rope"], verdict["headline"].replace("_", " ")
+    ends = [v for p in pairs for v in (*p.values, p.told.low, p.told.high) if not math.isnan(v)]
+    half, name = verdict.rope, verdict.headline.replace("_", " ")
     x = frame.across([factor * v for v in (*ends, -half, half)], log=False)
     floor = frame.high - frame.bottom
     parts = [
@@ -67,35 +69,34 @@ def draw(evidence: Evidence) -> Drawn | str:
     )
 
 
-def _pairs(evidence: Evidence, verdict: Mapping[str, Any]) -> Iterator[_Pair]:
+def _pairs(evidence: Evidence, verdict: Verdict) -> Iterator[_Pair]:
     """The recommended one against every other; then the others against the default."""
-    stage, prefix = ("confirm", "test") if verdict["confirmed"] else ("race", "val")
-    metric, sign = f"{prefix}_{verdict['headline']}", 1 if verdict["maximize"] else -1
+    stage, prefix = ("confirm", "test") if verdict.confirmed else ("race", "val")
+    metric, sign = f"{prefix}_{verdict.headline}", 1 if verdict.maximize else -1
     scores = []
-    for standing in verdict["ranking"]:
-        rows = [row for row in evidence.reruns(standing["configuration"], stage) if not math.isnan(row.value)]
+    for standing in verdict.ranking:
+        rows = [row for row in evidence.reruns(standing.configuration, stage) if not math.isnan(row.value)]
         scores.append({r.record.seed: sign * r.record.metrics.get(metric, math.nan) for r in rows})
-    ranking, chosen = verdict["ranking"], verdict["chosen"]
-    default = next(i for i, standing in enumerate(ranking) if standing["gain"] is None)
-    versus = [(chosen, i, s["lead"]) for i, s in enumerate(ranking) if i != chosen]
-    versus += [
-        (i, default, s["gain"]) for i, s in enumerate(ranking) if i not in (chosen, default) and chosen != default
-    ]
+    ranking, chosen = verdict.ranking, verdict.chosen
+    default = ranking.index(verdict.default)
+    versus = [(chosen, i, s.lead) for i, s in enumerate(ranking) if i != chosen]
+    versus += [(i, default, s.gain) for i, s in enumerate(ranking) if i not in (chosen, default) and chosen != default]
     for one, other, told in versus:
+        assert told is not None
         values = [scores[one][seed] - scores[other][seed] for seed in scores[one] if seed in scores[other]]
-        odds = ranking[other]["versus"] if one == chosen else None
-        first = ranking[one]["configuration"]
+        odds = ranking[other].versus if one == chosen else None
+        first = ranking[one].configuration
         place = next(evidence.optimizers.index(r.optimizer) for r in evidence.reruns(first, "race", "confirm"))
-        against = "Keras's default Adam" if other == default else ranking[other]["label"]
-        who = "Keras's default Adam" if one == default else ranking[one]["label"]
+        against = "Keras's default Adam" if other == default else ranking[other].label
+        who = "Keras's default Adam" if one == default else ranking[one].label
         yield _Pair(who, against, place, values, told, better(odds) if odds else "")
 
 
 def _row(pair: _Pair, x: Any, factor: float, top: float) -> Markup:
     middle = top + 53
-    low, high = pair.told["low"], pair.told["high"]
-    mean = points([(x(factor * pair.told["mean"]), middle)], "bar", kind="mean")
-    told = [line(x(factor * low), middle, x(factor * high), middle, "interval")] if low is not None else []
+    low, high = pair.told.low, pair.told.high
+    mean = points([(x(factor * pair.told.mean), middle)], "bar", kind="mean")
+    told = [line(x(factor * low), middle, x(factor * high), middle, "interval")] if not math.isnan(low) else []
     at = _stacked([x(factor * v) for v in pair.values], middle)
     word = f": {pair.word}" * bool(pair.word)
     return Markup("").join(
@@ -121,17 +122,17 @@ def _stacked(across: Sequence[float], middle: float) -> list[tuple[float, float]
 
 def _numbers(pair: _Pair, factor: float) -> tuple[str, ...]:
     digits = 2 if factor > 1 else None
-    low, high = pair.told["low"], pair.told["high"]
-    span = f"{signed(factor * low, digits)} to {signed(factor * high, digits)}" if low is not None else ""
+    low, high = pair.told.low, pair.told.high
+    span = f"{signed(factor * low, digits)} to {signed(factor * high, digits)}" if not math.isnan(low) else ""
     ahead = f"{sum(v > 0 for v in pair.values)} of {len(pair.values)}"
-    mean = signed(factor * pair.told["mean"], digits)
+    mean = signed(factor * pair.told.mean, digits)
     return (f"{pair.who} against {pair.against}", str(len(pair.values)), ahead, mean, span, pair.word)
 
 
-def _caption(pair: _Pair, verdict: Mapping[str, Any], factor: float) -> str:
+def _caption(pair: _Pair, verdict: Verdict, factor: float) -> str:
     better, worse = (sum(sign * v > 0 for v in pair.values) for sign in (1, -1))
-    inside = sum(abs(v) <= verdict["rope"] for v in pair.values)
-    width = f"{factor * verdict['rope']:.2g}{' points' if factor > 1 else ''}"
+    inside = sum(abs(v) <= verdict.rope for v in pair.values)
+    width = f"{factor * verdict.rope:.2g}{' points' if factor > 1 else ''}"
     small = f"under {inside} they are" if inside else "under none are they"
     return (
         f"{pair.who} is better than {pair.against} under {better} of {len(pair.values)} seeds and worse under {worse}; "

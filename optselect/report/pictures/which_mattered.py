@@ -21,7 +21,7 @@ def draw(evidence: Evidence) -> Drawn | str:
     """Bars, the optimizers one under the other."""
     if evidence.verdict is None:
         return "What mattered is computed when the search has ended."
-    found = evidence.verdict["importance"]
+    found = evidence.verdict.importance
     arms = [
         *[arm for arm in evidence.optimizers if arm in found],
         *[arm for arm in found if arm not in evidence.optimizers],

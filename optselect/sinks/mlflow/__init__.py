@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from optselect.record.entries import StudyRecord, TrialRecord
-from optselect.sinks.mlflow.ending import ALIAS, Ending, Standing, check_name
+from optselect.sinks.mlflow.ending import ALIAS, Ending, RunSummary, check_name
 from optselect.sinks.mlflow.run_ids import Remembered
 from optselect.sinks.mlflow.tracker import Delivered, MlflowTracker
 from optselect.sinks.mlflow.uris import default_uri
@@ -22,7 +22,7 @@ __all__ = [
     "MlflowTracker",
     "NullTracker",
     "Remembered",
-    "Standing",
+    "RunSummary",
     "Tracker",
     "check_name",
     "default_uri",

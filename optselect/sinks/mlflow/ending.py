@@ -18,7 +18,7 @@ from optselect.sinks.mlflow import run_contents
 from optselect.sinks.mlflow.calls import Calls
 from optselect.sinks.mlflow.logged_model import write_model
 
-__all__ = ["ALIAS", "Ending", "Standing", "check_name"]
+__all__ = ["ALIAS", "Ending", "RunSummary", "check_name"]
 
 ALIAS = "candidate"
 _DELIVERED = "optselect.delivered"
@@ -31,7 +31,7 @@ def check_name(name: str) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Standing:
+class RunSummary:
     """What the verdict says of a configuration: numbers become metrics of its run, words tags."""
 
     arm: str
@@ -50,7 +50,7 @@ class Ending:
 
     summary: Mapping[str, Any]
     artifacts: Mapping[str, Path]
-    standings: Sequence[Standing] = ()
+    standings: Sequence[RunSummary] = ()
     model: Path | None = None
     register: str = ""
     when: int = 0

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import optuna
 
+from optselect.model.objective import Objective
 from optselect.record import Ledger
 from optselect.record.entries import TrialRecord
 from optselect.spaces import default_space
@@ -65,7 +66,7 @@ def _arm(sampler: str, count: int) -> tuple[Arm, float]:
             [],
             seed=0,
             rows=10_000,
-            direction="minimize",
+            objective=Objective("val_loss"),
             sampler=make_sampler(name),
             pruner=make_pruner("none", shortest=1, epochs=20),
         )

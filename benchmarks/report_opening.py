@@ -90,7 +90,7 @@ def with_plotly(evidence: Evidence, path: Path) -> None:
         values = [row.value for row in evidence.of(arm)]
         first.add_scatter(y=list(itertools.accumulate(values, min)), mode="lines", name=arm)
     for row in [row for row in evidence.rows if row.record.stage == "confirm"]:
-        second.add_scatter(y=list(row.record.curves[evidence.objective]), mode="lines")
+        second.add_scatter(y=list(row.record.curves[evidence.objective.name]), mode="lines")
     text = evidence.verdict["text"] if evidence.verdict else ""
     parts = [figure.to_html(full_html=False, include_plotlyjs=whole, div_id=name)
              for figure, whole, name in ((first, True, "first"), (second, False, "second"))]  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE
 from optselect.record import Ledger
 from optselect.record.entries import TrialRecord
@@ -37,9 +39,8 @@ def searched(
             space=space,
             epochs=epochs,
             rows=rows,
-            batch_size=min(BASELINE.batch_size, rows),
-            objective="val_loss",
-            direction="minimize",
+            baseline=dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, rows)),
+            objective=Objective("val_loss"),
             description={"way": "graph", "workers": 1},
             ledger=ledger,
             listener=Silent(),

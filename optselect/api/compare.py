@@ -23,7 +23,7 @@ from optselect.verdict.across import (
     probability_of_improvement,
     stratified,
 )
-from optselect.verdict.finals import objective
+from optselect.verdict.finals import score
 
 __all__ = ["THRESHOLDS", "Across", "Line", "compare"]
 
@@ -142,7 +142,7 @@ def _gains(
 ) -> tuple[Runs, Runs]:
     values: Mapping[Configuration, list[float]] = collections.defaultdict(list)
     for r in records:
-        values[r.configuration].append(objective(r))
+        values[r.configuration].append(score(r))
     base = float(np.mean(values[default]))
     if not np.isfinite(base) or base == 0:
         raise NoResult(f"{place}: Keras's default Adam broke down or its objective is 0: nothing to compare with.")

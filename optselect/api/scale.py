@@ -11,6 +11,7 @@ from typing import Any
 
 from optselect.api.studies import answer
 from optselect.errors import NoResult
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.session.rerun import run_all
 from optselect.study.warm_start import known_good
@@ -35,25 +36,25 @@ class Tried:
 class Scaled:
     """A starting point. before, after: the configurations. around: `after` at a third, one and three times its rate.
 
-    tried: those three, if data were given; objective: what was measured, minimize: its direction.
+    tried: those three, if data were given; objective: what was measured.
     """
 
     before: Configuration
     after: Configuration
     around: tuple[Configuration, ...]
     tried: tuple[Tried, ...] = ()
-    objective: str = ""
-    minimize: bool = True
+    objective: Objective | None = None
 
     @property
     def best(self) -> Configuration:
         """The best of those tried; `after` where nothing was. Raises `NoResult` where all broke down."""
-        if not self.tried:
+        if self.objective is None:
             return self.after
+        sign = self.objective.sign
         whole = [t for t in self.tried if not math.isnan(t.mean)]
         if not whole:
             raise NoResult("All three learning rates broke down: search anew, at lower rates.")
-        return min(whole, key=lambda t: t.mean if self.minimize else -t.mean).configuration
+        return min(whole, key=lambda t: sign * t.mean).configuration
 
     def text(self) -> str:
         """For people."""
@@ -89,7 +90,7 @@ class Scaled:
             "after": self.after.to_dict(),
             "best": self.best.to_dict(),
             "around": [c.to_dict() for c in self.around],
-            "objective": self.objective,
+            "objective": str(self.objective or ""),
             "tried": tried,
         }
 
@@ -135,17 +136,16 @@ def _configuration(given: Configuration | str | Path, out: str | Path | None) ->
 
 
 def _tried(scaled: Scaled, spec: TaskSpec, seeds: int, told: Callable[[int], None]) -> Scaled:
-    way, _, name = spec.objective.rpartition(":")
+    objective = Objective.parse(spec.objective)
     fresh = [derive(spec.seed, "scale", k) for k in range(seeds)]
     jobs = [Job(configuration=c, seed=s, epochs=spec.epochs) for c in scaled.around for s in fresh]
     with tempfile.TemporaryDirectory() as folder:
         runs = run_all(spec, jobs, log=Path(folder) / "worker.log", told=told)
-    values = [run.metrics.get(name, math.nan) if run.finite else math.nan for run in runs]
-    minimize = way == "min" or (not way and name.endswith("loss"))
+    values = [run.metrics.get(objective.name, math.nan) if run.finite else math.nan for run in runs]
     tried = tuple(
         Tried(configuration=c, mean=_mean(values[i * seeds : (i + 1) * seeds])) for i, c in enumerate(scaled.around)
     )
-    return dataclasses.replace(scaled, tried=tried, objective=name, minimize=minimize)
+    return dataclasses.replace(scaled, tried=tried, objective=objective)
 
 
 def _mean(values: Sequence[float]) -> float:

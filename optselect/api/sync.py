@@ -9,6 +9,7 @@ from typing import Any
 
 from optselect.api.studies import folder, folders
 from optselect.errors import DamagedFile, OptselectError
+from optselect.model.objective import Objective
 from optselect.record import Ledger, StudyLog
 from optselect.record.entries import TrialRecord
 from optselect.session.mlflow_copy import ending
@@ -84,7 +85,7 @@ def _synced(directory: Path, mlflow: str | None, register: str | None) -> Synced
             mlflow or (kept.address() if kept else default_uri()),
             experiment=f"optselect/{record.name}",
             directory=directory,
-            direction="maximize" if description["objective_maximize"] else "minimize",
+            objective=Objective("objective", maximize=description["objective_maximize"]),
             register=register,
         )
         end = _ending(log, register or (kept.register if kept else None))

@@ -11,6 +11,7 @@ import numpy as np
 
 from optselect.data.target import Kind, Target
 from optselect.errors import InvalidModel
+from optselect.model.objective import larger_by_name
 from optselect.model.outputs import Output
 
 __all__ = ["FunctionLoss", "Judging", "judging", "larger_is_better"]
@@ -99,12 +100,7 @@ def larger_is_better(metric: Any) -> bool | None:
     direction = getattr(metric, "_direction", None)  # what keras_tuner reads too
     if direction is not None:
         return bool(direction == "up")
-    name = metric.name.lower()
-    if any(word in name for word in ("loss", "error", "rmse", "mae", "mse", "mape", "entropy", "diverg", "deviance")):
-        return False
-    if any(word in name for word in ("acc", "auc", "precision", "recall", "f1", "score", "r2", "iou", "dice", "kappa")):
-        return True
-    return None
+    return larger_by_name(metric.name)
 
 
 def _is_binary(output: Output, target: Target) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record import Stamp, StudyLog
 from optselect.record.entries import TrialRecord
@@ -72,19 +73,15 @@ class Evidence:
         return self.verdict is not None and sum(self.verdict.runs.values()) == len(self.rows)
 
     @property
-    def objective(self) -> str:
-        """The name of what is optimised."""
-        return str(self.task.get("objective", "val_loss")).rpartition(":")[2]
+    def objective(self) -> Objective:
+        """What the study improves."""
+        name = str(self.task.get("objective", "val_loss")).rpartition(":")[2]
+        return Objective(name, maximize=bool(self.task.get("objective_maximize", False)))
 
     @property
-    def minimize(self) -> bool:
-        """Whether a smaller objective is better."""
-        return not self.task.get("objective_maximize", False)
-
-    def best(self, values: Iterable[float]) -> float:
-        """The best of some objectives; NaN if none is a number."""
-        found = [value for value in values if not math.isnan(value)]
-        return (min if self.minimize else max)(found, default=math.nan)
+    def worse(self) -> Literal["high", "low"]:
+        """The end of an axis where values of the objective are worse."""
+        return "low" if self.objective.maximize else "high"
 
     @functools.cached_property
     def search(self) -> list[Row]:
@@ -97,8 +94,8 @@ class Evidence:
         values: dict[str, list[float]] = {arm: [] for arm in self.probes}
         for row in self.rows:
             values.setdefault(row.optimizer, []).append(row.value if row.record.stage == "search" else math.nan)
-        sign = 1 if self.minimize else -1
-        best = {arm: self.best(found) for arm, found in values.items()}
+        sign = self.objective.sign
+        best = {arm: self.objective.best(found) for arm, found in values.items()}
         return sorted(best, key=lambda arm: (math.isnan(best[arm]), sign * best[arm], arm))
 
     def of(self, optimizer: str) -> list[Row]:

@@ -50,7 +50,7 @@ def arms(evidence: Evidence) -> list[Arm]:
     found = []
     for place, name in enumerate(evidence.optimizers):
         own = evidence.of(name)
-        value = evidence.best(row.value for row in own)
+        value = evidence.objective.best(row.value for row in own)
         steps = [row.record.step_seconds for row in own if row.record.step_seconds > 0]
         given = [f"given up after {e['checkpoint']} trials" for e in evidence.eliminated if e["arm"] == name]
         found.append(
@@ -132,7 +132,7 @@ def how(evidence: Evidence) -> list[tuple[str, str]]:
         ("Loss and metrics", ", ".join([str(task["loss"]), *task["metrics"]]) if "loss" in task else None),
         ("Compared with model.fit", told(task["comparison"]) if task.get("comparison") else None),
         ("Without a network", _simple(task, evidence.verdict)),
-        ("Objective", f"{evidence.objective}, {'smaller' if evidence.minimize else 'larger'} is better"),
+        ("Objective", f"{evidence.objective}, {'larger' if evidence.objective.maximize else 'smaller'} is better"),
         (
             "Search space",
             f"{description['space']} ({len(evidence.optimizers)} optimizers)" if "space" in description else None,

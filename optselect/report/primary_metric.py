@@ -34,7 +34,7 @@ def tiles(evidence: Evidence) -> Iterator[Tile]:
     if v is None:
         values = [row.value for row in evidence.search]
         yield Tile("trials so far", str(len(evidence.search)), f"of {evidence.trials}" if evidence.trials else "")
-        reached = evidence.best(values)
+        reached = evidence.objective.best(values)
         yield Tile(f"best {evidence.objective}", "none yet" if math.isnan(reached) else number(reached), "one seed")
         return
     best, name = v.recommended, v.headline.replace("_", " ")

@@ -51,11 +51,11 @@ def table(evidence: Evidence) -> Table:
         Column("stage", "text", lambda row: row.record.stage),
         Column("optimizer", "text", lambda row: row.optimizer),
         Column("outcome", "text", lambda row: row.record.outcome),
-        Column(evidence.objective, "number", lambda row: row.value),
+        Column(evidence.objective.name, "number", lambda row: row.value),
         *(
             Column(name, "number", lambda row, name=name: row.record.metrics.get(name))  # type: ignore[misc]
             for name in (f"val_{metric}", f"test_{metric}")
-            if name != evidence.objective
+            if name != evidence.objective.name
         ),
         Column("learning_rate", "number", lambda row: row.rate),
         Column("batch_size", "number", lambda row: row.record.configuration.batch_size),
@@ -69,7 +69,7 @@ def table(evidence: Evidence) -> Table:
     cells = [[_finite(column.of(row)) for column in columns] for row in evidence.rows]
     kept = [k for k in range(len(columns)) if any(row[k] is not None for row in cells)] or [0]
     cells = [[row[k] for k in kept] for row in cells]
-    sign = 1 if evidence.minimize else -1
+    sign = evidence.objective.sign
     order = sorted(range(len(cells)), key=lambda i: (math.isnan(v := evidence.rows[i].value), sign * v))[:_STATIC]
     return Table(
         columns=[columns[k] for k in kept],

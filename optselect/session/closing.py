@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record import Ledger, read
 from optselect.record.entries import StageName
 from optselect.session import time_budget
 from optselect.session.saved_model import digests, model_problem, put_aside
 from optselect.session.settings import Settings
-from optselect.study.arm import Direction
 from optselect.study.budget import Clock
 from optselect.study.listener import Listener
 from optselect.study.notes import Notes
@@ -35,7 +35,7 @@ __all__ = ["Closing", "fresh_seeds", "trainings"]
 class Closing:
     """The part of a study after its search; all of it is restored from the ledger.
 
-    direction, objective: of the study. rho: as in `Contest`. description: of the task, with the metric to report.
+    objective: of the study. rho: as in `Contest`. description: of the task, with the metric to report.
     clock: of the budget. workers: starts them if need be.
 
     With a limit of time each stage is fitted into what is left of it when it begins. What was decided is in the ledger
@@ -45,8 +45,7 @@ class Closing:
     settings: Settings
     epochs: int
     baseline: Configuration
-    direction: Direction
-    objective: str
+    objective: Objective
     rho: float
     description: Mapping[str, Any]
     ledger: Ledger
@@ -58,7 +57,7 @@ class Closing:
         """Who races. Raises `NoResult` where the search found nothing to re-run."""
         care = self.care()
         search = study.of_stage("search")
-        found = screen(search, baseline=self.baseline, direction=self.direction, size=care.candidates)
+        found = screen(search, baseline=self.baseline, objective=self.objective, size=care.candidates)
         if not found:
             raise why_nothing(search, self.objective)
         # Without a race there would be no number at all.
@@ -68,7 +67,7 @@ class Closing:
             candidates=found,
             plan=race,
             baseline=self.baseline,
-            direction=self.direction,
+            objective=self.objective,
             seed=self.settings.seed,
             rho=self.rho,
         )
@@ -108,15 +107,13 @@ class Closing:
         found = judge(
             self.contest(study),
             study.records,
-            objective_name=self.objective,
-            headline=self.description["headline"],
-            maximize=self.description["headline_maximize"],
+            headline=Objective(self.description["headline"], maximize=self.description["headline_maximize"]),
             width=self.settings.rope,
             prefer=self.settings.prefer,
             eliminated=reasons,
             loss=self.description.get("loss", ""),
         )
-        return dataclasses.replace(found, context=Context.of(self.description, study.records, self.objective))
+        return dataclasses.replace(found, context=Context.of(self.description, study.records, self.objective.name))
 
     def completed(self, study: Study) -> Verdict:
         """The verdict with its check in plain Keras; trains that, and the model to keep, if they are not there.

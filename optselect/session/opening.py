@@ -7,12 +7,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record import Ledger
 from optselect.session.settings import Settings
 from optselect.spaces import Space
 from optselect.study import ranging
-from optselect.study.arm import Direction
 from optselect.study.budget import Budget, Clock
 from optselect.study.listener import Listener
 from optselect.study.notes import Notes
@@ -35,8 +35,7 @@ class Opening:
     epochs: int
     rows: int
     baseline: Configuration
-    objective: str
-    direction: Direction
+    objective: Objective
     description: Mapping[str, Any]
     ledger: Ledger
     listener: Listener
@@ -55,7 +54,6 @@ class Opening:
                 rows=self.rows,
                 epochs=self.epochs,
                 objective=self.objective,
-                direction=self.direction,
                 folder=self.ledger.path.parent / "paused" if pausable else None,
             ),
             options=settings.search,

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE
 from optselect.optim.rules import parse
 from optselect.record import Ledger, StudyLog, content
@@ -25,7 +26,6 @@ from optselect.sinks.mlflow import ALIAS, Ending, MlflowTracker, NullTracker, Tr
 from optselect.sinks.optuna_db import Mirror
 from optselect.spaces import Space
 from optselect.study import ranging
-from optselect.study.arm import Direction
 from optselect.study.budget import Budget, Clock
 from optselect.study.conflict import check_architecture, needs_architecture
 from optselect.study.importance import importance
@@ -66,7 +66,6 @@ class Session:
         self.directory = ledger.path.parent
         self.rows = len(spec.split.train)
         self.baseline = dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, self.rows))
-        self._objective = spec.objective.rpartition(":")[2]  # "max:val_score" names the direction too
         self._executor: LocalExecutor | None = None
         self._began, self._setup = began, 0.0
 
@@ -83,14 +82,15 @@ class Session:
         if known and (why := needs_architecture(self.record, self.ledger)):
             self.listener.say(why)
             self._workers()
-        direction: Direction = "maximize" if description["objective_maximize"] else "minimize"
+        name = self.spec.objective.rpartition(":")[2]
+        objective = Objective(name, maximize=description["objective_maximize"])
         restored = self._restored()
-        study = Study(self.ledger, restored=restored, objective=self._objective)
+        study = Study(self.ledger, restored=restored, objective=name)
         budget, clock = self._budget(description, restored)
         self.listener.ready(description, Outlook(after=budget.reserve, left=clock.left))
-        opening = self._opening(description, direction, budget, clock)
+        opening = self._opening(description, objective, budget, clock)
         search = opening.search(study)
-        closing = self._closing(description, direction, clock)
+        closing = self._closing(description, objective, clock)
         mirror = self._mirror()
         if search.finished() and closing.finished(study):
             self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
@@ -101,10 +101,10 @@ class Session:
             if stale := files.stale():  # killed after its last training, a power cut, a copy in part
                 self.listener.say(f"Written again, since missing, torn or of other trainings: {', '.join(stale)}.")
                 files.write()
-            return self._registered_late(result, description, direction)
+            return self._registered_late(result, description, objective)
         if restored:
             self.listener.restored(restored)
-        tracker, patience = self._tracker(direction), _MOST_DELIVERY
+        tracker, patience = self._tracker(objective), _MOST_DELIVERY
         try:
             tracker.start(dataclasses.replace(self.record, description=description), resumed=restored)
             executor = self._workers()
@@ -146,15 +146,14 @@ class Session:
         before = ranging.seconds(Notes(self.ledger)) + sum(r.seconds for r in restored)
         return budget, Clock(budget, workers=workers, since=self._began - before / workers, setup=self._setup)
 
-    def _opening(self, description: Mapping[str, Any], direction: Direction, budget: Budget, clock: Clock) -> Opening:
+    def _opening(self, description: Mapping[str, Any], objective: Objective, budget: Budget, clock: Clock) -> Opening:
         return Opening(
             settings=self.settings,
             space=self.space,
             epochs=self.spec.epochs,
             rows=self.rows,
             baseline=self.baseline,
-            objective=self._objective,
-            direction=direction,
+            objective=objective,
             description=description,
             ledger=self.ledger,
             listener=self.listener,
@@ -162,13 +161,12 @@ class Session:
             clock=clock,
         )
 
-    def _closing(self, description: Mapping[str, Any], direction: Direction, clock: Clock) -> Closing:
+    def _closing(self, description: Mapping[str, Any], objective: Objective, clock: Clock) -> Closing:
         return Closing(
             settings=self.settings,
             epochs=self.spec.epochs,
             baseline=self.baseline,
-            direction=direction,
-            objective=self._objective,
+            objective=objective,
             rho=overlap(self.rows, len(self.spec.split.validation)) if self.spec.redraws else 0.0,
             description=description,
             ledger=self.ledger,
@@ -224,7 +222,7 @@ class Session:
             compare=not known,
         )
 
-    def _tracker(self, direction: Direction) -> Tracker:
+    def _tracker(self, objective: Objective) -> Tracker:
         uri = self.settings.tracking_uri
         if uri is None:
             return NullTracker()
@@ -232,7 +230,7 @@ class Session:
             uri,
             experiment=f"optselect/{self.record.name}",
             directory=self.directory,
-            direction=direction,
+            objective=objective,
             register=self.settings.register,
         )
 
@@ -283,11 +281,11 @@ class Session:
             say=self.listener.say,
         )
 
-    def _registered_late(self, result: Outcome, description: Mapping[str, Any], direction: Direction) -> Outcome:
+    def _registered_late(self, result: Outcome, description: Mapping[str, Any], objective: Objective) -> Outcome:
         """A finished study whose model is asked for only now."""
         if self.settings.register is None:
             return result
-        tracker = self._tracker(direction)
+        tracker = self._tracker(objective)
         tracker.start(dataclasses.replace(self.record, description=description), resumed=result.records)
         tracker.finish(self._ending(result))
         for warning in tracker.close(timeout=_MOST_DELIVERY):

@@ -30,6 +30,7 @@ from sklearn.utils.validation import (
 from optselect.api.tune import tune
 from optselect.data import ClassWeight, Decimal, Order, raw_inputs
 from optselect.errors import InvalidData, NoResult
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.sklearn.outcome import best_index, cv_results
 from optselect.sklearn.pickled_model import KeptModel
@@ -160,7 +161,8 @@ class _OptimizerSearch(BaseEstimator):  # type: ignore[misc]
             self._kept = KeptModel(file.read_bytes())
         self._schema = result.spec.schema
         self.verdict_, self.best_configuration_, self.snippet_ = result.verdict, result.best, result.snippet
-        self.cv_results_ = cv_results(result.records, minimize=not result.description["objective_maximize"])
+        objective = Objective("objective", maximize=result.description["objective_maximize"])
+        self.cv_results_ = cv_results(result.records, objective)
         self.best_index_ = best_index(self.cv_results_, result.best)
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record.entries import TrialRecord
 
@@ -17,9 +18,10 @@ __all__ = ["best_index", "cv_results", "parameters"]
 def parameters(configuration: Configuration) -> dict[str, Any]:
     """A configuration as flat parameters; those of schedule and clipping have its word before them.
 
-    >>> from optselect.optim.configuration import BASELINE
-    >>> parameters(BASELINE)["optimizer"], parameters(BASELINE)["batch_size"]
-    ('adam', 32)
+        >>> from optselect.model.objective import Objective
+    from optselect.optim.configuration import BASELINE
+        >>> parameters(BASELINE)["optimizer"], parameters(BASELINE)["batch_size"]
+        ('adam', 32)
     """
     told = configuration.to_dict()
     parts = _flat("schedule", told["schedule"]) | _flat("clipping", told["clipping"])
@@ -36,7 +38,7 @@ def _flat(word: str, told: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def cv_results(records: Sequence[TrialRecord], *, minimize: bool) -> dict[str, Any]:
+def cv_results(records: Sequence[TrialRecord], objective: Objective) -> dict[str, Any]:
     """One entry a configuration that was trained whole, in the order of their first trainings.
 
     Learning rates that were tried around the best one are left out. The scores are those of the validation rows over
@@ -46,8 +48,7 @@ def cv_results(records: Sequence[TrialRecord], *, minimize: bool) -> dict[str, A
     for record in sorted(records, key=lambda r: r.number):
         if record.outcome != "pruned" and record.stage != "basin":
             tried.setdefault(record.configuration, []).append(record)
-    sign = -1.0 if minimize else 1.0
-    scores = [[np.nan if r.value is None else sign * r.value for r in runs] for runs in tried.values()]
+    scores = [[np.nan if r.value is None else -objective.sign * r.value for r in runs] for runs in tried.values()]
     mean = np.array([np.mean(s) for s in scores])
     seconds = [[r.seconds for r in runs] for runs in tried.values()]
     params = [parameters(configuration) for configuration in tried]

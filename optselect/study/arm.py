@@ -12,6 +12,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, distribution_to_json, json_to_distribution
 from optuna.trial import TrialState
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record.entries import TrialRecord
 from optselect.spaces import Space
@@ -21,9 +22,8 @@ from optselect.study.rungs import family, reported
 from optselect.study.samplers import SamplerOf
 from optselect.util.seeds import derive
 
-__all__ = ["Arm", "Direction", "Proposal", "Strategy"]
+__all__ = ["Arm", "Proposal", "Strategy"]
 
-Direction = Literal["minimize", "maximize"]
 Strategy = Literal["arms", "joint"]
 _STATES = {
     "complete": TrialState.COMPLETE,
@@ -62,7 +62,7 @@ class Arm:
         *,
         seed: int,
         rows: int,
-        direction: Direction,
+        objective: Objective,
         sampler: SamplerOf,
         pruner: optuna.pruners.BasePruner,
         grid: bool = False,
@@ -74,7 +74,7 @@ class Arm:
         self._sampler_of = sampler
         with _quiet():
             self.study = optuna.create_study(
-                direction=direction, study_name=name, sampler=sampler(0, 0, 1), pruner=pruner
+                direction=objective.direction, study_name=name, sampler=sampler(0, 0, 1), pruner=pruner
             )
         self._running: dict[int, optuna.Trial] = {}
         self._early: list[tuple[TrialRecord, Mapping[int, float]]] = []

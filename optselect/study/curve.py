@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from optselect.model.objective import Objective
 from optselect.record.entries import TrialRecord
 
 __all__ = ["Curve", "curves", "expected_best"]
@@ -49,25 +50,25 @@ def expected_best(values: Sequence[float], n: int) -> float:
     return found
 
 
-def curves(records: Iterable[TrialRecord], *, minimize: bool) -> dict[str, Curve]:
+def curves(records: Iterable[TrialRecord], objective: Objective) -> dict[str, Curve]:
     """The curve of every arm. records: trials of the search.
 
     Trials that gave no value count as trials: with a worst value where others are averaged they would have no mean,
     so `expected` is of those with one.
     """
-    sign = 1.0 if minimize else -1.0
     arms: dict[str, list[TrialRecord]] = {}
     for record in sorted(records, key=lambda r: r.number):
         arms.setdefault(record.arm, []).append(record)
-    return {arm: _curve(found, sign) for arm, found in arms.items()}
+    return {arm: _curve(found, objective) for arm, found in arms.items()}
 
 
-def _curve(records: Sequence[TrialRecord], sign: float) -> Curve:
+def _curve(records: Sequence[TrialRecord], objective: Objective) -> Curve:
+    sign = objective.sign
     drawn = [sign * r.value for r in records if r.value is not None and r.attributes.get("startup")]
     best: float | None = None
     reached = []
     for record in records:
-        if record.value is not None and (best is None or sign * record.value < sign * best):
+        if record.value is not None and (best is None or objective.better(record.value, best)):
             best = record.value
         reached.append(best)
     return Curve(expected=[sign * expected_best(drawn, n) for n in range(1, len(drawn) + 1)], reached=reached)

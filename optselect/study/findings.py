@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record.entries import TrialRecord
 from optselect.study.curve import Curve
@@ -56,14 +57,14 @@ class Findings:
         }
 
 
-def tradeoffs(records: Iterable[TrialRecord], *, minimize: bool) -> list[Tradeoff]:
+def tradeoffs(records: Iterable[TrialRecord], objective: Objective) -> list[Tradeoff]:
     """The Pareto front of objective, seconds and memory among trials that gave a value, best value first.
 
     records: all trained for the same number of epochs.
     """
-    sign = 1.0 if minimize else -1.0
     good = sorted(
-        (r for r in records if r.value is not None), key=lambda r: (sign * (r.value or 0.0), r.seconds, r.memory)
+        (r for r in records if r.value is not None),
+        key=lambda r: (objective.sign * (r.value or 0.0), r.seconds, r.memory),
     )
     front: list[TrialRecord] = []
     for record in good:  # whoever beats it in value stands before it

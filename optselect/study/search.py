@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from optselect.errors import NoResult
+from optselect.model.objective import Objective
 from optselect.record.entries import StageName, TrialRecord
 from optselect.spaces import Space
 from optselect.study import elimination, ranging
 from optselect.study.agenda import Agenda, Place
-from optselect.study.arm import Arm, Direction
+from optselect.study.arm import Arm
 from optselect.study.budget import Budget, Clock
 from optselect.study.curve import curves
 from optselect.study.elimination import Eliminated
@@ -41,21 +42,15 @@ _NOTHING = object()
 class Course:
     """What all trials of a search have in common.
 
-    seed: of the study. rows: of the training part. objective: a metric, as in "val_loss". folder: for the states of
+    seed: of the study. rows: of the training part. folder: for the states of
     paused trials; None where a training cannot be paused.
     """
 
     seed: int
     rows: int
     epochs: int
-    objective: str
-    direction: Direction
+    objective: Objective
     folder: Path | None
-
-    @property
-    def sign(self) -> float:
-        """With which the objective is the smaller the better."""
-        return 1.0 if self.direction == "minimize" else -1.0
 
 
 class Search:
@@ -88,7 +83,7 @@ class Search:
         self._optimizers = list(space.optimizers)
         self.records = sorted((r for r in records if r.stage == "search"), key=lambda r: r.number)
         self._done = {self._place(r): r for r in self.records}
-        self.rungs = Rungs(course.epochs, rows=course.rows, objective=course.objective, folder=course.folder)
+        self.rungs = Rungs(course.epochs, rows=course.rows, objective=course.objective.name, folder=course.folder)
         self.arms = {arm.name: arm for arm in self._make_arms(space)}
         self._live = list(self.arms)
         self._agenda = Agenda(self._live, {place: record.number for place, record in self._done.items()})
@@ -144,7 +139,7 @@ class Search:
 
     def goes_on(self, planned: Planned, runs: Sequence[Run]) -> Planned | None:
         """The part of a trial after a rung, unless the pruner ends it there."""
-        value = runs[-1].metrics.get(self.course.objective, math.nan)
+        value = runs[-1].metrics.get(self.course.objective.name, math.nan)
         if planned.until is None or planned.job.epochs >= planned.until or not math.isfinite(value):
             return None
         ends = self.arms[self._arm_of(planned.arm)].report(planned.attributes["slot"], planned.job.epochs, value)
@@ -167,10 +162,9 @@ class Search:
 
     def findings(self) -> Findings:
         """What there is to tell beside the best."""
-        minimize = self.course.direction == "minimize"
         return Findings(
-            curves=curves(self.records, minimize=minimize),
-            tradeoffs=tradeoffs(self.records, minimize=minimize),
+            curves=curves(self.records, self.course.objective),
+            tradeoffs=tradeoffs(self.records, self.course.objective),
             eliminated=tuple(self.eliminated),
             range_tests=ranging.told(self._notes),
         )
@@ -201,7 +195,7 @@ class Search:
                 _in_turn([points[member] for member in members]),
                 seed=self.course.seed,
                 rows=self.course.rows,
-                direction=self.course.direction,
+                objective=self.course.objective,
                 sampler=make_sampler(self.options.sampler),
                 pruner=self.options.pruner_of(min(self.rungs.lengths, default=1), self.course.epochs),
                 grid=self.options.sampler == "grid",
@@ -298,16 +292,17 @@ class Search:
         noted = [Eliminated(**entry) for entry in self._notes.of("eliminated")]
         before = [one for one in noted if one.checkpoint == self._agenda.reached and one.arm in self._live]
         expected = self.budget.trials or self._expected
+        objective = self.course.objective
         values = {
-            arm: [self.course.sign * r.value for (a, _), r in shared.items() if a == arm and r.value is not None]
+            arm: [objective.sign * r.value for (a, _), r in shared.items() if a == arm and r.value is not None]
             for arm in self._live
         }
         found = elimination.eliminated(
             values,
             checkpoint=self._agenda.reached,
             further=2 * max(0, expected - self._agenda.written) // len(self._live),
-            noise=elimination.noise(list(shared.values()), self.course.objective),
-            sign=self.course.sign,
+            noise=elimination.noise(list(shared.values()), objective.name),
+            sign=objective.sign,
         )
         return [*before, *(one for one in found if one.arm not in {other.arm for other in before})]
 
@@ -317,7 +312,7 @@ def search_seed(seed: int) -> int:
     return derive(seed, "search")
 
 
-def why_nothing(trials: Sequence[TrialRecord], objective: str) -> NoResult:
+def why_nothing(trials: Sequence[TrialRecord], objective: Objective) -> NoResult:
     """What to raise where no trial of the search gave a value."""
 
     def count(outcome: str) -> int:

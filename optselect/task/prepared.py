@@ -24,6 +24,7 @@ from optselect.model import preparation
 from optselect.model.architecture import architecture
 from optselect.model.builders import Shape, load_builder
 from optselect.model.composing import Composed, compose
+from optselect.model.objective import Objective
 from optselect.model.output_scoring import Judging, larger_is_better
 from optselect.model.serving import free_name, serve
 from optselect.model.signature import signature
@@ -77,7 +78,7 @@ class Task:
         self.y_train, self.y_validation, self.y_test = (self._encoded(getattr(spec.split, part)) for part in _PARTS)
         self.w_train, self.w_validation, self.w_test = (self._weights(part) for part in _PARTS)
         checking.check_judges([self.loss, *self.metrics()], *self._judged_rows(), self._who, self._path)
-        self.maximize(spec.objective)
+        self.figure(spec.objective)
 
     @classmethod
     def from_spec(cls, spec: TaskSpec) -> Task:
@@ -124,11 +125,21 @@ class Task:
         self.metric_names = list(names)
 
     @property
-    def headline(self) -> str:
-        """The figure to show first: the first metric; of several outputs what the study improves."""
-        if len(self._judged.judged) == 1 and self.metric_names:
-            return self.metric_names[0]
-        return self.spec.objective.rpartition(":")[2].removeprefix("val_")
+    def objective(self) -> Objective:
+        """What the study improves. Raises UnknownName where the model does not report it."""
+        return self.figure(self.spec.objective)
+
+    @property
+    def headline(self) -> Objective:
+        """The metric to report first: the first one; of several outputs what the study improves.
+
+        The loss where nobody knows which way a metric of the user's own is better.
+        """
+        single = len(self._judged.judged) == 1 and self.metric_names
+        try:
+            return self.figure(self.metric_names[0] if single else self.objective.metric)
+        except InvalidValue:
+            return Objective("loss")
 
     def metrics(self) -> list[Any]:
         """Fresh keras.metrics.Metric instances that take what the loss takes; only those that `compile()` got as
@@ -154,24 +165,16 @@ class Task:
         moments = {o.name: self._moments[t.name] for _, o, t, _ in self._judged.judged if t.name in self._moments}
         return {f"{o}_{name}" if o else name: sd for o, (_, sd) in moments.items() for name in ("rmse", "mae")}
 
-    def maximize(self, name: str) -> bool:
-        """Whether a figure ("val_accuracy", "accuracy", "loss") is better when larger.
+    def figure(self, text: str) -> Objective:
+        """One of the task's figures ("val_accuracy", "accuracy", "loss"), with its direction.
 
         A metric whose name does not tell needs "max:NAME" or "min:NAME". Raises UnknownName, InvalidValue.
         """
-        way, _, plain = name.rpartition(":")
-        plain = plain.removeprefix("val_")
-        if plain != "loss" and plain not in self.metric_names:
+        metric = text.rpartition(":")[2].removeprefix("val_")
+        if metric != "loss" and metric not in self.metric_names:
             known = [f"val_{n}" for n in ("loss", *self.metric_names)]
-            raise UnknownName(f"Task: no figure `{name}`. {suggestion(name, known)}")
-        if way in ("max", "min"):
-            return way == "max"
-        if plain == "loss":
-            return False
-        larger = larger_is_better(next(m for m in self.metrics() if m.name == plain))
-        if larger is None:
-            raise InvalidValue(f"Task: is a larger `{plain}` better? Say `max:val_{plain}` or `min:val_{plain}`.")
-        return larger
+            raise UnknownName(f"Task: no figure `{text}`. {suggestion(text, known)}")
+        return Objective.parse(text, lambda name: larger_is_better(next(m for m in self.metrics() if m.name == name)))
 
     def full_model(self, body: Any) -> Any:
         """A keras.Model from raw inputs to class probabilities or to units of the target, sharing the body's weights.

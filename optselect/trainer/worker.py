@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from optselect.errors import CannotWrite, InvalidModel, InvalidState, InvalidValue, OptselectError
+from optselect.errors import CannotWrite, InvalidModel, InvalidState, OptselectError
 from optselect.trainer.messages import Job, Probe, ProbeRun, Run, broken
 from optselect.util.machine import available_memory, gigabytes, resident_memory
 from optselect.util.whole_files import reason, refusal
@@ -149,15 +149,10 @@ def _print_to(log: str) -> None:
 
 def _judged(task: Any) -> dict[str, Any]:
     """What the study and the report must know of loss and metrics."""
-    headline = task.headline
-    try:
-        maximize = task.maximize(headline)
-    except InvalidValue:  # a metric of the user's own whose direction nobody knows
-        headline, maximize = "loss", False
     return {
-        "headline": headline,
-        "headline_maximize": maximize,
-        "objective_maximize": task.maximize(task.spec.objective),
+        "headline": task.headline.name,
+        "headline_maximize": task.headline.maximize,
+        "objective_maximize": task.objective.maximize,
     }
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from optselect.errors import InvalidValue, NoResult
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.util.intervals import estimate
-from optselect.verdict.statistics import correlated_t_test, gains, losses
+from optselect.verdict.statistics import correlated_t_test, losses
 
 __all__ = ["Choice", "Simplicity", "recommend", "simplicity"]
 
@@ -84,7 +85,7 @@ def recommend(
     order: Sequence[Any],
     *,
     baseline: int,
-    minimize: bool,
+    objective: Objective,
     further: ArrayLike | None = None,
 ) -> Choice:
     """The simplest candidate within one standard error of the best, unless the default beats it.
@@ -102,13 +103,13 @@ def recommend(
 
     >>> plain, rich = Simplicity(0, 0, False, 0, 0, 0.0), Simplicity(3, 1, True, 2, 0, 0.0)
     >>> recommend([[0.90, 0.91, 0.7], [0.92, 0.93, 0.7], [0.92, 0.91, 0.7]], [plain, rich, plain],
-    ...           baseline=2, minimize=False)
+    ...           baseline=2, objective=Objective("accuracy", maximize=True))
     Choice(recommended=0, best=1, tied=(0, 1), guarded=False)
     """
-    table = losses(scores, minimize=minimize)
+    table = losses(scores, objective)
     if table.ndim != 2 or table.shape[1] != len(order):
         raise InvalidValue(f"recommend: `scores` must have {len(order)} columns, one a candidate, got {table.shape}.")
-    every = table if further is None else np.vstack([table, losses(further, minimize=minimize)])
+    every = table if further is None else np.vstack([table, losses(further, objective)])
     table = np.where(np.isfinite(every).all(axis=0), table, np.inf)
     means = table.mean(axis=0)
     whole = np.flatnonzero(np.isfinite(means))
@@ -129,10 +130,13 @@ def _within_one_error(behind: ArrayLike) -> bool:
 
 
 def _beats(ours: ArrayLike, baseline: ArrayLike) -> bool:
-    """Whether it is more likely better than the baseline than not; so it is where the baseline broke down."""
+    """Whether it is more likely better than the baseline than not; so it is where the baseline broke down.
+
+    ours, baseline: losses.
+    """
     if not np.isfinite(baseline).all():
         return True
-    difference = gains(ours, baseline, minimize=True)
+    difference = np.asarray(baseline, float) - np.asarray(ours, float)
     if len(difference) < 2:
         return bool(difference[0] > 0)
     return correlated_t_test(difference, rope=0.0).better >= 0.5

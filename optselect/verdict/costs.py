@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from optselect.model.objective import Objective
 from optselect.record.entries import TrialRecord
 
 __all__ = ["Cost", "costs", "time_to"]
@@ -33,7 +34,7 @@ def costs(records: Sequence[TrialRecord]) -> list[Cost]:
     return found
 
 
-def time_to(runs: Iterable[TrialRecord], reference: Iterable[TrialRecord], *, objective: str, minimize: bool) -> float:
+def time_to(runs: Iterable[TrialRecord], reference: Iterable[TrialRecord], objective: Objective) -> float:
     """Seconds of training until the objective is as good as that of the reference at its end, under the same seed.
 
     The median over the seeds; infinite where less than half of them get there, or where the reference came to no end
@@ -43,8 +44,8 @@ def time_to(runs: Iterable[TrialRecord], reference: Iterable[TrialRecord], *, ob
     times = []
     for run in runs:
         if run.seed in goals:
-            goal, curve = goals[run.seed], run.curves.get(objective, [])
-            reached = (k for k, v in enumerate(curve, start=1) if (v <= goal if minimize else v >= goal))
+            goal, curve = goals[run.seed], run.curves.get(objective.name, [])
+            reached = (k for k, v in enumerate(curve, start=1) if v == goal or objective.better(v, goal))
             epoch = next(reached, math.inf) if run.outcome == "complete" else math.inf
             times.append(run.seconds * epoch / max(len(curve), 1))
     return median(times) if times else math.inf

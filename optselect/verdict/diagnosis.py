@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median
 from types import MappingProxyType
 
+from optselect.model.objective import Objective
 from optselect.record.entries import TrialRecord
 from optselect.verdict.numbers import number
 
@@ -52,32 +53,31 @@ def why_lost(
     trials: Sequence[TrialRecord],
     winner: str,
     *,
-    objective: str,
-    minimize: bool,
+    objective: Objective,
     eliminated: Mapping[str, str] = MappingProxyType({}),
     raced: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Loss]:
     """What stood against every optimizer but the winner, in the order in which they began.
 
-    trials: of the search. objective: its name, for the words. eliminated, raced: why the search gave one up, and
+    trials: of the search. eliminated, raced: why the search gave one up, and
     how it fared in the race, by its name.
     """
     arms = {arm: _of(trials, arm) for arm in dict.fromkeys(r.configuration.rule.key for r in trials)}
     found = []
     for arm, own in arms.items():
         if arm != winner:
-            behind = _behind(own, trials, minimize)
+            behind = _behind(own, trials, objective)
             reasons = (
                 *([eliminated[arm]] if arm in eliminated else []),
-                *_reasons(own, behind, objective, minimize),
+                *_reasons(own, behind, objective),
                 *([raced[arm]] if arm in raced else []),
-                *_about_training(own, arms.get(winner, []), minimize),
+                *_about_training(own, arms.get(winner, []), objective),
             )
             found.append(Loss(arm=arm, behind=behind, reasons=reasons))
     return found
 
 
-def edges(trials: Sequence[TrialRecord], arm: str, *, minimize: bool) -> tuple[Edge, ...]:
+def edges(trials: Sequence[TrialRecord], arm: str, objective: Objective) -> tuple[Edge, ...]:
     """The hyperparameters whose range ends where the best trial of an optimizer lies, if it has enough to say so.
 
     The ranges are those that the trials were drawn from.
@@ -85,7 +85,7 @@ def edges(trials: Sequence[TrialRecord], arm: str, *, minimize: bool) -> tuple[E
     own = [r for r in _of(trials, arm) if r.value is not None]
     if len(own) < FEW:
         return ()
-    best = _best(own, minimize)
+    best = _best(own, objective)
     found = []
     for name, text in best.attributes.get("distributions", {}).items():
         about = json.loads(text)["attributes"]
@@ -104,7 +104,7 @@ def _of(trials: Sequence[TrialRecord], arm: str) -> list[TrialRecord]:
     return [r for r in trials if r.configuration.rule.key == arm]
 
 
-def _reasons(own: Sequence[TrialRecord], behind: float, objective: str, minimize: bool) -> Iterator[str]:
+def _reasons(own: Sequence[TrialRecord], behind: float, objective: Objective) -> Iterator[str]:
     whole = [r for r in own if r.value is not None]
     if bad := [r for r in own if r.outcome == "diverged"]:
         yield f"diverged in {len(bad)} of {len(own)} trials, {_where(bad, whole)}"
@@ -117,7 +117,7 @@ def _reasons(own: Sequence[TrialRecord], behind: float, objective: str, minimize
             if behind > 0
             else f"had the best {objective} of the search, under one seed"
         )
-    for edge in edges(own, own[0].configuration.rule.key, minimize=minimize):
+    for edge in edges(own, own[0].configuration.rule.key, objective):
         yield f"best with {edge}: widen it"
     if early := [r for r in own if r.outcome == "pruned"]:
         said = next((r.message for r in reversed(early) if r.message), "others were ahead")
@@ -126,12 +126,12 @@ def _reasons(own: Sequence[TrialRecord], behind: float, objective: str, minimize
         yield f"only {len(whole)} of its trials {'has' if len(whole) == 1 else 'have'} a value: too few to say much"
 
 
-def _about_training(own: Sequence[TrialRecord], ours: Sequence[TrialRecord], minimize: bool) -> Iterator[str]:
+def _about_training(own: Sequence[TrialRecord], ours: Sequence[TrialRecord], objective: Objective) -> Iterator[str]:
     whole = [r for r in own if r.value is not None]
     if dead := [r for r in whole if _still(r)]:
         highest = number(max(_rates(dead)))
         yield f"learnt nothing in {len(dead)} of {len(whole)} trials, at learning rates up to {highest}"
-    if whole and (clipped := _best(whole, minimize).curves.get("clipped")) and fmean(clipped) > ALWAYS:
+    if whole and (clipped := _best(whole, objective).curves.get("clipped")) and fmean(clipped) > ALWAYS:
         yield f"its best trial was clipped in {fmean(clipped):.0%} of the steps"
     if (slower := _slower(own, ours)) >= SLOWER:
         yield f"a step takes {slower:.1f} times as long"
@@ -149,17 +149,17 @@ def _rates(records: Sequence[TrialRecord]) -> list[float]:
     return [r.configuration.learning_rate for r in records]
 
 
-def _behind(own: Sequence[TrialRecord], trials: Sequence[TrialRecord], minimize: bool) -> float:
+def _behind(own: Sequence[TrialRecord], trials: Sequence[TrialRecord], objective: Objective) -> float:
     """How much worse the best value of an arm is than the best of all."""
     values = [r.value for r in own if r.value is not None]
     every = [r.value for r in trials if r.value is not None]
     if not values:
         return math.nan
-    return min(values) - min(every) if minimize else max(every) - max(values)
+    return abs(objective.best(values) - objective.best(every))
 
 
-def _best(whole: Sequence[TrialRecord], minimize: bool) -> TrialRecord:
-    return min(whole, key=lambda r: (r.value or 0.0) * (1 if minimize else -1))
+def _best(whole: Sequence[TrialRecord], objective: Objective) -> TrialRecord:
+    return min(whole, key=lambda r: (r.value or 0.0) * objective.sign)
 
 
 def _still(record: TrialRecord) -> bool:

@@ -7,9 +7,9 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record.entries import StageName, TrialRecord
-from optselect.study.arm import Direction
 from optselect.study.stage import Planned
 from optselect.trainer.messages import Job, Run
 from optselect.util.seeds import derive
@@ -31,7 +31,7 @@ class Candidate:
 
 
 def screen(
-    records: Iterable[TrialRecord], *, baseline: Configuration, direction: Direction, size: int
+    records: Iterable[TrialRecord], *, baseline: Configuration, objective: Objective, size: int
 ) -> list[Candidate]:
     """The candidates of a race, the most promising first, from the trials of a search: at most `size`.
 
@@ -39,7 +39,6 @@ def screen(
     rule out is among them, and Keras's default Adam always. A trial that was ended early has no value and is none.
     Empty if no trial gave a value.
     """
-    minimize = direction == "minimize"
     trials = {r.configuration: r for r in sorted(records, key=lambda r: -r.number) if r.stage == "search"}
     found = [trials[c] for c in reversed(trials)]  # the first of each configuration, by number
     values = [math.nan if r.value is None or r.outcome != "complete" else r.value for r in found]
@@ -51,12 +50,12 @@ def screen(
     rates = [r.configuration.learning_rate for r in found]
     groups = [(r.configuration.rule.key, r.configuration.schedule.key) for r in found]
     chosen = candidates(
-        smoothed(values, rates, groups, minimize=minimize),
+        smoothed(values, rates, groups, objective),
         [r.configuration.rule.key for r in found],
         baseline=[r.configuration for r in found].index(baseline),
-        noise_sd=noise(values, rates, groups, minimize=minimize),
+        noise_sd=noise(values, rates, groups, objective),
+        objective=objective,
         size=size,
-        minimize=minimize,
     )
     return [Candidate(arm=found[i].arm, configuration=found[i].configuration, screened=found[i].value) for i in chosen]
 
@@ -72,7 +71,7 @@ class Contest:
     candidates: Sequence[Candidate]
     plan: Plan
     baseline: Configuration
-    direction: Direction
+    objective: Objective
     seed: int
     rho: float = 0.0
 
@@ -80,11 +79,6 @@ class Contest:
     def redraw(self) -> bool:
         """Whether every seed draws its own split of training and validation rows."""
         return self.rho > 0
-
-    @property
-    def minimize(self) -> bool:
-        """Whether a smaller objective is better."""
-        return self.direction == "minimize"
 
     @property
     def default(self) -> int:
@@ -103,8 +97,8 @@ class Contest:
 
     def progress(self, records: Iterable[TrialRecord]) -> Progress:
         """Where the race stands."""
-        values = {run: objective(record) for run, record in self.runs(records).items()}
-        return progress(self.plan, values, baseline=self.default, minimize=self.minimize)
+        values = {run: score(record) for run, record in self.runs(records).items()}
+        return progress(self.plan, values, baseline=self.default, objective=self.objective)
 
     def confirmed(self, records: Iterable[TrialRecord]) -> list[int]:
         """The finalists, the best of the race first, and the baseline, by number."""
@@ -222,8 +216,8 @@ def fresh_seed(seed: int, number: int) -> int:
     return derive(seed, "fresh", number)
 
 
-def objective(record: TrialRecord) -> float:
-    """The value of a run, NaN where it broke down."""
+def score(record: TrialRecord) -> float:
+    """The objective's value in a run, NaN where it broke down."""
     return math.nan if record.value is None or record.outcome != "complete" else record.value
 
 

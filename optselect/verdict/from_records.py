@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from optselect.errors import NoResult
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record.entries import TrialRecord
 from optselect.util.intervals import estimate, limits
 from optselect.verdict.choosing import Choice, recommend, simplicity
 from optselect.verdict.costs import costs, time_to
 from optselect.verdict.diagnosis import edges, why_lost
-from optselect.verdict.finals import Contest, objective
+from optselect.verdict.finals import Contest, score
 from optselect.verdict.lr_sensitivity import FACTORS, Basin, basin
 from optselect.verdict.ranking import Preference, Standing, Verdict
 from optselect.verdict.scaled import around
@@ -31,9 +32,7 @@ def judge(
     contest: Contest,
     records: Sequence[TrialRecord],
     *,
-    objective_name: str,
-    headline: str,
-    maximize: bool,
+    headline: Objective,
     width: float | None = None,
     prefer: Preference = "simplest",
     eliminated: Mapping[str, str] = MappingProxyType({}),
@@ -45,7 +44,7 @@ def judge(
     held-out rows under seeds that chose nothing; all it can change is to put out who broke down, and to send back to
     the default. Where nothing was confirmed the numbers are those of the race on validation rows.
 
-    objective_name: "val_loss", say. headline: a metric's name. width: the half-width of practical equivalence, None
+    headline: the metric to report. width: the half-width of practical equivalence, None
     for the usual. prefer: what decides among those within one standard error of the best. eliminated: as in
     `why_lost`. loss: the name of what is minimized, which tells between which numbers it lies. Raises `NoResult` if
     nobody came through the seeds.
@@ -58,16 +57,17 @@ def judge(
     confirmed = len(confirming) > 0
     seeds, prefix = (confirming, "test") if confirmed else (raced, "val")
     scores = _table(who, seeds, runs, f"{prefix}_{headline}")
+    objective = contest.objective
     if np.isnan(scores[:, choice.recommended]).all():  # the model never answers it with a number
-        headline, maximize = objective_name.removeprefix("val_"), not contest.minimize
+        headline = Objective(objective.metric, maximize=objective.maximize)
         scores = _table(who, seeds, runs, f"{prefix}_{headline}")
     if np.isnan(scores[:, choice.recommended]).all():
         raise NoResult(f"No training that was re-run gave a number for {headline} on the {prefix} rows.")
     best_scores = scores[:, choice.recommended]
-    share = maximize and bool(((best_scores >= 0) & (best_scores <= 1)).all())
+    share = headline.maximize and bool(((best_scores >= 0) & (best_scores <= 1)).all())
     half = rope(best_scores, share=share, width=width)
-    bounds = _limits(headline, loss), _limits(objective_name, loss)
-    standings = _standings(contest, who, runs, scores, choice, half, maximize, objective_name, bounds)
+    bounds = _limits(headline, loss), _limits(objective, loss)
+    standings = _standings(contest, who, runs, scores, choice, half, headline, bounds)
     search = [r for r in records if r.stage == "search"]
     winner = standings[choice.recommended]
     arm = winner.configuration.rule.key
@@ -79,11 +79,11 @@ def judge(
         guarded=choice.guarded,
         prefer=prefer,
         baseline=contest.baseline,
-        headline=headline,
-        maximize=maximize,
+        headline=headline.name,
+        maximize=headline.maximize,
         share=share,
-        objective=objective_name,
-        minimize=contest.minimize,
+        objective=objective.name,
+        minimize=not objective.maximize,
         confirmed=confirmed,
         redrawn=contest.redraw,
         rope=half,
@@ -91,13 +91,12 @@ def judge(
             why_lost(
                 search,
                 arm,
-                objective=objective_name,
-                minimize=contest.minimize,
+                objective=objective,
                 eliminated=eliminated,
                 raced=_raced(contest, who[choice.recommended], runs),
             )
         ),
-        edges=() if winner.configuration == contest.baseline else edges(search, arm, minimize=contest.minimize),
+        edges=() if winner.configuration == contest.baseline else edges(search, arm, objective),
         basin=_basin(contest, winner.configuration, records),
         costs=tuple(costs(search)),
         runs={stage: sum(r.stage == stage for r in records) for stage in dict.fromkeys(r.stage for r in records)},
@@ -130,7 +129,7 @@ def _choice(
         scores,
         order[prefer],
         baseline=who.index(contest.default),
-        minimize=contest.minimize,
+        objective=contest.objective,
         further=further,
     )
 
@@ -142,35 +141,34 @@ def _standings(
     scores: Table,
     choice: Choice,
     half: float,
-    maximize: bool,
-    objective_name: str,
+    headline: Objective,
     bounds: tuple[tuple[float, float], tuple[float, float]],
 ) -> list[Standing]:
     """bounds: between which numbers the headline metric and the objective lie."""
-    chances = odds(scores, minimize=not maximize)
+    chances = odds(scores, headline)
     ours, default = scores[:, choice.recommended], scores[:, who.index(contest.default)]
     fresh = contest.plan.confirmation if len(contest.plan.confirmation) else range(contest.plan.confirmation.start)
     found = []
     for place, number in enumerate(who):
         candidate, column = contest.candidates[number], scores[:, place]
         own = {k: r for (i, k), r in runs.items() if i == number}
-        lead = gains(ours, column, minimize=not maximize)
+        lead = gains(ours, column, headline)
         is_default, is_recommended = number == contest.default, place == choice.recommended
-        broken = sum(math.isnan(objective(r)) for r in own.values())
+        broken = sum(math.isnan(score(r)) for r in own.values())
         flattered = candidate.screened is not None and not broken
         found.append(
             Standing(
                 arm=candidate.arm,
                 configuration=candidate.configuration,
-                objective=estimate((objective(r) for r in own.values()), within=bounds[1]),
+                objective=estimate((score(r) for r in own.values()), within=bounds[1]),
                 held_out=estimate(column, within=bounds[0]),
-                gain=None if is_default else estimate(gains(column, default, minimize=not maximize)),
+                gain=None if is_default else estimate(gains(column, default, headline)),
                 lead=None if is_recommended else estimate(lead),
                 versus=None if is_recommended else correlated_t_test(lead, rope=half),
                 p_best=float(chances.best[place]),
                 regret=float(chances.regret[place]),
                 screened=candidate.screened,
-                optimism=optimism(candidate.screened, [objective(own[k]) for k in fresh], minimize=contest.minimize)
+                optimism=optimism(candidate.screened, [score(own[k]) for k in fresh], contest.objective)
                 if flattered and candidate.screened is not None
                 else None,
                 seconds=_median([r.seconds for r in own.values()]),
@@ -179,8 +177,7 @@ def _standings(
                 to_default=time_to(
                     own.values(),
                     [r for (i, _), r in runs.items() if i == contest.default],
-                    objective=objective_name,
-                    minimize=contest.minimize,
+                    contest.objective,
                 ),
                 broken=broken,
             )
@@ -188,10 +185,10 @@ def _standings(
     return found
 
 
-def _limits(name: str, loss: str) -> tuple[float, float]:
+def _limits(figure: Objective, loss: str) -> tuple[float, float]:
     """Between which numbers a figure lies. loss: what is minimized, the terms of several outputs in one name."""
-    if name.removeprefix("val_") != "loss":
-        return limits(name)
+    if figure.metric != "loss":
+        return limits(figure.name)
     terms = [limits(term.split()[-1]) for term in loss.split(" + ") if term.split()]
     return min((low for low, _ in terms), default=-math.inf), math.inf
 
@@ -204,8 +201,8 @@ def _raced(contest: Contest, winner: int, runs: Mapping[tuple[int, int], TrialRe
         shared = [k for k in range(contest.plan.confirmation.start) if {(number, k), (winner, k)} <= runs.keys()]
         if arm in found or not shared:
             continue
-        ours, theirs = ([objective(runs[i, k]) for k in shared] for i in (winner, number))
-        lag = float(np.mean(gains(ours, theirs, minimize=contest.minimize)))
+        ours, theirs = ([score(runs[i, k]) for k in shared] for i in (winner, number))
+        lag = float(np.mean(gains(ours, theirs, contest.objective)))
         if math.isnan(lag):
             found[arm] = "it broke down in the race"
         else:
@@ -222,16 +219,16 @@ def _basin(contest: Contest, configuration: Configuration, records: Sequence[Tri
     itself = [r for r in contest.runs(records).values() if r.configuration == configuration and r.seed in seeds]
     if not moved or not itself:
         return None
-    values = [objective(r) for r in (*itself, *moved)]
+    values = [score(r) for r in (*itself, *moved)]
     own = values[: len(itself)]
     if not np.isfinite(own).all():
         return None
-    every = [objective(r) for r in contest.runs(records).values() if r.configuration == configuration]
+    every = [score(r) for r in contest.runs(records).values() if r.configuration == configuration]
     return basin(
         [1.0] * len(itself) + [factors[r.configuration] for r in moved],
         values,
         tolerance=rope(every, share=False),
-        minimize=contest.minimize,
+        objective=contest.objective,
     )
 
 
@@ -241,14 +238,14 @@ def seeds_around(contest: Contest, count: int) -> range:
 
 
 def _objectives(who: Sequence[int], seeds: range, runs: Mapping[tuple[int, int], TrialRecord]) -> Table:
-    return np.array([[objective(runs[i, k]) for i in who] for k in seeds]).reshape(len(seeds), len(who))
+    return np.array([[score(runs[i, k]) for i in who] for k in seeds]).reshape(len(seeds), len(who))
 
 
 def _table(who: Sequence[int], seeds: range, runs: Mapping[tuple[int, int], TrialRecord], metric: str) -> Table:
-    def score(record: TrialRecord) -> float:
-        return math.nan if math.isnan(objective(record)) else record.metrics.get(metric, math.nan)
+    def reported(record: TrialRecord) -> float:
+        return math.nan if math.isnan(score(record)) else record.metrics.get(metric, math.nan)
 
-    return np.array([[score(runs[i, k]) for i in who] for k in seeds]).reshape(len(seeds), len(who))
+    return np.array([[reported(runs[i, k]) for i in who] for k in seeds]).reshape(len(seeds), len(who))
 
 
 def _median(values: Sequence[float]) -> float:

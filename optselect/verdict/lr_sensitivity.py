@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from optselect.errors import InvalidValue
+from optselect.model.objective import Objective
 from optselect.util.json_types import NULL
 from optselect.verdict.statistics import losses
 
@@ -35,7 +36,7 @@ class Basin:
     off_by_3: float = dataclasses.field(metadata={NULL: math.inf})
 
 
-def basin(factors: ArrayLike, values: ArrayLike, *, tolerance: float, minimize: bool) -> Basin:
+def basin(factors: ArrayLike, values: ArrayLike, *, tolerance: float, objective: Objective) -> Basin:
     """The basin from objectives at several factors of one learning rate.
 
     Between two points the objective is taken for a straight line over the logarithm of the factor; next to a
@@ -46,13 +47,14 @@ def basin(factors: ArrayLike, values: ArrayLike, *, tolerance: float, minimize: 
     NaN among them is a break-down. Factor 1 must be there and have trained. tolerance: in the unit of the
     values, say the ROPE. Raises `InvalidValue`.
 
-    >>> found = basin([0.1, 1 / 3, 1, 3, 10], [0.5, 0.3, 0.2, 0.2, float("nan")], tolerance=0.05, minimize=True)
+    >>> values = [0.5, 0.3, 0.2, 0.2, float("nan")]
+    >>> found = basin([0.1, 1 / 3, 1, 3, 10], values, tolerance=0.05, objective=Objective("val_loss"))
     >>> round(found.decades, 3)         # half way from 1 to 1/3, and up to 3: (½ + 1) · 0.477
     0.716
     >>> found.largest_stable, round(found.off_by_3, 3), found.open_below, found.open_above
     (3.0, 0.1, False, False)
     """
-    given, loss = np.asarray(factors, float), losses(values, minimize=minimize)
+    given, loss = np.asarray(factors, float), losses(values, objective)
     if given.shape != loss.shape:
         raise InvalidValue(f"basin: `values` must be one a factor, {given.shape}, got {loss.shape}.")
     tried, which = np.unique(given.round(9), return_inverse=True)

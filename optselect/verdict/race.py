@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from optselect.errors import InvalidValue, UnknownName
+from optselect.model.objective import Objective
 from optselect.util.suggestion import suggestion
 
 __all__ = ["PRESETS", "Plan", "Preset", "Progress", "Round", "plan", "progress"]
@@ -107,7 +108,7 @@ class Progress:
     missing: tuple[tuple[int, int], ...]
 
 
-def progress(plan: Plan, runs: Runs, *, baseline: int, minimize: bool) -> Progress:
+def progress(plan: Plan, runs: Runs, *, baseline: int, objective: Objective) -> Progress:
     """What is next, given what has been run: a pure function, so a race that was killed goes on where it stood.
 
     A round ends when all its runs are there. The better half by the mean over all seeds so far goes on; whoever
@@ -117,12 +118,12 @@ def progress(plan: Plan, runs: Runs, *, baseline: int, minimize: bool) -> Progre
     runs: value by (candidate, seed number), NaN where the training broke down. Candidates are numbered from 0 in
     the order of screening. baseline: the number of Keras's default Adam.
 
-    >>> short = plan("quick", candidates=3, confirmations=1)
-    >>> start = progress(short, {}, baseline=2, minimize=True)
+    >>> short, loss = plan("quick", candidates=3, confirmations=1), Objective("val_loss")
+    >>> start = progress(short, {}, baseline=2, objective=loss)
     >>> start.missing
     ((0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1))
     >>> runs = {run: [0.3, 0.1, 0.5][run[0]] for run in start.missing}
-    >>> then = progress(short, runs, baseline=2, minimize=True)
+    >>> then = progress(short, runs, baseline=2, objective=loss)
     >>> then.standing, then.missing
     ((1, 0), ((1, 2), (0, 2), (2, 2), (1, 3), (0, 3), (2, 3), (1, 4), (0, 4), (2, 4)))
     """
@@ -132,7 +133,7 @@ def progress(plan: Plan, runs: Runs, *, baseline: int, minimize: bool) -> Progre
         standing = standing[: current.candidates]
         if missing := _missing(standing, baseline, current.seeds, runs):
             return Progress(stage, standing, missing)
-        standing = _ranked(standing, range(current.seeds.stop), runs, minimize)
+        standing = _ranked(standing, range(current.seeds.stop), runs, objective)
     missing = _missing(standing, baseline, plan.confirmation, runs)
     return Progress("confirm" if missing else "done", standing, missing)
 
@@ -142,12 +143,10 @@ def _missing(standing: tuple[int, ...], baseline: int, seeds: range, runs: Runs)
     return tuple((candidate, seed) for seed in seeds for candidate in due if (candidate, seed) not in runs)
 
 
-def _ranked(standing: tuple[int, ...], seeds: range, runs: Runs, minimize: bool) -> tuple[int, ...]:
-    sign = 1.0 if minimize else -1.0
-
+def _ranked(standing: tuple[int, ...], seeds: range, runs: Runs, objective: Objective) -> tuple[int, ...]:
     def key(candidate: int) -> tuple[int, float, int]:
         values = np.array([runs[candidate, seed] for seed in seeds])
         broken = np.isnan(values)
-        return int(broken.sum()), sign * float(values[~broken].mean()) if not broken.all() else 0.0, candidate
+        return int(broken.sum()), objective.sign * float(values[~broken].mean()) if not broken.all() else 0.0, candidate
 
     return tuple(sorted(standing, key=key))

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from optselect.model.objective import Objective
 from optselect.verdict.statistics import losses
 
 __all__ = ["candidates", "noise", "smoothed"]
@@ -16,7 +17,7 @@ NEAR = 3.0  # two learning rates within this factor are neighbours
 
 
 def smoothed(
-    values: ArrayLike, rates: ArrayLike, groups: Sequence[Hashable], *, minimize: bool = True
+    values: ArrayLike, rates: ArrayLike, groups: Sequence[Hashable], objective: Objective
 ) -> NDArray[np.float64]:
     """Half the value of a trial, half the mean of its neighbours in learning rate.
 
@@ -28,10 +29,11 @@ def smoothed(
     values: final objectives of one seed, shape (trials,), NaN where the trial diverged. rates: learning rates,
     positive. groups: a neighbour has the same; pass rule and schedule. Neighbours are within a factor of 3.
 
-    >>> smoothed([1.0, 3.0, 5.0, 1.0], [0.1, 0.2, 0.4, 10.0], ["adam"] * 4).tolist()    # the median is 2
+    >>> loss, rates = Objective("loss"), [0.1, 0.2, 0.4, 10.0]
+    >>> smoothed([1.0, 3.0, 5.0, 1.0], rates, ["adam"] * 4, loss).tolist()    # the median is 2
     [1.5, 2.25, 3.5, 1.0]
     """
-    loss, position = losses(values, minimize=minimize), np.log(np.asarray(rates, float))
+    loss, position = losses(values, objective), np.log(np.asarray(rates, float))
     names = {name: number for number, name in enumerate(dict.fromkeys(groups))}
     kind = np.array([names[name] for name in groups])
     finite = np.isfinite(loss)
@@ -42,11 +44,11 @@ def smoothed(
     count = near.sum(axis=1)
     around = near @ np.minimum(loss, np.median(loss[finite])) / np.maximum(count, 1)
     mixed = np.where(count > 0, (loss + around) / 2, loss)
-    return np.where(finite, mixed if minimize else -mixed, np.nan)
+    return np.where(finite, objective.sign * mixed, np.nan)
 
 
 def noise(
-    values: ArrayLike, rates: ArrayLike, groups: Sequence[Hashable], *, minimize: bool = True, pairs: int = 5
+    values: ArrayLike, rates: ArrayLike, groups: Sequence[Hashable], objective: Objective, *, pairs: int = 5
 ) -> float:
     """How much two seeds differ, as far as trials of one seed can tell: a standard deviation, rather too large.
 
@@ -57,12 +59,13 @@ def noise(
 
     Arguments as in `smoothed`.
 
-    >>> round(noise([1.0, 1.1, 1.0, 1.1, 1.0, 1.1, 9.0], [1, 2, 3, 4, 5, 6, 7], ["adam"] * 7), 4)   # 0.1 · 1.483 / √2
+    >>> rates, loss = [1, 2, 3, 4, 5, 6, 7], Objective("loss")
+    >>> round(noise([1.0, 1.1, 1.0, 1.1, 1.0, 1.1, 9.0], rates, ["adam"] * 7, loss), 4)   # 0.1 · 1.483 / √2
     0.1048
-    >>> noise([1.0, 1.1], [1, 2], ["adam"] * 2)
+    >>> noise([1.0, 1.1], [1, 2], ["adam"] * 2, loss)
     inf
     """
-    loss, rate = losses(values, minimize=minimize), np.asarray(rates, float)
+    loss, rate = losses(values, objective), np.asarray(rates, float)
     finite = loss[np.isfinite(loss)]
     middle = float(np.median(finite)) if len(finite) else np.inf
     found = []
@@ -81,8 +84,8 @@ def candidates(
     *,
     baseline: int,
     noise_sd: float,
+    objective: Objective,
     size: int = 8,
-    minimize: bool = True,
 ) -> tuple[int, ...]:
     """Who is re-run on fresh seeds: indices of at most `size` trials, the most promising first.
 
@@ -93,10 +96,11 @@ def candidates(
     values: of the trials, smoothed, shape (trials,). arms: their names. baseline: the index of Keras's default
     Adam. noise_sd: standard deviation of the objective over seeds; infinity lets in the best of every arm.
 
-    >>> candidates([0.1, 0.2, 0.3, 0.4, 0.9], ["a", "a", "b", "c", "d"], baseline=4, noise_sd=0.1, size=4)
+    >>> values, loss = [0.1, 0.2, 0.3, 0.4, 0.9], Objective("loss")
+    >>> candidates(values, ["a", "a", "b", "c", "d"], baseline=4, noise_sd=0.1, objective=loss, size=4)
     (0, 2, 3, 4)
     """
-    loss = losses(values, minimize=minimize)
+    loss = losses(values, objective)
     order = [int(i) for i in np.argsort(loss, kind="stable") if np.isfinite(loss[i])]
     champions = {arms[i]: i for i in reversed(order)}.values()
     limit = loss[order[0]] + 3 * noise_sd if order else np.inf

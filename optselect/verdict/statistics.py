@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optselect.errors import InvalidValue
+from optselect.model.objective import Objective
 from optselect.util.intervals import Estimate, estimate, inside, widening
 
 __all__ = [
@@ -75,44 +76,44 @@ def overlap(n_train: int, n_test: int) -> float:
     return n_test / (n_train + n_test)
 
 
-def losses(scores: ArrayLike, *, minimize: bool) -> NDArray[np.float64]:
+def losses(scores: ArrayLike, objective: Objective) -> NDArray[np.float64]:
     """The scores so that less is better and what broke down is infinitely bad; any shape.
 
-    >>> losses([0.9, float("nan")], minimize=False).tolist()
+    >>> losses([0.9, float("nan")], Objective("accuracy", maximize=True)).tolist()
     [-0.9, inf]
     """
     table = np.asarray(scores, float)
-    return np.where(np.isnan(table), np.inf, table if minimize else -table)
+    return np.where(np.isnan(table), np.inf, objective.sign * table)
 
 
-def gains(scores: ArrayLike, reference: ArrayLike, *, minimize: bool) -> NDArray[np.float64]:
+def gains(scores: ArrayLike, reference: ArrayLike, objective: Objective) -> NDArray[np.float64]:
     """Differences seed by seed, positive where `scores` are better than `reference`.
 
     scores, reference: of the same shape, entry i of both under seed i. NaN where one of them broke down.
     The tunability of a task is `estimate(gains(best, default))` (Probst et al. 2019, JMLR 20:53), both on fresh
     seeds. Raises `InvalidValue` where the shapes differ.
 
-    >>> print(estimate(gains([0.91, 0.93, 0.92], [0.90, 0.91, 0.89], minimize=False)))
+    >>> print(estimate(gains([0.91, 0.93, 0.92], [0.90, 0.91, 0.89], Objective("accuracy", maximize=True))))
     0.02 (-0.004841 to 0.04484)
     """
     ours, theirs = np.asarray(scores, float), np.asarray(reference, float)
     if ours.shape != theirs.shape:
         raise InvalidValue(f"gains: `reference` must be paired with the scores {ours.shape}, got {theirs.shape}.")
-    difference: NDArray[np.float64] = theirs - ours if minimize else ours - theirs
+    difference: NDArray[np.float64] = ours - theirs if objective.maximize else theirs - ours
     return difference
 
 
-def optimism(screened: float, confirmed: Iterable[float], *, minimize: bool) -> Estimate:
+def optimism(screened: float, confirmed: Iterable[float], objective: Objective) -> Estimate:
     """By how much the value that a configuration was chosen for flattered it: positive where fresh seeds are worse.
 
     The best of many noisy values lies on the lucky side of its own mean (Cawley & Talbot 2010, JMLR 11). screened:
     the value of the trial, of one seed. confirmed: values under fresh seeds.
 
-    >>> print(optimism(0.98, [0.95, 0.96, 0.97], minimize=False))
+    >>> print(optimism(0.98, [0.95, 0.96, 0.97], Objective("accuracy", maximize=True)))
     0.02 (-0.004841 to 0.04484)
     """
     fresh = np.asarray(list(confirmed), float)
-    return estimate(gains(np.full(fresh.shape, screened), fresh, minimize=minimize))
+    return estimate(gains(np.full(fresh.shape, screened), fresh, objective))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,7 +213,7 @@ class Odds:
         return bool((self.regret < rope).any())
 
 
-def odds(scores: ArrayLike, *, minimize: bool, draws: int = 4000, seed: int = 0) -> Odds:
+def odds(scores: ArrayLike, objective: Objective, *, draws: int = 4000, seed: int = 0) -> Odds:
     """P(best) from the multivariate t of the means, and expected regret by a Bayesian bootstrap of the seeds.
 
     The means of the candidates are drawn around those that were seen, with n - 1 degrees of freedom and the seeds'
@@ -230,14 +231,15 @@ def odds(scores: ArrayLike, *, minimize: bool, draws: int = 4000, seed: int = 0)
     everything is NaN. Raises `InvalidValue` unless the scores are a table.
 
     >>> table = [[0.9, 0.8], [0.9, 0.8], [0.9, 0.8], [0.8, 0.9]]
-    >>> odds(table, minimize=False).best.round(1).tolist()      # a t of 3 degrees lies below 1 with 0.80
+    >>> accuracy = Objective("accuracy", maximize=True)
+    >>> odds(table, accuracy).best.round(1).tolist()      # a t of 3 degrees lies below 1 with 0.80
     [0.8, 0.2]
-    >>> odds([[0.1, 0.0]] + 9 * [[0.0, 0.0]], minimize=False).best.round(1).tolist()    # of 9 degrees: 0.83
+    >>> odds([[0.1, 0.0]] + 9 * [[0.0, 0.0]], accuracy).best.round(1).tolist()    # of 9 degrees: 0.83
     [0.8, 0.2]
-    >>> odds([[1.0, 1.0], [2.0, 2.0]], minimize=True).best.tolist()
+    >>> odds([[1.0, 1.0], [2.0, 2.0]], Objective("loss")).best.tolist()
     [0.5, 0.5]
     """
-    table = losses(scores, minimize=minimize)
+    table = losses(scores, objective)
     if table.ndim != 2 or not table.shape[1]:
         raise InvalidValue(f"odds: `scores` must have the shape (seeds, candidates), got {table.shape}.")
     seeds, candidates = table.shape

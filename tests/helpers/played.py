@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE, Configuration
 from optselect.record.entries import StageName, TrialRecord
 from optselect.study.stage import Planned, Stage
@@ -69,14 +70,14 @@ def contest(
         candidates=[Candidate(arm=c.rule.key, configuration=c, screened=0.1) for c in every],
         plan=plan(care, candidates=len(every), confirmations=confirm),
         baseline=BASELINE,
-        direction="minimize",
+        objective=Objective("val_loss"),
         seed=seed,
     )
 
 
 def verdict(of: Contest, records: Sequence[TrialRecord], **how: object) -> Verdict:
     """What is said of accuracy."""
-    return judge(of, records, objective_name="val_loss", headline="accuracy", maximize=True, **how)  # type: ignore[arg-type]
+    return judge(of, records, headline=Objective("accuracy", maximize=True), **how)  # type: ignore[arg-type]
 
 
 def played(of: Contest, world: World, records: Iterable[TrialRecord] = (), *, around: int = 0) -> list[TrialRecord]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE, Configuration
 from optselect.record import Ledger, read
 from optselect.record.entries import TrialRecord
@@ -105,8 +106,7 @@ def search(ledger: Ledger, study: Study, over: Space, *, trials: int | None, epo
             seed=0,
             rows=ROWS,
             epochs=epochs,
-            objective="val_loss",
-            direction="minimize",
+            objective=Objective("val_loss"),
             folder=ledger.path.parent / "paused",
         ),
         options=SearchOptions(**options),

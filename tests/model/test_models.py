@@ -179,8 +179,8 @@ def test_regression_is_trained_in_deviations_and_answered_in_units() -> None:
     answers = made.full_model(body).predict(made.raw_inputs(x[made.spec.split.test]), verbose=0)
     expected = body.predict(made.x_test, verbose=0) * made.scales["rmse"] + y[made.spec.split.train].mean()
     assert np.allclose(answers, expected, rtol=1e-5)
-    assert made.headline == "rmse"
-    assert not made.maximize("val_rmse")
+    assert made.headline.name == "rmse"
+    assert not made.figure("val_rmse").maximize
 
 
 def test_a_seed_gives_the_same_weights_and_another_gives_others() -> None:
@@ -278,7 +278,7 @@ def test_a_saved_architecture_starts_afresh_and_keeps_what_it_adapted(tmp_path: 
         assert np.allclose(first.layers[0].mean, normalise.mean)
         assert made.y_train.shape == (len(made.x_train), 3)
         assert [m.name for m in made.metrics()] == ["accuracy", "area"]
-        assert made.maximize("val_area")
+        assert made.figure("val_area").maximize
 
 
 def sequential(*layers: Any, **compiled: Any) -> Any:
@@ -344,13 +344,13 @@ def test_loss_labels_and_accuracy_belong_together(
     assert made.loss.reduction == "sum_over_batch_size"
     assert made.y_train.shape[1:] == shape
     assert type(made.metrics()[0].metric).__name__ == accuracy
-    assert made.maximize(f"val_{made.headline}")
+    assert made.headline.maximize
     model = made.build(0)
     made.compile(model)
     results = model.evaluate(made.x_test, made.y_test, verbose=0, return_dict=True)
     answers = made.full_model(model).predict(made.raw_inputs(x[made.spec.split.test]), verbose=0)
     labels = answers.argmax(axis=1) if answers.shape[1] > 1 else (answers[:, 0] > 0.5).astype(int)
-    assert results[made.headline] == pytest.approx((labels == y[made.spec.split.test]).mean(), abs=1e-6)
+    assert results[made.headline.name] == pytest.approx((labels == y[made.spec.split.test]).mean(), abs=1e-6)
 
 
 def test_named_arrays_go_to_the_inputs_of_their_names() -> None:
@@ -446,7 +446,7 @@ def test_an_objective_is_a_known_figure_with_a_known_direction(
 
     build = sequential(dense(3, "softmax"), loss="sparse_categorical_crossentropy", metrics=["accuracy", mystery])
     if error is None:
-        assert task(*matrix(), model=build, objective=objective).maximize(objective) == objective.startswith("max")
+        assert task(*matrix(), model=build, objective=objective).objective.maximize == objective.startswith("max")
     else:
         with pytest.raises(error, match=said):
             task(*matrix(), model=build, objective=objective)

@@ -140,8 +140,8 @@ def test_class_weights_are_those_of_fit() -> None:
 def test_any_figure_of_any_output_can_be_the_objective(objective: str, headline: str, larger: bool) -> None:
     """Of several outputs, what the study improves is what it shows first."""
     made = task(X, BOTH, two(), objective=objective)
-    assert made.headline == headline
-    assert made.maximize(objective) is larger
+    assert made.headline.name == headline
+    assert made.figure(objective).maximize is larger
 
 
 @pytest.mark.parametrize("model", [None, two()])
@@ -154,8 +154,8 @@ def test_an_unknown_figure_is_refused(model: Any) -> None:
 def test_the_name_of_an_output_says_nothing_about_its_metrics() -> None:
     """An output called `error` still has an accuracy that is better when larger."""
     made = task(X, {"error": SORT, "score": SIZE}, two("error", "score"))
-    assert made.maximize("val_error_accuracy")
-    assert not made.maximize("val_score_rmse")
+    assert made.figure("val_error_accuracy").maximize
+    assert not made.figure("val_score_rmse").maximize
 
 
 def test_a_saved_model_keeps_all_that_it_was_compiled_with(tmp_path: Path) -> None:

@@ -129,13 +129,13 @@ def test_the_best_comes_first_whichever_way_is_better(study: Path) -> None:
     """The rows for paper and the running best go towards the better value, up or down."""
     evidence = gather(study)
     values = [row.value for row in evidence.rows if row.value == row.value]
-    best = min(values) if evidence.minimize else max(values)
+    best = evidence.objective.best(values)
     rows = table(evidence)
-    at = [column.name for column in rows.columns].index(evidence.objective)
+    at = [column.name for column in rows.columns].index(evidence.objective.name)
     assert float(rows.best[0][1][at].replace(",", "")) == pytest.approx(best, rel=1e-3)
     for arm in evidence.optimizers:
         own = [row.value for row in evidence.of(arm) if row.value == row.value]
-        assert evidence.best(own) == (min(own) if evidence.minimize else max(own))
+        assert evidence.objective.best(own) == (max(own) if evidence.objective.maximize else min(own))
 
 
 def test_every_trial_is_in_the_data_of_the_table(study: Path) -> None:

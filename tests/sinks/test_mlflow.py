@@ -27,6 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optselect.errors import InvalidValue
+from optselect.model.objective import Objective
 from optselect.optim.clipping import CLIPPINGS
 from optselect.optim.rules import RULES
 from optselect.optim.schedules import SCHEDULES
@@ -136,7 +137,7 @@ def test_a_study_reads_back(uri, tmp_path):
 
 def test_best_objective_follows_the_direction(uri, tmp_path):
     """With a maximised objective, the best one of the study's run only grows."""
-    mirror = tracker(uri, tmp_path, direction="maximize")
+    mirror = tracker(uri, tmp_path, objective=Objective("val_accuracy", maximize=True))
     mirror.start(STUDY, resumed=[])
     for number, value in enumerate([0.5, 0.25, 0.75]):
         mirror.trial(record(number, value=value))

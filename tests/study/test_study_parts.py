@@ -19,6 +19,7 @@ from optuna.trial import TrialState
 from scipy.stats import spearmanr
 
 from optselect.errors import InvalidValue, OptselectError, UnknownName
+from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE, Configuration
 from optselect.optim.rules.adam import Adam
 from optselect.optim.rules.sgd import SGD
@@ -226,7 +227,7 @@ def test_curves_are_those_of_the_arms(tmp_path: Path) -> None:
     """The running best ends at the arm's best; the expected best of all start-up trials is their best."""
     made = run(tmp_path, Formulas(), space("adam", "sgd"), trials=40, elimination=False)
     found = made.findings()
-    for arm, curve in curves(made.records, minimize=True).items():
+    for arm, curve in curves(made.records, Objective("val_loss")).items():
         mine = [r for r in made.records if r.arm == arm]
         assert curve.reached[-1] == min(r.value for r in mine if r.value is not None)
         drawn = [r.value for r in mine if r.attributes.get("startup") and r.value is not None]
@@ -241,7 +242,7 @@ def test_curves_are_those_of_the_arms(tmp_path: Path) -> None:
 def test_the_front_holds_what_nothing_beats(points: list[tuple[int, int, int]]) -> None:
     """Nobody on it is beaten in all three; everybody off it is, or is equalled."""
     records = [trial(k, float(v), seconds=float(s), memory=m) for k, (v, s, m) in enumerate(points)]
-    front = {t.number for t in tradeoffs(records, minimize=True)}
+    front = {t.number for t in tradeoffs(records, Objective("val_loss"))}
     for number, point in enumerate(points):
         matched = [
             k

@@ -152,7 +152,7 @@ def test_an_own_train_step_needs_an_own_test_step() -> None:
     assert isinstance(trainer, FitTrainer)
     assert "`train_step`, `metrics` and `test_step`" in note
     assert task.metric_names == []
-    assert task.headline == "loss"
+    assert task.headline.name == "loss"
 
 
 def test_a_model_with_two_optimizers_is_refused() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optselect.errors import InvalidValue, NoResult, UnknownName
+from optselect.model.objective import Objective
 from optselect.optim.clipping import CLIPPINGS
 from optselect.optim.configuration import BASELINE, Configuration
 from optselect.optim.rules import RULES
@@ -20,6 +21,9 @@ from optselect.verdict.choosing import Simplicity, recommend, simplicity
 from optselect.verdict.lr_sensitivity import FACTORS, basin
 from optselect.verdict.race import PRESETS, Plan, Runs, plan, progress
 from optselect.verdict.screening import candidates, noise, smoothed
+
+LOSS = Objective("val_loss")
+ACCURACY = Objective("val_accuracy", maximize=True)
 
 Array = np.ndarray
 NAN = math.nan
@@ -37,14 +41,14 @@ def test_smoothing_picks_better_among_noisy_trials() -> None:
         truth = (np.log10(rates) + 2) ** 2
         seen = truth + rng.normal(0.0, 0.3, 25)
         lucky.append(truth[np.argmin(seen)])
-        steady.append(truth[np.argmin(smoothed(seen, rates, ["adam"] * 25))])
+        steady.append(truth[np.argmin(smoothed(seen, rates, ["adam"] * 25, LOSS))])
     assert np.mean(steady) < 0.8 * np.mean(lucky)
 
 
 def test_the_edge_of_divergence_is_shunned() -> None:
     """Of two equal trials the one beside a diverged one comes second; who is far from it does not know of it."""
     values, rates = [0.1, 0.2, 0.1, NAN, 0.3, 0.4, 0.5], [1e-3, 2e-3, 1e-1, 2e-1, 1e-6, 1e-7, 1e-8]
-    found = smoothed(values, rates, ["adam"] * 7)
+    found = smoothed(values, rates, ["adam"] * 7, LOSS)
     assert found[[0, 2, 4]] == pytest.approx([0.15, 0.175, 0.3])  # the median is 0.25
     assert math.isnan(found[3])
 
@@ -52,8 +56,8 @@ def test_the_edge_of_divergence_is_shunned() -> None:
 def test_an_absurd_neighbour_does_not_drown_the_rest() -> None:
     """A loss of a million next door counts as the median, no more."""
     rates = [1.0, 2.0, 10.0, 20.0]
-    mild = smoothed([0.1, 0.5, 0.3, 0.3], rates, ["sgd"] * 4)
-    wild = smoothed([0.1, 1e6, 0.3, 0.3], rates, ["sgd"] * 4)
+    mild = smoothed([0.1, 0.5, 0.3, 0.3], rates, ["sgd"] * 4, LOSS)
+    wild = smoothed([0.1, 1e6, 0.3, 0.3], rates, ["sgd"] * 4, LOSS)
     assert wild[0] == pytest.approx(mild[0], abs=0.1)
 
 
@@ -61,30 +65,30 @@ def test_noise_is_bounded_by_the_good_half() -> None:
     """Neighbours that jump about at bad rates say nothing of the noise; neighbours far apart in rate are none."""
     calm, wild = [0.1, 0.11] * 4, [5.0, 9.0] * 3
     rates = [*np.geomspace(0.01, 0.05, 8), *np.geomspace(0.1, 0.5, 6)]
-    assert noise([*calm, *wild], rates, ["sgd"] * 14) == pytest.approx(0.01 * 1.4826 / math.sqrt(2))
-    assert noise(calm, 10.0 ** np.arange(8), ["sgd"] * 8) == math.inf
-    assert noise([NAN] * 3, [1.0, 2.0, 3.0], ["sgd"] * 3) == math.inf
+    assert noise([*calm, *wild], rates, ["sgd"] * 14, LOSS) == pytest.approx(0.01 * 1.4826 / math.sqrt(2))
+    assert noise(calm, 10.0 ** np.arange(8), ["sgd"] * 8, LOSS) == math.inf
+    assert noise([NAN] * 3, [1.0, 2.0, 3.0], ["sgd"] * 3, LOSS) == math.inf
 
 
 def test_neighbours_are_of_one_group() -> None:
     """Another rule or schedule at the same rate says nothing; a factor of three is near, a little more is not."""
-    assert smoothed([1.0, 3.0], [0.1, 0.1], [("adam", "constant"), ("adam", "cosine")]).tolist() == [1.0, 3.0]
-    assert smoothed([1.0, 3.0], [0.1, 0.3], ["a", "a"]).tolist() == [1.5, 2.0]
-    assert smoothed([1.0, 3.0], [0.1, 0.31], ["a", "a"]).tolist() == [1.0, 3.0]
+    assert smoothed([1.0, 3.0], [0.1, 0.1], [("adam", "constant"), ("adam", "cosine")], LOSS).tolist() == [1.0, 3.0]
+    assert smoothed([1.0, 3.0], [0.1, 0.3], ["a", "a"], LOSS).tolist() == [1.5, 2.0]
+    assert smoothed([1.0, 3.0], [0.1, 0.31], ["a", "a"], LOSS).tolist() == [1.0, 3.0]
 
 
 @given(st.lists(st.tuples(st.floats(0, 10), st.floats(1e-6, 1e2), st.sampled_from("ab")), min_size=1, max_size=9))
 def test_smoothing_knows_directions(trials: list[tuple[float, float, str]]) -> None:
     """Turning all signs and the direction turns the signs of the answer; only a diverged trial has none."""
     values, rates, groups = (list(column) for column in zip(*trials, strict=True))
-    down = smoothed(values, rates, groups)
-    assert smoothed([-v for v in values], rates, groups, minimize=False) == pytest.approx(-down)
+    down = smoothed(values, rates, groups, LOSS)
+    assert smoothed([-v for v in values], rates, groups, ACCURACY) == pytest.approx(-down)
     assert np.isfinite(down).all()
 
 
 def test_when_everything_diverged_nothing_is_left() -> None:
     """No finite value, no smoothed one."""
-    assert np.isnan(smoothed([NAN, NAN], [0.1, 0.2], ["a", "a"])).all()
+    assert np.isnan(smoothed([NAN, NAN], [0.1, 0.2], ["a", "a"], LOSS)).all()
 
 
 trials = st.lists(
@@ -99,7 +103,7 @@ def test_candidates_are_few_good_and_hold_the_baseline(
     """At most `size`, none twice, none diverged, in order, the default always, the best too where there is room."""
     values, arms = (list(column) for column in zip(*trials, strict=True))
     baseline = data.draw(st.integers(0, len(trials) - 1))
-    found = candidates(values, arms, baseline=baseline, noise_sd=noise, size=size)
+    found = candidates(values, arms, baseline=baseline, noise_sd=noise, objective=LOSS, size=size)
     assert len(found) == len(set(found)) <= size
     assert baseline in found
     whole = [values[i] for i in found if i != baseline]
@@ -111,15 +115,18 @@ def test_candidates_are_few_good_and_hold_the_baseline(
 def test_an_arm_within_the_noise_is_let_in() -> None:
     """The best of an arm near the top goes before the second best of another; far from the top it does not."""
     values, arms = [0.90, 0.89, 0.88, 0.80, 0.10], ["a", "a", "a", "b", "c"]
-    near = candidates(values, arms, baseline=4, noise_sd=0.034, size=3, minimize=False)
+    near = candidates(values, arms, baseline=4, noise_sd=0.034, size=3, objective=ACCURACY)
     assert near == (0, 3, 4)
-    assert candidates(values, arms, baseline=4, noise_sd=0.032, size=3, minimize=False) == (0, 1, 4)
-    assert candidates(values, arms, baseline=0, noise_sd=math.inf, size=3, minimize=False) == (0, 3, 4)
+    assert candidates(values, arms, baseline=4, noise_sd=0.032, size=3, objective=ACCURACY) == (0, 1, 4)
+    assert candidates(values, arms, baseline=0, noise_sd=math.inf, size=3, objective=ACCURACY) == (0, 3, 4)
 
 
 def test_eight_are_let_in() -> None:
     """As many as the standard race has room for."""
-    assert len(candidates(np.arange(20.0), ["a"] * 20, baseline=0, noise_sd=0.1)) == PRESETS["standard"].candidates
+    assert (
+        len(candidates(np.arange(20.0), ["a"] * 20, baseline=0, noise_sd=0.1, objective=LOSS))
+        == PRESETS["standard"].candidates
+    )
 
 
 # -- the race -----------------------------------------------------------------------------------------------------
@@ -129,7 +136,7 @@ def _run(drawn: Plan, world: Array, baseline: int, *, stop_after: int | None = N
     """The race over a world of (candidates, seeds); `stop_after` runs, then asked again with what is there."""
     runs: dict[tuple[int, int], float] = {}
     while True:
-        state = progress(drawn, runs, baseline=baseline, minimize=True)
+        state = progress(drawn, runs, baseline=baseline, objective=LOSS)
         if state.stage == "done":
             return runs, state
         for candidate, seed in state.missing[:stop_after]:
@@ -187,7 +194,7 @@ def test_the_default_runs_in_every_round() -> None:
 
 def test_all_of_a_round_run_under_the_same_seeds() -> None:
     """What is due for one candidate of a round is due for all of it."""
-    state = progress(plan("standard"), {}, baseline=0, minimize=True)
+    state = progress(plan("standard"), {}, baseline=0, objective=LOSS)
     assert set(state.missing) == {(candidate, seed) for candidate in range(8) for seed in range(2)}
     assert [seed for _, seed in state.missing] == sorted(seed for _, seed in state.missing)
 
@@ -228,7 +235,7 @@ def test_directions() -> None:
     """Where more is better the largest go on."""
     drawn = plan("quick", candidates=3, confirmations=0)
     runs: Runs = {(candidate, seed): float(candidate) for candidate in range(3) for seed in range(9)}
-    assert progress(drawn, runs, baseline=0, minimize=False).standing == (2, 1)
+    assert progress(drawn, runs, baseline=0, objective=ACCURACY).standing == (2, 1)
 
 
 def test_a_plan_of_nonsense_is_refused() -> None:
@@ -252,16 +259,16 @@ def test_the_simplest_within_one_error_is_recommended() -> None:
     """A rich configuration that leads by less than the error of the difference gives way; a clear leader does not."""
     noise = np.linspace(-1, 1, 10)[:, None]
     close = np.hstack([SEEDS, SEEDS - 0.1 + noise, SEEDS + 9])
-    found = recommend(close, [PLAIN, RICH, PLAIN], baseline=2, minimize=True)
+    found = recommend(close, [PLAIN, RICH, PLAIN], baseline=2, objective=LOSS)
     assert (found.recommended, found.best, found.tied) == (0, 1, (0, 1))
     clear = np.hstack([SEEDS, SEEDS - 1 + noise, SEEDS + 9])
-    assert recommend(clear, [PLAIN, RICH, PLAIN], baseline=2, minimize=True).recommended == 1
+    assert recommend(clear, [PLAIN, RICH, PLAIN], baseline=2, objective=LOSS).recommended == 1
 
 
 def test_the_error_is_that_of_the_difference() -> None:
     """Seeds that move both alike widen nothing: a small lead on every seed is a lead."""
     table = np.hstack([100 * SEEDS, 100 * SEEDS - 0.1, 100 * SEEDS + 9])
-    assert recommend(table, [PLAIN, RICH, PLAIN], baseline=2, minimize=True).tied == (1,)
+    assert recommend(table, [PLAIN, RICH, PLAIN], baseline=2, objective=LOSS).tied == (1,)
 
 
 def test_further_seeds_end_a_tie() -> None:
@@ -271,29 +278,29 @@ def test_further_seeds_end_a_tie() -> None:
     race = np.hstack([SEEDS, SEEDS - 0.1 + noise, SEEDS + 9])
     behind, ahead = (np.hstack([SEEDS + lag, SEEDS, SEEDS + 9]) for lag in (3, -3))
     order = [PLAIN, RICH, PLAIN]
-    assert recommend(race, order, baseline=2, minimize=True, further=behind).tied == (1,)
-    found = recommend(race, [RICH, PLAIN, PLAIN], baseline=2, minimize=True, further=ahead)
+    assert recommend(race, order, baseline=2, objective=LOSS, further=behind).tied == (1,)
+    found = recommend(race, [RICH, PLAIN, PLAIN], baseline=2, objective=LOSS, further=ahead)
     assert (found.best, found.recommended) == (1, 1)
 
 
-@pytest.mark.parametrize("minimize", [True, False])
-def test_the_guard_falls_back_to_the_default(minimize: bool) -> None:
+@pytest.mark.parametrize("objective", [LOSS, ACCURACY])
+def test_the_guard_falls_back_to_the_default(objective: Objective) -> None:
     """Where the simplest of the tied is more likely worse than the default, the default is recommended."""
-    sign = 1.0 if minimize else -1.0
+    sign = objective.sign
     default = SEEDS
     rival = SEEDS - 0.1 + np.array([[1.0, -1.0] * 5]).T
     simple = SEEDS + 0.05 + np.array([[-1.0, 1.0] * 5]).T
-    found = recommend(sign * np.hstack([default, rival, simple]), [RICH, RICH, PLAIN], baseline=0, minimize=minimize)
+    found = recommend(sign * np.hstack([default, rival, simple]), [RICH, RICH, PLAIN], baseline=0, objective=objective)
     assert (found.best, found.recommended, found.guarded) == (1, 0, True)
 
 
 def test_the_guard_lets_a_better_one_pass() -> None:
     """Better than the default on every seed, or the default broke down: no guard."""
-    better = recommend(np.hstack([SEEDS + 1, SEEDS]), [PLAIN, RICH], baseline=0, minimize=True)
+    better = recommend(np.hstack([SEEDS + 1, SEEDS]), [PLAIN, RICH], baseline=0, objective=LOSS)
     assert (better.recommended, better.guarded) == (1, False)
     broken = np.hstack([SEEDS, SEEDS])
     broken[3, 0] = NAN
-    assert recommend(broken, [PLAIN, RICH], baseline=0, minimize=True) == dataclasses.replace(
+    assert recommend(broken, [PLAIN, RICH], baseline=0, objective=LOSS) == dataclasses.replace(
         better, recommended=1, best=1, tied=(1,)
     )
 
@@ -302,30 +309,30 @@ def test_the_guard_asks_for_one_half() -> None:
     """A lead over the default that is a little more likely than not is enough, with two seeds as with many."""
     for seeds in (2, 10):
         ahead = 0.05 + np.resize([1.0, -1.0], (seeds, 1))
-        assert recommend(np.hstack([ahead, 0 * ahead]), [RICH, PLAIN], baseline=0, minimize=True).recommended == 1
-        assert recommend(np.hstack([-ahead, 0 * ahead]), [RICH, PLAIN], baseline=0, minimize=True).guarded
+        assert recommend(np.hstack([ahead, 0 * ahead]), [RICH, PLAIN], baseline=0, objective=LOSS).recommended == 1
+        assert recommend(np.hstack([-ahead, 0 * ahead]), [RICH, PLAIN], baseline=0, objective=LOSS).guarded
 
 
 def test_twins_are_tied() -> None:
     """Of two candidates that are equal on every seed the simpler is recommended, whoever comes first."""
     table = np.hstack([SEEDS, SEEDS, SEEDS + 9])
-    assert recommend(table, [RICH, PLAIN, RICH], baseline=2, minimize=True).recommended == 1
-    assert recommend(table, [PLAIN, RICH, RICH], baseline=2, minimize=True).recommended == 0
+    assert recommend(table, [RICH, PLAIN, RICH], baseline=2, objective=LOSS).recommended == 1
+    assert recommend(table, [PLAIN, RICH, RICH], baseline=2, objective=LOSS).recommended == 0
 
 
 def test_one_seed_decides_by_its_value() -> None:
     """A single row has no error: the best alone is tied, and must beat the default to be taken."""
-    found = recommend([[0.2, 0.1]], [PLAIN, RICH], baseline=0, minimize=True)
+    found = recommend([[0.2, 0.1]], [PLAIN, RICH], baseline=0, objective=LOSS)
     assert (found.recommended, found.tied) == (1, (1,))
-    assert recommend([[0.1, 0.1]], [RICH, PLAIN], baseline=0, minimize=True).recommended == 0
+    assert recommend([[0.1, 0.1]], [RICH, PLAIN], baseline=0, objective=LOSS).recommended == 0
 
 
 def test_all_broken_is_no_result() -> None:
     """Where every candidate broke down there is nothing to recommend; a table that does not fit is refused."""
     with pytest.raises(NoResult):
-        recommend([[NAN], [1.0]], [PLAIN], baseline=0, minimize=True)
+        recommend([[NAN], [1.0]], [PLAIN], baseline=0, objective=LOSS)
     with pytest.raises(InvalidValue, match="columns"):
-        recommend([[1.0, 2.0]], [PLAIN], baseline=0, minimize=True)
+        recommend([[1.0, 2.0]], [PLAIN], baseline=0, objective=LOSS)
 
 
 def test_simplicity_orders_as_it_says() -> None:
@@ -378,12 +385,12 @@ def test_cost_and_width_break_ties() -> None:
 # -- the basin ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("minimize", [True, False])
-def test_a_bowl_is_as_wide_as_it_is(minimize: bool) -> None:
+@pytest.mark.parametrize("objective", [LOSS, ACCURACY])
+def test_a_bowl_is_as_wide_as_it_is(objective: Objective) -> None:
     """On a parabola over decades the width and the cost of a miss are those of the parabola."""
     factors = np.logspace(-1.5, 1.5, 301)
-    values = np.log10(factors) ** 2 * (1 if minimize else -1)
-    found = basin(factors, values, tolerance=0.25, minimize=minimize)
+    values = np.log10(factors) ** 2 * objective.sign
+    found = basin(factors, values, tolerance=0.25, objective=objective)
     assert found.decades == pytest.approx(1.0, abs=0.01)
     assert found.off_by_3 == pytest.approx(math.log10(3) ** 2, abs=1e-3)
     assert (found.open_below, found.open_above) == (False, False)
@@ -391,7 +398,7 @@ def test_a_bowl_is_as_wide_as_it_is(minimize: bool) -> None:
 
 def test_the_basin_ends_where_training_breaks() -> None:
     """A break-down bounds it at the last factor that trained; what comes after a break-down does not count."""
-    found = basin(FACTORS, [0.1, 0.1, 0.1, NAN, 0.1], tolerance=0.05, minimize=True)
+    found = basin(FACTORS, [0.1, 0.1, 0.1, NAN, 0.1], tolerance=0.05, objective=LOSS)
     assert found.decades == pytest.approx(1.0)
     assert (found.open_below, found.open_above) == (True, False)
     assert (found.largest_stable, found.off_by_3) == (1.0, math.inf)
@@ -399,7 +406,7 @@ def test_the_basin_ends_where_training_breaks() -> None:
 
 def test_the_line_is_crossed_where_it_is() -> None:
     """Beyond the first neighbour too, and on either side apart, the basin ends between two points."""
-    found = basin(FACTORS, [9.0, 9.0, 0.0, 0.02, 0.1], tolerance=0.06, minimize=True)
+    found = basin(FACTORS, [9.0, 9.0, 0.0, 0.02, 0.1], tolerance=0.06, objective=LOSS)
     above = math.log10(3) + (1 - math.log10(3)) / 2
     assert found.decades == pytest.approx(above + 0.06 / 9 * math.log10(3))
     assert (found.open_below, found.open_above) == (False, False)
@@ -413,32 +420,32 @@ def test_the_usual_factors_are_even_and_hold_three() -> None:
 
 def test_a_break_down_below_does_not_bound_the_stable_rates() -> None:
     """The largest stable rate is looked for upwards; a cliff below makes the basin narrow, not the rate unstable."""
-    found = basin(FACTORS, [NAN, NAN, 0.1, 0.1, 0.1], tolerance=0.05, minimize=True)
+    found = basin(FACTORS, [NAN, NAN, 0.1, 0.1, 0.1], tolerance=0.05, objective=LOSS)
     assert (found.largest_stable, found.decades, found.open_above) == (10.0, 1.0, True)
 
 
 def test_seeds_of_one_factor_are_averaged() -> None:
     """Two seeds a factor give the basin of their means, and one that broke down breaks its factor."""
-    twice = basin([1 / 3, 1 / 3, 1, 1, 3, 3], [1.0, 3.0, 0.0, 0.0, 1.0, 1.0], tolerance=1.0, minimize=True)
+    twice = basin([1 / 3, 1 / 3, 1, 1, 3, 3], [1.0, 3.0, 0.0, 0.0, 1.0, 1.0], tolerance=1.0, objective=LOSS)
     assert twice.decades == pytest.approx(1.5 * math.log10(3))
     assert twice.off_by_3 == pytest.approx(2.0)
     assert twice.open_above  # on the edge of the tolerance is inside
-    assert basin([1, 3, 3], [0.0, 0.0, NAN], tolerance=1.0, minimize=True).largest_stable == 1.0
+    assert basin([1, 3, 3], [0.0, 0.0, NAN], tolerance=1.0, objective=LOSS).largest_stable == 1.0
 
 
 def test_a_gain_off_the_rate_is_no_cost() -> None:
     """Where three times the rate is better, being off by three costs nothing; what was not tried is unknown."""
-    assert basin(FACTORS, [5.0, 0.0, 0.0, -1.0, 5.0], tolerance=0.1, minimize=True).off_by_3 == 0.0
-    assert math.isnan(basin([0.5, 1.0, 10.0], [1.0, 0.0, 1.0], tolerance=0.1, minimize=True).off_by_3)
-    assert basin([0.5, 1.0, 10.0], [1.0, 0.0, NAN], tolerance=0.1, minimize=True).off_by_3 == math.inf
-    assert basin([0.1, 0.5, 1.0, 3.0], [NAN, 1.0, 0.0, 0.0], tolerance=0.1, minimize=True).off_by_3 == math.inf
+    assert basin(FACTORS, [5.0, 0.0, 0.0, -1.0, 5.0], tolerance=0.1, objective=LOSS).off_by_3 == 0.0
+    assert math.isnan(basin([0.5, 1.0, 10.0], [1.0, 0.0, 1.0], tolerance=0.1, objective=LOSS).off_by_3)
+    assert basin([0.5, 1.0, 10.0], [1.0, 0.0, NAN], tolerance=0.1, objective=LOSS).off_by_3 == math.inf
+    assert basin([0.1, 0.5, 1.0, 3.0], [NAN, 1.0, 0.0, 0.0], tolerance=0.1, objective=LOSS).off_by_3 == math.inf
 
 
 def test_a_basin_needs_its_middle() -> None:
     """Without a value at the rate itself there is no basin."""
     with pytest.raises(InvalidValue, match="must hold"):
-        basin([0.1, 10.0], [1.0, 1.0], tolerance=0.1, minimize=True)
+        basin([0.1, 10.0], [1.0, 1.0], tolerance=0.1, objective=LOSS)
     with pytest.raises(InvalidValue, match="finite"):
-        basin([0.1, 1.0], [1.0, NAN], tolerance=0.1, minimize=True)
+        basin([0.1, 1.0], [1.0, NAN], tolerance=0.1, objective=LOSS)
     with pytest.raises(InvalidValue, match="one a factor"):
-        basin([0.1, 1.0], [1.0], tolerance=0.1, minimize=True)
+        basin([0.1, 1.0], [1.0], tolerance=0.1, objective=LOSS)

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 import pytest
 
+from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE, Configuration
 from optselect.optim.rules import RULES
 from optselect.record.entries import TrialRecord
@@ -17,6 +18,9 @@ from optselect.study.importance import FEWEST, importance
 from optselect.verdict.costs import costs, time_to
 from optselect.verdict.diagnosis import FEW, Edge, Loss, edges, why_lost
 from tests.helpers.played import record
+
+LOSS = Objective("val_loss")
+ACCURACY = Objective("val_accuracy", maximize=True)
 
 WINNER = "adam"
 
@@ -36,7 +40,7 @@ def trial(number: int, rate: float, loss: float, rule: str = "sgd", **changes: A
 def lost(*trials: TrialRecord, **how: Any) -> Loss:
     """What stood against the one that is not the winner, whose best is 0.1."""
     winners = [trial(100 + i, 0.001, 0.1, WINNER, step_seconds=0.001) for i in range(FEW)]
-    [found] = why_lost([*winners, *trials], WINNER, objective="val_loss", minimize=True, **how)
+    [found] = why_lost([*winners, *trials], WINNER, objective=LOSS, **how)
     return found
 
 
@@ -91,18 +95,18 @@ def test_without_a_value_there_is_nothing_to_be_behind_by() -> None:
 
 
 def test_a_larger_objective_is_behind_the_other_way() -> None:
-    """Under "maximize" 0.1 lies 0.2 behind 0.3."""
+    """Where larger is better 0.1 lies 0.2 behind 0.3."""
     trials = [trial(0, 0.01, 0.1), trial(1, 0.01, 0.3, WINNER)]
-    [found] = why_lost(trials, WINNER, objective="val_accuracy", minimize=False)
+    [found] = why_lost(trials, WINNER, objective=ACCURACY)
     assert found.behind == pytest.approx(0.2)
 
 
 def test_an_edge_needs_trials_and_a_range() -> None:
     """With few trials the best lies anywhere; a choice has no end, nor has a default that nobody drew."""
-    assert edges([trial(i, 0.99, 0.1) for i in range(FEW - 1)], "sgd", minimize=True) == ()
-    found = edges([trial(i, 0.99, 0.1) for i in range(FEW)], "sgd", minimize=True)
+    assert edges([trial(i, 0.99, 0.1) for i in range(FEW - 1)], "sgd", objective=LOSS) == ()
+    found = edges([trial(i, 0.99, 0.1) for i in range(FEW)], "sgd", objective=LOSS)
     assert found == (Edge(name="learning_rate", side="upper", value=0.99, low=1e-4, high=1.0),)
-    assert edges([trial(i, 0.99, 0.1, attributes={}) for i in range(FEW)], "sgd", minimize=True) == ()
+    assert edges([trial(i, 0.99, 0.1, attributes={}) for i in range(FEW)], "sgd", objective=LOSS) == ()
 
 
 def test_the_cost_is_that_of_a_step_and_of_the_slots() -> None:
@@ -121,9 +125,9 @@ def test_time_to_the_loss_of_the_default() -> None:
         dataclasses.replace(record(i, "confirm", BASELINE, i, c[-1], 0.5), curves={"val_loss": c}, seconds=4.0)
         for i, c in enumerate(curves)
     ]
-    assert time_to(runs, reference, objective="val_loss", minimize=True) == 2.0
-    assert time_to(runs[2:], reference, objective="val_loss", minimize=True) == math.inf
-    assert time_to(runs, [], objective="val_loss", minimize=True) == math.inf
+    assert time_to(runs, reference, objective=LOSS) == 2.0
+    assert time_to(runs[2:], reference, objective=LOSS) == math.inf
+    assert time_to(runs, [], objective=LOSS) == math.inf
 
 
 def test_importance_finds_what_matters_and_is_silent_on_little_evidence() -> None:

@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from optselect.errors import InvalidValue
+from optselect.model.objective import Objective
 from optselect.verdict import estimate
 from optselect.verdict.across import interquartile_mean, performance_profile, probability_of_improvement, stratified
 from optselect.verdict.statistics import correlated_t_test, gains, odds, optimism, overlap, rope
+
+LOSS = Objective("val_loss")
+ACCURACY = Objective("val_accuracy", maximize=True)
 
 Array = np.ndarray
 NAN = math.nan
@@ -72,28 +76,28 @@ def test_no_values_are_no_estimate() -> None:
 def test_gains_point_to_the_better(table: Array) -> None:
     """A gain under one direction is a loss under the other, and what two seeds share cancels."""
     ours, theirs, shared = table.T
-    assert np.array_equal(gains(ours, theirs, minimize=True), -gains(ours, theirs, minimize=False))
-    assert gains(ours + shared, theirs + shared, minimize=False) == pytest.approx(ours - theirs, abs=1e-9)
+    assert np.array_equal(gains(ours, theirs, LOSS), -gains(ours, theirs, ACCURACY))
+    assert gains(ours + shared, theirs + shared, ACCURACY) == pytest.approx(ours - theirs, abs=1e-9)
 
 
 def test_unpaired_scores_are_refused() -> None:
     """Differences need as many scores on either side."""
     with pytest.raises(InvalidValue, match="paired"):
-        gains([1.0, 2.0], [1.0], minimize=True)
+        gains([1.0, 2.0], [1.0], LOSS)
 
 
-@pytest.mark.parametrize("minimize", [True, False])
-def test_optimism_is_positive_before_confirmation_and_zero_after(minimize: bool) -> None:
+@pytest.mark.parametrize("objective", [LOSS, ACCURACY])
+def test_optimism_is_positive_before_confirmation_and_zero_after(objective: Objective) -> None:
     """The best of forty single runs flatters itself; the mean of the seeds that confirmed it does not."""
-    rng, sign = np.random.default_rng(0), 1.0 if minimize else -1.0
+    rng, sign = np.random.default_rng(0), objective.sign
     before, after = [], []
     for _ in range(400):
         truth = sign * rng.normal(0.0, 0.5, 40)
         screened = truth + rng.normal(size=40)
         best = int(np.argmin(sign * screened))
         confirmed, again = truth[best] + rng.normal(size=(2, 10))
-        before.append(optimism(screened[best], confirmed, minimize=minimize).mean)
-        after.append(optimism(confirmed.mean(), again, minimize=minimize).mean)
+        before.append(optimism(screened[best], confirmed, objective).mean)
+        after.append(optimism(confirmed.mean(), again, objective).mean)
     assert np.mean(before) > 1.5
     fresh = estimate(after, level=0.999)
     assert fresh.low < 0 < fresh.high
@@ -118,7 +122,7 @@ def test_correlated_t_test_equals_baycomp(
     folds: int, width: float, worse: float, equivalent: float, better: float
 ) -> None:
     """The three probabilities are those of the authors' library: `CorrelatedTTest.probs` of baycomp 1.0.3."""
-    found = correlated_t_test(gains(OURS, THEIRS, minimize=False), rope=width, rho=1 / folds)
+    found = correlated_t_test(gains(OURS, THEIRS, ACCURACY), rope=width, rho=1 / folds)
     assert (found.worse, found.equivalent, found.better) == pytest.approx((worse, equivalent, better), rel=1e-9)
 
 
@@ -206,7 +210,7 @@ def test_odds_are_calibrated(seeds: int) -> None:
     """Of candidates that are said to be best with probability p, p are best; the regret is as large as it is said."""
     said, true, promised, paid = [], [], [], []
     for truth, scores in _worlds(1200, seeds):
-        found = odds(scores, minimize=True, draws=500)
+        found = odds(scores, LOSS, draws=500)
         said += list(found.best)
         true += list(truth == truth.min())
         favourite = int(np.argmin(found.regret))
@@ -221,24 +225,24 @@ def test_odds_are_calibrated(seeds: int) -> None:
 
 def test_two_seeds_count_one_or_the_other() -> None:
     """Each of two candidates that shared two seeds is best half the time, at the expense of half the difference."""
-    found = odds([[0.0, 1.0], [1.0, 0.0]], minimize=True)
+    found = odds([[0.0, 1.0], [1.0, 0.0]], LOSS)
     assert found.best == pytest.approx([0.5, 0.5], abs=0.05)
     assert found.regret == pytest.approx([0.5, 0.5], abs=0.05)
 
 
 def test_one_seed_of_ten_makes_nobody_certain() -> None:
     """Who is ahead under one seed and equal under nine is likely, not certainly, the best: as its t statistic says."""
-    found = odds([[1.0, 0.0]] + 9 * [[0.0, 0.0]], minimize=False)
+    found = odds([[1.0, 0.0]] + 9 * [[0.0, 0.0]], ACCURACY)
     assert found.best[0] == pytest.approx(stats.t(9).cdf(1.0), abs=0.03)
 
 
 @given(tables)
 def test_odds_are_probabilities_and_know_directions(table: Array) -> None:
     """P(best) sums to one; turning all signs and the direction changes nothing; nor does what a seed adds to all."""
-    found = odds(table, minimize=True, draws=200)
+    found = odds(table, LOSS, draws=200)
     assert found.best.sum() == pytest.approx(1.0)
     assert (found.regret >= 0).all()
-    turned = odds(-table, minimize=False, draws=200)
+    turned = odds(-table, ACCURACY, draws=200)
     assert turned.best == pytest.approx(found.best)
     assert turned.regret == pytest.approx(found.regret)
 
@@ -248,39 +252,39 @@ def test_what_a_seed_does_to_all_cancels() -> None:
     rng = np.random.default_rng(0)
     table = rng.normal(size=(6, 3))
     shifted = table + 100 * rng.normal(size=(6, 1))
-    assert odds(shifted, minimize=True).best == pytest.approx(odds(table, minimize=True).best, abs=1e-3)
+    assert odds(shifted, LOSS).best == pytest.approx(odds(table, LOSS).best, abs=1e-3)
 
 
 def test_who_broke_down_is_never_best() -> None:
     """One NaN is enough for a probability of zero and an infinite regret; the others share the rest."""
-    found = odds([[0.1, 0.5, 0.6], [NAN, 0.5, 0.6]], minimize=True)
+    found = odds([[0.1, 0.5, 0.6], [NAN, 0.5, 0.6]], LOSS)
     assert found.best.tolist() == [0.0, 1.0, 0.0]
     assert found.regret.tolist() == [math.inf, 0.0, pytest.approx(0.1)]
-    nobody = odds([[NAN], [NAN]], minimize=True)
+    nobody = odds([[NAN], [NAN]], LOSS)
     assert (nobody.best.tolist(), nobody.regret.tolist()) == ([0.0], [math.inf])
 
 
 def test_one_seed_gives_no_odds() -> None:
     """A single row cannot be resampled, and says so."""
-    assert np.isnan(odds([[0.1, 0.2]], minimize=True).best).all()
+    assert np.isnan(odds([[0.1, 0.2]], LOSS).best).all()
     with pytest.raises(InvalidValue, match="shape"):
-        odds([0.1, 0.2], minimize=True)
+        odds([0.1, 0.2], LOSS)
 
 
 def test_odds_repeat() -> None:
     """The same seed gives the same odds, another one others."""
     table = np.random.default_rng(0).normal(size=(5, 3))
-    assert np.array_equal(odds(table, minimize=True).best, odds(table, minimize=True).best)
-    assert not np.array_equal(odds(table, minimize=True).best, odds(table, minimize=True, seed=1).best)
+    assert np.array_equal(odds(table, LOSS).best, odds(table, LOSS).best)
+    assert not np.array_equal(odds(table, LOSS).best, odds(table, LOSS, seed=1).best)
 
 
 def test_settled_when_the_expected_loss_is_nothing() -> None:
     """Two equal candidates are settled long before either is known to be best; two far apart too."""
     rng = np.random.default_rng(0)
-    equal = odds(rng.normal(0.0, 0.01, (10, 2)), minimize=True)
+    equal = odds(rng.normal(0.0, 0.01, (10, 2)), LOSS)
     assert equal.best.max() < 0.99
     assert equal.settled(0.01)
-    assert not odds(rng.normal(0.0, 1.0, (4, 2)), minimize=True).settled(0.01)
+    assert not odds(rng.normal(0.0, 1.0, (4, 2)), LOSS).settled(0.01)
 
 
 # -- across data sets ---------------------------------------------------------------------------------------------

@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 
 from optselect.errors import NoResult
+from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE, Configuration
 from optselect.optim.rules import RULES
 from optselect.optim.schedules import SCHEDULES
 from optselect.verdict import estimate, judge
 from optselect.verdict.finals import Rerun, fresh_seed, screen
 from tests.helpers.played import World, contest, driven, played, record, verdict
+
+LOSS = Objective("val_loss")
+ACCURACY = Objective("val_accuracy", maximize=True)
 
 RICH = Configuration(rule=RULES["adamw"](learning_rate=0.0041), schedule=SCHEDULES["cosine_decay"](), batch_size=64)
 PLAIN = Configuration(rule=RULES["sgd"](learning_rate=0.1))
@@ -55,39 +59,39 @@ def searched(values: dict[Configuration, float]) -> list[Any]:
 
 def test_the_default_is_a_candidate_whether_searched_or_not() -> None:
     """Keras's default Adam races with all others, with its value if the search had tried it."""
-    without = screen(searched({RICH: 0.1, PLAIN: 0.2}), baseline=BASELINE, direction="minimize", size=2)
+    without = screen(searched({RICH: 0.1, PLAIN: 0.2}), baseline=BASELINE, objective=LOSS, size=2)
     assert [(c.configuration, c.screened) for c in without] == [(RICH, 0.1), (BASELINE, None)]
-    tried = screen(searched({BASELINE: 0.3, PLAIN: 0.2}), baseline=BASELINE, direction="minimize", size=8)
+    tried = screen(searched({BASELINE: 0.3, PLAIN: 0.2}), baseline=BASELINE, objective=LOSS, size=8)
     assert [(c.configuration, c.screened) for c in tried] == [(PLAIN, 0.2), (BASELINE, 0.3)]
 
 
 def test_a_larger_objective_can_be_the_better() -> None:
-    """Under "maximize" the order turns round."""
-    found = screen(searched({RICH: 0.1, PLAIN: 0.2}), baseline=BASELINE, direction="maximize", size=3)
+    """Where larger is better the order turns round."""
+    found = screen(searched({RICH: 0.1, PLAIN: 0.2}), baseline=BASELINE, objective=ACCURACY, size=3)
     assert [c.configuration for c in found][:2] == [PLAIN, RICH]
 
 
 def test_fewer_finite_trials_than_candidates_is_no_trouble() -> None:
     """One trial of three came through: it and the default race. None did: nobody races."""
     some = searched({RICH: math.nan, PLAIN: 0.2, BASELINE: math.nan})
-    found = screen(some, baseline=BASELINE, direction="minimize", size=8)
+    found = screen(some, baseline=BASELINE, objective=LOSS, size=8)
     assert [c.configuration for c in found] == [PLAIN, BASELINE]
     none = searched({RICH: math.nan, PLAIN: math.nan})
-    assert not screen(none, baseline=BASELINE, direction="minimize", size=8)
+    assert not screen(none, baseline=BASELINE, objective=LOSS, size=8)
 
 
 def test_what_was_ended_early_does_not_race() -> None:
     """A trial that was stopped at a rung has no value that compares with whole ones."""
     whole, early = searched({PLAIN: 0.5, RICH: 0.1})
     early = dataclasses.replace(early, outcome="pruned", value=None)
-    found = screen([whole, early], baseline=BASELINE, direction="minimize", size=8)
+    found = screen([whole, early], baseline=BASELINE, objective=LOSS, size=8)
     assert [c.configuration for c in found] == [PLAIN, BASELINE]
 
 
 def test_a_configuration_that_was_tried_twice_races_once() -> None:
     """Both trials have one seed and one value: the runs of one would be taken for the other's."""
     twice = [*searched({PLAIN: 0.2}), record(5, "search", PLAIN, 7, 0.2, 0.5)]
-    found = screen(twice, baseline=BASELINE, direction="minimize", size=8)
+    found = screen(twice, baseline=BASELINE, objective=LOSS, size=8)
     assert [c.configuration for c in found] == [PLAIN, BASELINE]
 
 
@@ -354,7 +358,7 @@ def test_a_metric_that_should_be_small_is_told_in_its_own_direction() -> None:
         for r in played(of, world({RICH: 0.7, BASELINE: 0.4}))
         for e in [100 * (r.value or 0.0)]
     ]
-    found = judge(of, records, objective_name="val_loss", headline="rmse", maximize=False)
+    found = judge(of, records, headline=Objective("rmse"))
     assert "rmse 30 on held-out data" in found.text()
     assert "Against Keras's default Adam: -30 (interval -30 to -30), clearly better." in found.text()
 

@@ -22,13 +22,13 @@ READING = (
 def draw(evidence: Evidence) -> Drawn | str:
     """The running best of every optimizer over its trials."""
     own = [dataclasses.replace(row.record, arm=row.optimizer) for row in evidence.search]
-    found = {a: c for a, c in curves(own, minimize=evidence.minimize).items() if any(v is not None for v in c.reached)}
+    found = {a: c for a, c in curves(own, evidence.objective).items() if any(v is not None for v in c.reached)}
     if not found:
         return "No trial of the search has a value yet."
     frame = Frame()
     values = [v for curve in found.values() for v in curve.reached if v is not None]
     x = frame.across([1, *(len(curve.reached) for curve in found.values())], log=False)
-    y = frame.up(values, worse="high" if evidence.minimize else "low")
+    y = frame.up(values, worse=evidence.worse)
     drawn = []
     for arm in sorted(found, key=evidence.optimizers.index, reverse=True):
         at = [(x(n), y(v)) for n, v in enumerate(found[arm].reached, start=1) if v is not None]

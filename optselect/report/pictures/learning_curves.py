@@ -55,10 +55,10 @@ def draw(evidence: Evidence) -> Drawn | str:
     x = frame.across([1, epochs], log=False)
     values = [float(v) for learner in found for v in learner.curves.ravel()]
     near = [float(v) for learner in (first, found[-1]) for v in learner.curves.ravel()]  # one that raves is cut off
-    y = frame.up(near, worse="high" if evidence.minimize else "low")
+    y = frame.up(near, worse=evidence.worse)
     below = Frame(high=150, top=26)
     rate = below.up([float(v) for learner in found for v in learner.rates.ravel() if v > 0])
-    above = [frame.axes(x, y, below="epoch", beside=evidence.objective)]
+    above = [frame.axes(x, y, below="epoch", beside=evidence.objective.name)]
     under = [below.axes(x, rate, below="epoch", beside="learning rate")]
     for learner in reversed(found):
         kind = f"arm a{evidence.optimizers.index(learner.optimizer)} {learner.style}"
@@ -80,10 +80,12 @@ def draw(evidence: Evidence) -> Drawn | str:
 
 def _learner(evidence: Evidence, standing: Standing, chosen: bool) -> _Learner | None:
     rows = evidence.reruns(standing.configuration, "race", "confirm")
-    whole = [r for r in rows if not math.isnan(r.value) and r.record.curves.get(evidence.objective)]
+    whole = [r for r in rows if not math.isnan(r.value) and r.record.curves.get(evidence.objective.name)]
     if not whole:
         return None
-    curves, rates = ([r.record.curves.get(name, []) for r in whole] for name in (evidence.objective, "learning_rate"))
+    curves, rates = (
+        [r.record.curves.get(name, []) for r in whole] for name in (evidence.objective.name, "learning_rate")
+    )
     epochs = min(map(len, curves))
     return _Learner(
         label=standing.label + " (default)" * standing.is_default,
@@ -122,7 +124,7 @@ def _caption(evidence: Evidence, first: _Learner, found: Sequence[_Learner]) -> 
     default = next((f for f in found if f.label.endswith("(default)") and f is not first), None)
     if default is not None:
         goal = default.middle[-1]
-        there = np.flatnonzero(first.middle <= goal if evidence.minimize else first.middle >= goal)
+        there = np.flatnonzero(evidence.objective.sign * first.middle <= evidence.objective.sign * goal)
         said += (
             f" and is where Keras's default ends ({number(float(goal))}) after epoch {there[0] + 1} of "
             f"{default.curves.shape[1]}"
@@ -130,7 +132,7 @@ def _caption(evidence: Evidence, first: _Learner, found: Sequence[_Learner]) -> 
             else f" and does not get where Keras's default ends ({number(float(goal))})"
         )
     late = first.middle[-1] - first.middle[max(0, int(0.8 * len(first.middle)) - 1)]
-    gained = (-late if evidence.minimize else late) > 0.02 * abs(first.middle[0] - first.middle[-1])
+    gained = -evidence.objective.sign * late > 0.02 * abs(first.middle[0] - first.middle[-1])
     said += "; it was still improving at the end" if gained else "; it had levelled off by the end"
     if broken := sum(f.broken for f in found):
         said += f"; {broken} trainings that broke down are left out"

@@ -35,7 +35,7 @@ def draw(evidence: Evidence) -> Drawn | str:
     means = {rate: sum(values) / len(values) for rate, values in by_rate.items()}  # NaN if one broke down
     frame = Frame()
     x = frame.across(by_rate, log=True)
-    y = frame.up([v for values in by_rate.values() for v in values], worse="high" if evidence.minimize else "low")
+    y = frame.up([v for values in by_rate.values() for v in values], worse=evidence.worse)
     place = evidence.optimizers.index(moved[0].optimizer)
     every = [(x(rate), y(v)) for rate, values in by_rate.items() for v in values if not math.isnan(v)]
     broken = [(x(rate), frame.top + 6) for rate, values in by_rate.items() if any(map(math.isnan, values))]
@@ -46,7 +46,7 @@ def draw(evidence: Evidence) -> Drawn | str:
         if (own := sorted((r for r in [*itself, *moved] if r.record.seed == seed), key=lambda row: row.rate))
     ]
     parts = [
-        frame.axes(x, y, below="learning rate", beside=evidence.objective),
+        frame.axes(x, y, below="learning rate", beside=evidence.objective.name),
         *(line(x(row.rate), frame.top, x(row.rate), frame.high - frame.bottom, "chosen") for row in itself[:1]),
         grouped([*threads, path(middle), points(every, mark(place))], f"arm a{place}"),
         points(broken, "cross", kind="bad", said="broke down"),

@@ -41,7 +41,7 @@ class _Axis:
 
 def draw(evidence: Evidence) -> Drawn | str:
     """The best trials with a value as lines."""
-    sign = 1 if evidence.minimize else -1
+    sign = evidence.objective.sign
     whole = sorted((r for r in evidence.search if not math.isnan(r.value)), key=lambda r: sign * r.value)
     if len(whole) < 2:
         return "Fewer than two trials of the search have a value."
@@ -49,8 +49,8 @@ def draw(evidence: Evidence) -> Drawn | str:
     strong = max(3, len(whole) // 10)
     shown = whole[:_DRAWN]
     scales = [_scale(axis, shown, worse="") for axis in axes]
-    goal = _Axis(evidence.objective, lambda row: row.value)
-    scales.append(_scale(goal, shown, worse="high" if evidence.minimize else "low"))
+    goal = _Axis(evidence.objective.name, lambda row: row.value)
+    scales.append(_scale(goal, shown, worse=evidence.worse))
     every = [*axes, goal]
     heights = [30 + _STEP * k for k in range(len(every))]
     lines = [_trial(evidence, row, every, scales, heights, k < strong) for k, row in enumerate(shown)]

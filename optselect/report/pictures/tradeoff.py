@@ -26,23 +26,23 @@ def draw(evidence: Evidence) -> Drawn | str:
         return "No trial of the search has a value yet."
     frame = Frame()
     x = frame.across([row.record.seconds for row in whole], worse="high")
-    y = frame.up([row.value for row in whole], worse="high" if evidence.minimize else "low")
-    front = _front(whole, 1 if evidence.minimize else -1)
-    parts = [frame.axes(x, y, below="seconds of a training", beside=evidence.objective)]
+    y = frame.up([row.value for row in whole], worse=evidence.worse)
+    front = _front(whole, evidence.objective.sign)
+    parts = [frame.axes(x, y, below="seconds of a training", beside=evidence.objective.name)]
     parts.append(path([(x(r.record.seconds), y(r.value)) for r in front], "front"))
     for arm in reversed(evidence.optimizers):
         place = evidence.optimizers.index(arm)
         own = [row for row in whole if row.optimizer == arm]
         at = [(x(row.record.seconds), y(row.value)) for row in own]
         parts.append(grouped([points(at, mark(place), numbers=[r.record.number for r in own])], f"arm a{place}"))
-    found = tradeoffs([row.record for row in whole], minimize=evidence.minimize)
+    found = tradeoffs([row.record for row in whole], evidence.objective)
     return Drawn(
         svg=svg(parts, high=frame.high),
         caption=_caption(evidence, front)
         + x.beyond(r.record.seconds for r in whole)
         + y.beyond(r.value for r in whole),
         optimizers=[arm for arm in evidence.optimizers if any(row.optimizer == arm for row in whole)],
-        header=("trial", "configuration", evidence.objective, "seconds", "memory"),
+        header=("trial", "configuration", evidence.objective.name, "seconds", "memory"),
         rows=[
             (f"#{t.number}", str(t.configuration), number(t.value), f"{t.seconds:.3g}", f"{t.memory / 1e6:.3g} MB")
             for t in found
@@ -50,7 +50,7 @@ def draw(evidence: Evidence) -> Drawn | str:
     )
 
 
-def _front(rows: list[Row], sign: int) -> list[Row]:
+def _front(rows: list[Row], sign: float) -> list[Row]:
     """Those that no other beats in objective and seconds at once, the best first."""
     found: list[Row] = []
     for row in sorted(rows, key=lambda row: (sign * row.value, row.record.seconds)):

@@ -12,9 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from optselect.errors import OptselectError
+from optselect.model.objective import Objective
 from optselect.record.entries import StudyRecord, TrialRecord
 from optselect.sinks.mlflow.delivery import Delivery
 from optselect.sinks.mlflow.ending import Ending
@@ -33,6 +34,7 @@ _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+_LOSS = Objective("val_loss")
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 60.0  # seconds between attempts at a server that does not answer
 _LAST_TRY = 3.0  # seconds that a store in trouble has to answer in the end
 _SUMS = 2.0  # seconds between two looks at what the runs above the trials should say
@@ -55,8 +57,8 @@ class MlflowTracker:
 
     uri: `http(s)://...` of a server, or a database (`sqlite:///mlflow.db`, `postgresql+psycopg://...`).
     experiment: a name; made if it is not there. directory: the study's own folder; `mlflow.json` in it holds the key
-    by which the study's runs are found again, and the address for `optselect sync`. direction: which objective is
-    best. register: the name in the model registry for the study's model, None for none.
+    by which the study's runs are found again, and the address for `optselect sync`. objective: the
+    study's, `val_loss` if not given. register: the name in the model registry for the study's model, None for none.
 
     Every trial arrives exactly once, also if the process is killed: see `start`. Until `close`, MLflow's HTTP
     timeout and retries are lowered in this process, unless the user has set them.
@@ -70,14 +72,14 @@ class MlflowTracker:
         *,
         experiment: str,
         directory: Path,
-        direction: Literal["minimize", "maximize"] = "minimize",
+        objective: Objective = _LOSS,
         register: str | None = None,
     ) -> None:
         self._store = Store.parse(uri)
         self._experiment = experiment
         self._directory = directory
         self._register = register
-        self._sign = 1.0 if direction == "minimize" else -1.0
+        self._sign = objective.sign
         self._thread: threading.Thread | None = None
         self._news: queue.SimpleQueue[bool] = queue.SimpleQueue()  # True: the last
         self._abandoned = threading.Event()

@@ -356,9 +356,10 @@ def test_store_that_comes_back_gets_everything(uri, tmp_path):
     mirror.start(STUDY, resumed=[])
     mirror.trial(record(0))
     until = time.monotonic() + WEEK
-    while not mirror._trouble and time.monotonic() < until:
+    courier = mirror._sending.courier
+    while not courier.trouble and time.monotonic() < until:
         time.sleep(0.01)
-    assert "not a database" in mirror._trouble
+    assert "not a database" in courier.trouble
     (tmp_path / "away").rename(database)
     mirror.trial(record(1))
     mirror.finish(ENDING)

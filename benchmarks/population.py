@@ -53,7 +53,7 @@ def _compare(name: str, sizes: list[int], epochs: int) -> None:
     kind, digits = KINDS[name], load_digits()
     spec = make_spec(read((kind.see(digits.data), digits.target)), model=kind.build, epochs=epochs, seed=0)
     rule = RULES["adam"]
-    program = Program(Task.from_spec(spec), [rule()], [1])
+    program = Program.of(Task.from_spec(spec), [rule()], [1])
     populations = Populations(program)
     rates = np.geomspace(1e-4, 1e-1, max(*sizes, _RATES))
     members = [Configuration(rule=rule(learning_rate=float(rate)), batch_size=kind.batch_size) for rate in rates]

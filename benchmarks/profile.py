@@ -50,7 +50,7 @@ def ladder(name: str, way: str, optimizer: str, epochs: int) -> list[float]:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     rules = [rule() for rule in RULES.values() if rule.common or rule.name == optimizer]
-    program = Program(Task.from_spec(spec(name, epochs)), rules, [1])
+    program = Program.of(Task.from_spec(spec(name, epochs)), rules, [1])
     program.way = way  # type: ignore[assignment]
     configuration = Configuration(rule=RULES[optimizer](), batch_size=KINDS[name].batch_size)
 
@@ -85,7 +85,7 @@ def _given(program: Any, configuration: Any) -> dict[str, Any]:
         "whole": whole,
         "batches": tf.nest.map_structure(lambda a: tf.reshape(a[: whole * size], (whole, size, *a.shape[1:])), data),
         "rates": tf.convert_to_tensor(program.rates(configuration, 1)),
-        "selection": program.step.selection(configuration),
+        "selection": program.traced.step.selection(configuration),
         "carried": program.start(configuration, 1).carried,
         "size": size,
     }
@@ -95,7 +95,7 @@ def _rungs(program: Any) -> list[Callable[..., Any]]:
     """A step up to its gradient, up to clipping, and whole: each gives what is carried and a vector to keep."""
     import tensorflow as tf
 
-    step = program.step
+    step = program.traced.step
 
     def gradient(carried: Any, batch: Any, rate: Any, selection: Any, size: int) -> Any:
         loss, grad, (_, others) = step.gradient(carried.parameters, carried.others, batch, carried.scale)
@@ -143,8 +143,8 @@ def _loop(program: Any, given: dict[str, Any], way: str, epochs: int) -> Callabl
         def body(epoch: Any, carried: Any) -> Any:
             now = carried._replace(updates=given["carried"].updates)  # rates are those of one epoch
             if way == "xla":
-                return epoch + 1, program._loops.xla(now, data, order, size, rows, rates, selection)[0]
-            return epoch + 1, program._loops.graph(now, data, order, tf.constant(size), rates, selection)[0]
+                return epoch + 1, program.traced.loops.xla(now, data, order, size, rows, rates, selection)[0]
+            return epoch + 1, program.traced.loops.graph(now, data, order, tf.constant(size), rates, selection)[0]
 
         return tf.while_loop(lambda epoch, _: epoch < epochs, body, (tf.constant(0), carried))[1].updates
 
@@ -160,14 +160,14 @@ def _one_call(program: Any, configuration: Any, way: str, epochs: int) -> Callab
     from optselect.trainer.feeding import row_order
 
     rows, size = program.feed.rows, configuration.batch_size
-    function = program._traced[(size, rows) if way == "xla" else None]
+    function = program.traced.functions[(size, rows) if way == "xla" else None]
     arguments = (
         program.start(configuration, 1).carried,
         next(program.feed.chunks("train")),
         tf.convert_to_tensor(np.stack([row_order(1, epoch, rows) for epoch in range(epochs)])),
         tf.constant(size),
         tf.convert_to_tensor(program.rates(configuration, epochs)),
-        program.step.selection(configuration),
+        program.traced.step.selection(configuration),
         next(program.feed.chunks("validation")),
     )
     return lambda: function(*arguments)[1].numpy()

@@ -11,6 +11,7 @@ from benchmarks.search import grid
 from benchmarks.search.table import Results
 from optselect.optim.configuration import Configuration
 from optselect.trainer.messages import Job, Probe, ProbeRun, Run
+from optselect.workers.executor import Executor
 
 __all__ = ["Bought", "Shop", "TableExecutor"]
 
@@ -61,7 +62,7 @@ class Shop:
         return found
 
 
-class TableExecutor:
+class TableExecutor(Executor):
     """What a study takes for its workers: one of them, which has every answer ready."""
 
     capacity = 1
@@ -78,6 +79,9 @@ class TableExecutor:
         """The oldest of what was asked."""
         ticket, job = self._waiting.pop(0)
         yield ticket, self._shop.sweep(job) if isinstance(job, Probe) else self._run(job)
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
     def _run(self, job: Job) -> Run:
         begun = int(job.start.read_text()) if job.start else 0

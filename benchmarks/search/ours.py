@@ -20,6 +20,7 @@ from optselect.study.budget import Budget, Clock
 from optselect.study.listener import Silent
 from optselect.study.runner import Study
 from optselect.study.search_options import SearchOptions
+from optselect.workers.executor import Executor
 
 __all__ = ["searched"]
 
@@ -27,7 +28,7 @@ _MEMORY = Path("/dev/shm")  # a ledger that nobody reads needs no disk
 
 
 def searched(
-    executor: Any, space: Space, *, epochs: int, rows: int, trials: int, seed: int, **options: Any
+    executor: Executor, space: Space, *, epochs: int, rows: int, trials: int, seed: int, **options: Any
 ) -> list[TrialRecord]:
     """The trials of a search, range tests before them. epochs: of a trial. options: of `SearchOptions`."""
     home = _MEMORY if _MEMORY.is_dir() else None

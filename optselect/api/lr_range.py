@@ -15,7 +15,7 @@ from optselect.optim.configuration import Configuration
 from optselect.spaces import Space, load_space
 from optselect.study import range_test
 from optselect.study.listener import Listener, Silent
-from optselect.task import make_spec
+from optselect.task import TaskSpec, make_spec
 from optselect.trainer.messages import Plan, Probe, ProbeRun
 from optselect.util.seeds import derive
 from optselect.workers.local import LocalExecutor
@@ -181,7 +181,7 @@ def _probe(space: Space, arm: str, batch_size: int, steps: int, count: int, seed
     )
 
 
-def _answers(spec: Any, probes: Sequence[Probe], workers: int | None, listener: Listener) -> list[ProbeRun]:
+def _answers(spec: TaskSpec, probes: Sequence[Probe], workers: int | None, listener: Listener) -> list[ProbeRun]:
     """The probes' runs in their order, from worker processes. Raises `InvalidModel` where all of them fail."""
     found: dict[int, ProbeRun] = {}
     with tempfile.TemporaryDirectory() as folder:

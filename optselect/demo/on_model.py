@@ -24,7 +24,6 @@ from optselect.errors import InvalidData, InvalidModel, InvalidValue, UnknownNam
 from optselect.optim.configuration import Configuration
 from optselect.optim.rule import Rule
 from optselect.task import Task, TaskSpec, make_spec
-from optselect.trainer.evaluation import Judge
 from optselect.trainer.feeding import batch_rows
 from optselect.trainer.program import Program
 from optselect.user_code.functions import where_it_failed
@@ -67,7 +66,7 @@ class _Trainer:
     """Trains the model with any rule, from the same weights, through the same batches."""
 
     def __init__(self, task: Any, rules: Sequence[Rule], *, steps: int, batch_size: int, seed: int) -> None:
-        self.program = Program(task, rules, [seed])
+        self.program = Program.of(task, rules, [seed])
         if self.program.feed.on_disk:
             raise InvalidData("demo: features that stay on disk cannot be used here; take some of their rows.")
         self.seed = seed
@@ -78,7 +77,7 @@ class _Trainer:
         rows = np.random.default_rng(derive(seed, "race", "rows")).permutation(self.program.feed.rows)[:_MOST_ROWS]
         self.rows = len(rows)
         self._judged = tf.nest.map_structure(lambda a: tf.gather(a, np.sort(rows)), self._data)
-        self._judge = Judge(self.program.step)
+        self._judge = self.program.traced.judge
         self._walks = tf.function(self._walk, autograph=False, reduce_retracing=True)
         self._losses = tf.function(self._losses_at, autograph=False, reduce_retracing=True)
 
@@ -90,7 +89,7 @@ class _Trainer:
         configuration = Configuration(rule=rule, batch_size=self.size)
         carried = self.program.start(configuration, self.seed).carried
         rates = tf.fill([int(marks[-1])], tf.constant(rule.rate, tf.float64))
-        selection = self.program.step.selection(configuration)
+        selection = self.program.traced.step.selection(configuration)
         weights, losses = self._walks(carried, tf.constant(marks, tf.int32), rates, selection)
         losses = losses.numpy()
         finite = np.isfinite(losses) & np.isfinite(weights.numpy()).all(axis=1)
@@ -103,11 +102,11 @@ class _Trainer:
         return np.asarray(self._losses(tf.constant(weights, tf.float32), others))
 
     def _any_rule(self) -> Rule:
-        return next(iter(self.program.layouts.values())).rule
+        return next(iter(self.program.traced.step.layouts.values())).rule
 
     def _walk(self, carried: Any, marks: Tensor, rates: Tensor, selection: Any) -> tuple[Tensor, Tensor]:
         """All steps of a training in one loop; in it a loop over the steps from one mark to the next."""
-        step, count = self.program.step, tf.shape(marks)[0]
+        step, count = self.program.traced.step, tf.shape(marks)[0]
 
         def one_step(i: Tensor, carried: Any) -> Any:
             index = self._order[i * self.size : (i + 1) * self.size]
@@ -222,7 +221,7 @@ def _plane(kind: str, trainer: _Trainer, weights: Sequence[np.ndarray], seed: in
     origin = weights[0][0]
     if kind == "random":
         generator = np.random.default_rng(derive(seed, "race", "plane"))
-        directions = [_filters(generator, origin, trainer.program.variables) for _ in range(2)]
+        directions = [_filters(generator, origin, trainer.program.traced.variables) for _ in range(2)]
         return Plane(origin=origin, directions=np.array(directions, "float32"))
     paths = [w[np.isfinite(w).all(axis=1)] - origin for w in weights]
     # All paths count alike: else the plane would be that of the rule that goes farthest.
@@ -293,7 +292,7 @@ def _notes(runners: Sequence[Runner], trainer: _Trainer, kind: str) -> list[str]
     ]
     if kind == "random":
         notes.append("In random directions a training hardly moves: Li et al. 2018, section 7.")
-    if trainer.program.model.non_trainable_variables:
+    if trainer.program.traced.model.non_trainable_variables:
         notes.append(
             "The map has batch statistics as they were at the start, the losses of the paths those of the path."
         )

@@ -26,7 +26,7 @@ from optselect.verdict import Verdict, judge, seeds_around
 from optselect.verdict.context import Context
 from optselect.verdict.finals import Around, Contest, Rerun, fresh_seed, screen
 from optselect.verdict.race import PRESETS, Preset, plan
-from optselect.workers.local import LocalExecutor
+from optselect.workers.executor import Executor
 
 __all__ = ["Closing", "fresh_seeds", "trainings"]
 
@@ -51,7 +51,7 @@ class Closing:
     ledger: Ledger
     listener: Listener
     clock: Clock
-    workers: Callable[[], LocalExecutor]
+    workers: Callable[[], Executor]
 
     def contest(self, study: Study) -> Contest:
         """Who races. Raises `NoResult` where the search found nothing to re-run."""

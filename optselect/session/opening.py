@@ -18,7 +18,7 @@ from optselect.study.listener import Listener
 from optselect.study.notes import Notes
 from optselect.study.runner import Study
 from optselect.study.search import Course, Search, search_seed
-from optselect.workers.local import LocalExecutor
+from optselect.workers.executor import Executor
 
 __all__ = ["Opening"]
 
@@ -64,7 +64,7 @@ class Opening:
             say=self.listener.say,
         )
 
-    def prepared(self, search: Search, study: Study, executor: LocalExecutor) -> Search:
+    def prepared(self, search: Search, study: Study, executor: Executor) -> Search:
         """The search in the space that range tests narrow, after running those that are wanted and not there."""
         share = (self.settings.trials or math.inf) / len(self.space.optimizers)
         if search.finished() or not self.settings.search.range_test or share < ranging.WORTHWHILE:

@@ -13,7 +13,7 @@ from optselect.spaces.coupling import factor
 from optselect.study import range_test
 from optselect.study.notes import Notes
 from optselect.trainer.messages import Probe, ProbeRun
-from optselect.workers.local import LocalExecutor
+from optselect.workers.executor import Executor
 
 __all__ = [
     "WORTHWHILE",
@@ -61,7 +61,7 @@ def missing(wanted: Mapping[str, Probe], notes: Notes) -> dict[str, Probe]:
 
 
 def sound(
-    wanted: Mapping[str, Probe], notes: Notes, executor: LocalExecutor, *, whole: int, tell: Callable[[str], None]
+    wanted: Mapping[str, Probe], notes: Notes, executor: Executor, *, whole: int, tell: Callable[[str], None]
 ) -> None:
     """Run the range tests that the ledger does not have; nothing else may be under way.
 

@@ -16,7 +16,7 @@ from optselect.study.listener import Listener
 from optselect.study.oddities import oddities
 from optselect.study.stage import Planned, Stage
 from optselect.trainer.messages import Run
-from optselect.workers.local import LocalExecutor
+from optselect.workers.executor import Executor
 
 __all__ = ["Study"]
 
@@ -29,7 +29,7 @@ class _Parties:
     """Who has a part in a stage."""
 
     stage: Stage
-    executor: LocalExecutor
+    executor: Executor
     tracker: Tracker
     listener: Listener
 
@@ -56,7 +56,7 @@ class Study:
         """The finished trials of a stage, by number."""
         return sorted((r for r in self.records if r.stage == stage), key=lambda r: r.number)
 
-    def drive(self, stage: Stage, executor: LocalExecutor, tracker: Tracker, listener: Listener) -> None:
+    def drive(self, stage: Stage, executor: Executor, tracker: Tracker, listener: Listener) -> None:
         """Keep the executor fed from the stage, one trial ahead of its workers, until nothing is left."""
         to = _Parties(stage, executor, tracker, listener)
         listener.stage(stage.name, stage.done(), stage.total())

@@ -25,10 +25,10 @@ def choose(program: Program, plan: Plan, seed: int) -> str:
     if plan.way:
         program.way = plan.way
         return ""
-    first = program.first_seconds
+    first = program.traced.first_seconds
     graph, epoch = _step_seconds(program, seed), program.steps(BASELINE)
     expected = min(plan.steps * graph, plan.seconds)
-    operations = program.operations()
+    operations = program.traced.operations()
     if _HOPE * expected < (first - epoch * graph) * _COMPILING * operations.total() * plan.sizes:
         return ""
     if found := operations.keys() & set(SLOW_IN_XLA):
@@ -37,7 +37,7 @@ def choose(program: Program, plan: Plan, seed: int) -> str:
         )
     program.way = "xla"
     xla = _step_seconds(program, seed)
-    compiling = program.first_seconds - epoch * xla
+    compiling = program.traced.first_seconds - epoch * xla
     if expected * (1 - xla / graph) < compiling * plan.sizes:
         program.way = "graph"
     rest = f"graph {1e3 * graph:.2f} ms, XLA {1e3 * xla:.2f} ms, {compiling:.0f} s to compile a batch size"

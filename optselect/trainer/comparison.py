@@ -75,7 +75,7 @@ class Reference:
 
     def agreement(self, program: Program) -> Agreement:
         """Compare the two. Raises InvalidModel with Keras's words where `model.fit` cannot train the model."""
-        with tf.device(program.device), _full_precision():
+        with tf.device(program.traced.device), _full_precision():
             return self._agreement(program)
 
     def _agreement(self, program: Program) -> Agreement:
@@ -90,8 +90,6 @@ class Reference:
                 failure = failure or error
             else:
                 return dataclasses.replace(found, seconds=self._spent + time.perf_counter() - began)
-            finally:
-                program.step.task = self.task
         raise InvalidModel(f"The model cannot be trained by `model.fit`: {self._why(failure)}.") from failure
 
     def _why(self, failure: Exception | None) -> str:
@@ -107,8 +105,7 @@ class Reference:
         return line[:300].rstrip(".")
 
     def _compared(self, program: Program, case: _Case) -> Agreement:
-        other = program.over(case.task, [self.seed])
-        other.way = "graph"
+        other = program.kept.over(case.task, [self.seed])
         start = other.start(case.configuration, self.seed)
         end, curves, _ = other.train(start, case.configuration, seed=self.seed, epochs=1, total_epochs=1)
         ours = self._loaded(other, end, case, {name: values[-1] for name, values in curves.items()})

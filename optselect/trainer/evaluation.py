@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -18,11 +19,14 @@ CHUNK = 2048  # rows a call of the model: large enough to amortise, small enough
 
 
 class Judge:
-    """Judges parameters on rows, piece by piece. names: of what it gives: "loss", then the metrics."""
+    """Judges parameters on rows, piece by piece.
 
-    def __init__(self, step: Step) -> None:
+    metrics: keras.metrics.Metric, their variables made. names: of what it gives: "loss", then the metrics.
+    """
+
+    def __init__(self, step: Step, metrics: Sequence[Any]) -> None:
         self._step = step
-        self._metrics = step.task.ready_metrics()
+        self._metrics = list(metrics)
         # Read now: inside a trace nothing can be reset.
         self._first = tuple(tuple(v.numpy() for v in metric.variables) for metric in self._metrics)
         self.names = ["loss", *(metric.name for metric in self._metrics)]

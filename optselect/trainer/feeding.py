@@ -13,7 +13,7 @@ import tensorflow as tf
 from optselect.data.on_disk import DiskArray, concatenate, take
 from optselect.task.prepared import Task
 
-__all__ = ["Feed", "Part", "batch_rows", "is_on_disk", "parts", "row_order", "rows_of"]
+__all__ = ["Feed", "Part", "batch_rows", "few_rows", "is_on_disk", "parts", "row_order", "rows_of"]
 
 Part = tuple[Any, ...]
 """(x, y) or (x, y, sample weights): structures of arrays or tensors whose first axis counts rows."""
@@ -73,6 +73,11 @@ def parts(task: Task, split: int | None = None) -> dict[str, Part]:
     return found
 
 
+def few_rows(task: Task) -> Part:
+    """Some rows of the training part, as tensors."""
+    return tf.nest.map_structure(lambda a: tf.convert_to_tensor(a[:2]), parts(task)["train"])  # type: ignore[no-any-return]
+
+
 class Feed:
     """Hands out the parts of a task: tensors that were made once, or, where the arrays lie on disk, chunks of them.
 
@@ -84,7 +89,7 @@ class Feed:
     """
 
     def __init__(self, task: Task, *, split: int | None = None, chunk_bytes: int = _CHUNK_BYTES) -> None:
-        self._task, self.split = task, split
+        self.task, self.split = task, split
         self._parts = parts(task, split)
         self.rows = rows_of(self._parts["train"])
         self.on_disk = is_on_disk(self._parts["train"])
@@ -94,7 +99,7 @@ class Feed:
 
     def of(self, split: int | None) -> Feed:
         """The feed of another split: itself if it is that already."""
-        return self if split == self.split else Feed(self._task, split=split, chunk_bytes=self._chunk_bytes)
+        return self if split == self.split else Feed(self.task, split=split, chunk_bytes=self._chunk_bytes)
 
     def chunks(self, part: str, size: int = 1) -> Iterator[Part]:
         """All rows of "train", "validation" or "test", in their order; from disk so many times `size` at once."""
@@ -106,10 +111,6 @@ class Feed:
         step = self._chunk_rows(size)
         ranges = [slice(start, start + step) for start in range(0, rows, step)]
         yield from self._read(lambda: (tf.nest.map_structure(lambda a, r=r: a[r], data) for r in ranges), data)
-
-    def few(self) -> Part:
-        """Some rows of the training part, as tensors."""
-        return tf.nest.map_structure(lambda a: tf.convert_to_tensor(a[:2]), self._parts["train"])  # type: ignore[no-any-return]
 
     def epoch(self, seed: int, epoch: int, size: int) -> Iterator[tuple[Part, Any, bool]]:
         """The training rows of an epoch in pieces: data, the order of its rows, whether it is the last.

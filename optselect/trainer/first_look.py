@@ -12,7 +12,7 @@ from optselect.task.suspects import suspects
 from optselect.trainer.agreement import Agreement
 from optselect.trainer.comparison import Reference
 from optselect.trainer.messages import Plan
-from optselect.trainer.program import Program
+from optselect.trainer.program import Kept
 from optselect.trainer.trial import CompiledTrainer, FitTrainer, Trainer
 
 __all__ = ["FirstLook"]
@@ -21,14 +21,14 @@ __all__ = ["FirstLook"]
 class FirstLook:
     """A look at a task by one process for all; the others follow, and have nothing to tell.
 
-    Make it before the program is traced, and then have the trainer `checked`. before: a program that stays from an
-    earlier task: if it serves, and was compared then, it need not be compared again. notes: what a user should know.
+    Make it before the program is traced, and then have the trainer `checked`. before: what stays of an earlier
+    task: if it serves, and was compared then, it need not be compared again. notes: what a user should know.
     """
 
-    def __init__(self, task: Task, seed: int, plan: Plan, before: Program | None) -> None:
+    def __init__(self, task: Task, seed: int, plan: Plan, before: Kept | None) -> None:
         self.task, self.notes = task, list[str]()
         self._seed, self._asked = seed, plan.compare
-        known = before is not None and before.agreement is not None and task.spec.model is None
+        known = before is not None and before.traced.agreement is not None and task.spec.model is None
         self._reference = Reference(task, seed) if plan.compare and not known else None
         self._agreement: Agreement | None = None
 
@@ -36,10 +36,10 @@ class FirstLook:
         """The trainer and what is said of it; `model.fit` where the compiled program does not do the same."""
         if not self._asked or not isinstance(trainer, CompiledTrainer):
             return trainer, note
-        if trainer.program.agreement is None:
+        if trainer.program.traced.agreement is None:
             reference = self._reference or Reference(self.task, self._seed)
-            trainer.program.agreement = reference.agreement(trainer.program)
-        self._agreement = trainer.program.agreement
+            trainer.program.traced.agreement = reference.agreement(trainer.program)
+        self._agreement = trainer.program.traced.agreement
         self.notes += self._agreement.notes(silent=bool(note))
         if self._agreement.equal:
             return trainer, note

@@ -7,7 +7,7 @@ hand, it keeps one loss of a layer that is called twice, and it drops what layer
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -16,9 +16,10 @@ import tensorflow as tf
 from optselect.task.prepared import Task
 from optselect.trainer.compilable import CannotCompile, own_loss
 
-__all__ = ["Forward", "forward", "prepare_loss"]
+__all__ = ["Forward", "Loss", "forward", "prepare_loss"]
 
 Tensor = Any
+Loss = Callable[..., Any]  # like a keras.losses.Loss
 Pairs = list[tuple[Any, Any]]  # of a keras.Variable and its value
 
 
@@ -60,7 +61,7 @@ class _Scope(keras.StatelessScope):  # type: ignore[misc]
 
 
 def forward(
-    task: Task,
+    objective: Loss,
     model: Any,
     weights: Sequence[Tensor],
     others: Sequence[Tensor],
@@ -82,7 +83,7 @@ def forward(
         if own_loss(model):
             loss = model._compute_loss(x=x, y=y, y_pred=outputs, sample_weight=w, training=training)
         else:
-            loss = task.loss(y, outputs, sample_weight=w)
+            loss = objective(y, outputs, sample_weight=w)
             extra = [tf.reduce_sum(term) for term in model.losses]
             loss = tf.add_n([loss, *(tf.cast(term, loss.dtype) for term in extra)]) if extra else loss
     known = {id(v) for v in (*trainable, *rest, *model.metrics_variables)}

@@ -8,9 +8,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from optselect.errors import OptselectError
 from optselect.optim.configuration import Configuration
+from optselect.optim.rule import Rule
+from optselect.task import TaskSpec
 
-__all__ = ["Job", "Plan", "Population", "Probe", "ProbeRun", "Run", "Way", "broken", "decided"]
+__all__ = [
+    "Answer",
+    "Done",
+    "Failed",
+    "Job",
+    "Plan",
+    "Population",
+    "Probe",
+    "ProbeRun",
+    "Ready",
+    "Renew",
+    "Request",
+    "Rest",
+    "Rested",
+    "Run",
+    "SetUp",
+    "Way",
+    "Work",
+    "broken",
+    "decided",
+]
 
 Way = Literal["graph", "xla", "fit"]
 """How the steps run: TensorFlow's executor, or compiled by XLA: one compilation a batch size, other random numbers; or
@@ -123,6 +146,76 @@ class Plan:
     sizes: int = 1
     way: Way | None = None
     compare: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SetUp:
+    """Prepare a task and trace its program; answered by `Ready`.
+
+    rules: one of each kind that will be trained. seeds: those that will be asked for; others cost a second each.
+    """
+
+    spec: TaskSpec
+    rules: tuple[Rule, ...]
+    seeds: tuple[int, ...]
+    plan: Plan
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A task is set up. description: of it, JSON types. memory: bytes of the process. step_seconds: of one step at the
+    default batch size, 0 where it was not measured.
+    """
+
+    description: dict[str, Any]
+    memory: int
+    step_seconds: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Work:
+    """Train; answered by `Done`. way: how the steps run, None for the one that the worker found."""
+
+    job: Job | Probe
+    way: Way | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Done:
+    """What came of a `Job` or of a `Probe`."""
+
+    result: Run | ProbeRun
+
+
+@dataclasses.dataclass(frozen=True)
+class Rest:
+    """Forget the task, but for what the next one can use; answered by `Rested`."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rested:
+    """files: from which modules were loaded, those aside that were installed, and when they were written."""
+
+    files: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Renew:
+    """Be as a process that starts now, with this file to print to and this environment; not answered."""
+
+    log: str
+    environment: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Failed:
+    """A request that could not be answered, as the error to raise: the fault is not that of one training."""
+
+    error: OptselectError
+
+
+Request = SetUp | Work | Rest
+Answer = Ready | Done | Rested | Failed
 
 
 def decided(description: Mapping[str, Any], asked: Way | None = None) -> Way | None:

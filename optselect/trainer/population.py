@@ -49,7 +49,7 @@ class Populations:
 
     def __init__(self, program: Program, *, budget: int | None = None) -> None:
         self.program, self.budget = program, budget
-        self._beside = SideBySide(program.step)
+        self._beside = SideBySide(program.traced.step, program.traced.judge)
         self._needs: dict[Any, int] = {}
 
     def start(self, configurations: Sequence[Configuration], seeds: Sequence[int]) -> list[Member]:
@@ -66,7 +66,7 @@ class Populations:
         Members may differ in everything; those of one rule and one batch size share a step.
         """
         found: dict[int, Any] = {}
-        with tf.device(self.program.device):
+        with tf.device(self.program.traced.device):
             for numbers in self._groups(members, total_epochs):
                 trained = self._train([members[n] for n in numbers], epochs, total_epochs)
                 found |= dict(zip(numbers, trained, strict=True))
@@ -75,7 +75,7 @@ class Populations:
     def evaluate(self, members: Sequence[Member], part: str) -> list[dict[str, float]]:
         """Loss and metrics of each member on "train", "validation" or "test"."""
         found: dict[int, dict[str, float]] = {}
-        with tf.device(self.program.device):
+        with tf.device(self.program.traced.device):
             for numbers in self._groups(members, 1):
                 group = [members[n] for n in numbers]
                 if len(group) == 1:
@@ -85,7 +85,7 @@ class Populations:
                 others = stacked([m.state.carried.others for m in group])
                 rows, _ = self._beside.evaluate(points, others, self.program.feed.chunks(part))
                 for n, row in zip(numbers, rows, strict=True):
-                    found[n] = dict(zip(self.program.result_names, map(float, row), strict=True))
+                    found[n] = dict(zip(self.program.traced.result_names, map(float, row), strict=True))
         return [found[n] for n in range(len(members))]
 
     def try_rates(
@@ -95,7 +95,7 @@ class Populations:
         size = min(configuration.batch_size, self.program.feed.rows)
         late = steps - steps * 3 // 4
         member, found = Member(configuration=configuration, seed=seed, state=state), []
-        with tf.device(self.program.device):
+        with tf.device(self.program.traced.device):
             data, order = self.program.feed.batches(seed, size, steps)
             kinds, at_once = self._kinds([member]), self._at_once([member], 1)
             for start in range(0, len(rates), at_once):
@@ -130,7 +130,7 @@ class Populations:
 
     def _at_once(self, sample: Sequence[Member], total_epochs: int) -> int:
         """How many such members fit in the memory: by what a step and an evaluation of some of them take."""
-        budget = self.budget or int(_SHARE * memory.free(self.program.device))
+        budget = self.budget or int(_SHARE * memory.free(self.program.traced.device))
         configuration = sample[0].configuration
         key = configuration.rule.key, configuration.batch_size
         if key not in self._needs:
@@ -145,12 +145,12 @@ class Populations:
         if few * state > budget:
             return state
         self._work(sample, few, total_epochs)  # what tracing takes is taken once
-        taken = memory.taken(self.program.device, lambda: self._work(sample, few, total_epochs))
+        taken = memory.taken(self.program.traced.device, lambda: self._work(sample, few, total_epochs))
         need = max(state, taken // few)
         if many * need > budget:
             return need
         # By the difference: some of what a few take comes from what the process has kept for itself.
-        more = memory.taken(self.program.device, lambda: self._work(sample, many, total_epochs)) - taken
+        more = memory.taken(self.program.traced.device, lambda: self._work(sample, many, total_epochs)) - taken
         return max(need, more // (many - few))
 
     def _work(self, sample: Sequence[Member], count: int, total_epochs: int) -> None:
@@ -227,7 +227,7 @@ class Populations:
 
     def _crew(self, members: Sequence[Member], rates: np.ndarray) -> Crew:
         """The members' tensors. rates: (members, steps)."""
-        selections = stacked([self.program.step.selection(m.configuration) for m in members])
+        selections = stacked([self.program.traced.step.selection(m.configuration) for m in members])
         return Crew(
             carried=stacked([m.state.carried for m in members]),
             rates=tf.convert_to_tensor(rates),
@@ -241,7 +241,9 @@ class Populations:
 
     def _kinds(self, members: Sequence[Member]) -> Kinds:
         clips = {list(CLIPPINGS).index(m.configuration.clipping.name) for m in members}
-        return Kinds(list(self.program.layouts).index(members[0].configuration.rule.key), tuple(sorted(clips)))
+        return Kinds(
+            list(self.program.traced.step.layouts).index(members[0].configuration.rule.key), tuple(sorted(clips))
+        )
 
 
 def _after(state: TrialState, line: Sequence[float]) -> TrialState:

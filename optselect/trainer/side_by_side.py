@@ -56,8 +56,8 @@ class Crew(NamedTuple):
 class SideBySide:
     """Traced functions over a program's step, for any number of members."""
 
-    def __init__(self, step: Step) -> None:
-        self._step, self._judge = step, Judge(step)
+    def __init__(self, step: Step, judge: Judge) -> None:
+        self._step, self._judge = step, judge
         self._steps: dict[Kinds, Any] = {}
         self._points: dict[Kinds, Any] = {}
         self._add_rows = tf.function(self._add_rows_impl, autograph=False, reduce_retracing=True)

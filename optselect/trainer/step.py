@@ -12,10 +12,9 @@ from optselect.optim.clipping import CLIPPINGS
 from optselect.optim.configuration import Configuration
 from optselect.optim.rule import Rule, Scalar, Variable
 from optselect.optim.stepping import join, split
-from optselect.task.prepared import Task
 from optselect.trainer.compilable import NoGradient
 from optselect.trainer.feeding import Part
-from optselect.trainer.forward import Forward, forward
+from optselect.trainer.forward import Forward, Loss, forward
 from optselect.trainer.state import Carried
 from optselect.trainer.state_layout import Layout
 
@@ -28,13 +27,14 @@ FIRST_SCALE, _GROWTH_STEPS = 2.0**15, 2000  # keras.optimizers.LossScaleOptimize
 class Step:
     """The update that every loop of a program takes, traced into each of them.
 
-    layouts: of the rules that can be selected, by key. variables: the model's trainable ones. slots, rest: of the
-    rule with the most. scaled: the loss is scaled, since the model computes in float16. still: the numbers of the
-    variables that no gradient reaches, known once a step was traced; they stay where they are.
+    loss: of targets, outputs and weights; a model with one of its own goes by that. layouts: of the rules that can be
+    selected, by key. variables: the model's trainable ones. slots, rest: of the rule with the most. scaled: the loss
+    is scaled, since the model computes in float16. still: the numbers of the variables that no gradient reaches, known
+    once a step was traced; they stay where they are.
     """
 
-    def __init__(self, task: Task, model: Any, variables: Sequence[Variable], rules: Iterable[Rule]) -> None:
-        self.task, self.model, self.variables = task, model, variables
+    def __init__(self, loss: Loss, model: Any, variables: Sequence[Variable], rules: Iterable[Rule]) -> None:
+        self.model, self.variables, self._loss = model, variables, loss
         self.scaled = model.dtype_policy.name == "mixed_float16"  # as `compile(auto_scale_loss=True)` has it
         self.still: tuple[int, ...] = ()
         self._constraints = [v.constraint for v in model.trainable_variables]
@@ -107,7 +107,7 @@ class Step:
     def forward(self, pieces: Sequence[Tensor], others: Any, batch: Part, *, training: bool) -> Forward:
         """A call of the model on a batch with such variables, and its loss."""
         x, y, w = (*batch, None)[:3]
-        return forward(self.task, self.model, pieces, list(others), x, y, w, training=training)
+        return forward(self._loss, self.model, pieces, list(others), x, y, w, training=training)
 
     def clip(self, grad: Tensor, selection: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The clipped gradient, and 1.0 if that is another than the given one."""

@@ -33,15 +33,16 @@ from optselect.trainer.compilable import (
     without_gradient,
 )
 from optselect.trainer.evaluation import CHUNK
-from optselect.trainer.feeding import Feed, batch_rows, is_on_disk, parts
+from optselect.trainer.failure import out_of_memory
+from optselect.trainer.feeding import Feed, batch_rows, few_rows, is_on_disk, parts
 from optselect.trainer.memory import gpu_of
 from optselect.trainer.messages import Job, Plan, Population, Probe, ProbeRun, Run
 from optselect.trainer.population import Member, Populations
-from optselect.trainer.program import Program
+from optselect.trainer.program import Kept, Program
 from optselect.trainer.state import TrialState, load_state, save_state
 from optselect.user_code.functions import where_it_failed
 
-__all__ = ["CompiledTrainer", "FitTrainer", "Trainer", "make_trainer", "out_of_memory"]
+__all__ = ["CompiledTrainer", "FitTrainer", "Trainer", "make_trainer"]
 
 
 _AT_ONCE = CHUNK  # rows that are evaluated at once: in some models it matters how many
@@ -51,6 +52,8 @@ _EAGER = " A layer that works on numbers instead of tensors needs a model compil
 
 class Trainer(Protocol):
     """Trains a task with any configuration."""
+
+    task: Task
 
     def run(self, job: Job) -> Run:
         """Train and evaluate."""
@@ -82,7 +85,7 @@ class CompiledTrainer:
         program: Program | None = None,
     ) -> None:
         self.task = task
-        self.program = program or Program(task, rules, seeds, device=device)
+        self.program = program or Program.of(task, rules, seeds, device=device)
         self._beside: Populations | None = None
 
     def prepare(self, plan: Plan, seed: int) -> str:
@@ -131,7 +134,7 @@ class CompiledTrainer:
         program = self._program_for(configuration)
         self._split(program, None)
         fresh = program.start(configuration, seed)
-        if gpu_of(program.device):  # on a CPU the rates side by side are no faster than one after the other
+        if gpu_of(program.traced.device):  # on a CPU the rates side by side are no faster than one after the other
             found = self._populations().try_rates(fresh, configuration, seed=seed, rates=probe.rates, steps=steps)
         else:
             found = [program.try_rate(fresh, configuration, seed=seed, rate=r, steps=steps) for r in probe.rates]
@@ -182,15 +185,14 @@ class CompiledTrainer:
 
     def _split(self, program: Program, split: int | None) -> None:
         """Have the program train on the rows of a split; those of a seed come one after the other, so one is kept."""
-        with tf.device(program.device):
+        with tf.device(program.traced.device):
             program.feed = program.feed.of(split)
 
     def _program_for(self, configuration: Configuration) -> Program:
         """The program, traced anew if nobody announced this kind of rule."""
-        if configuration.rule.key not in self.program.layouts:
-            known = [layout.rule for layout in self.program.layouts.values()]
-            way, device = self.program.way, self.program.device
-            self.program = Program(self.task, [*known, configuration.rule], device=device)
+        traced, way = self.program.traced, self.program.way
+        if configuration.rule.key not in traced.step.layouts:
+            self.program = Program.of(self.task, [*traced.rules, configuration.rule], device=traced.device)
             self.program.way = way
         return self.program
 
@@ -308,15 +310,15 @@ class FitTrainer:
 
 
 def make_trainer(
-    task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe: Job, before: Program | None = None
+    task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe: Job, before: Kept | None = None
 ) -> tuple[Trainer, str]:
     """The fastest trainer that can train this task, and what there is to say of it: where that is `model.fit`, why.
 
     rules: one of each kind that will be trained. seeds: with which. probe: a short job; it is run once, so that a
-    model which does not trace is found here. before: the program of an earlier task, used again if it serves.
+    model which does not trace is found here. before: of an earlier task, used again if it serves.
     """
     # In a model of the user's own any code may be: no two traces of it need be alike.
-    if before is not None and task.spec.model is None and before.serves(task, rules):
+    if before is not None and task.spec.model is None and before.traced.serves(task, rules):
         return CompiledTrainer(task, rules, program=before.over(task, seeds)), ""
     model = task.build(0)
     check_fit(task, model)
@@ -342,16 +344,16 @@ def _try_out(trainer: CompiledTrainer, model: Any, probe: Job) -> str:
     model: a fresh one. Raises CannotCompile where the program would do something else than `model.fit`, InvalidModel
     where no gradient reaches any weight.
     """
-    task, step = trainer.task, trainer.program.step
+    task, traced = trainer.task, trainer.program.traced
     with contextlib.suppress(NoGradient):
         trainer.run(probe)
-    if hidden := hidden_state(trainer.program.operations()):
+    if hidden := hidden_state(traced.operations()):
         raise CannotCompile(hidden)
-    if not step.still:
+    if not traced.step.still:
         return ""
     paths = [v.path for v in model.trainable_variables]
-    unreached = without_gradient(task, model, trainer.program.feed.few())
-    if unreached != step.still:
+    unreached = without_gradient(task, model, few_rows(task))
+    if unreached != traced.step.still:
         raise CannotCompile("the gradients of some weights are lost in a traced program (a custom gradient does that)")
     if len(unreached) == len(paths):
         raise InvalidModel(no_gradient(task, model))
@@ -380,15 +382,6 @@ def _by_fit(task: Task, model: Any, probe: Job, reason: str) -> tuple[Trainer, s
         )
     task.keep_metrics([name for name in task.metric_names if f"val_{name}" in run.metrics])
     return fallback, f"Trials use `model.fit`, since {reason}: correct, but slower by far."
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception tells that memory ran out, on the machine or on a device.
-
-    >>> out_of_memory(MemoryError()), out_of_memory(ValueError())
-    (True, False)
-    """
-    return isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError))
 
 
 def _about(job: Job) -> dict[str, Any]:

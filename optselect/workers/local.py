@@ -9,16 +9,18 @@ import time
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
+from typing import Any, Literal, get_args
 
 from optselect.errors import InvalidValue, UnknownName, WorkerFailed
 from optselect.optim.configuration import BASELINE
 from optselect.optim.rule import Rule
-from optselect.trainer.messages import Job, Plan, Probe, ProbeRun, Run, broken, decided
+from optselect.task import TaskSpec
+from optselect.trainer.messages import Done, Job, Plan, Probe, ProbeRun, Ready, Run, SetUp, Way, broken, decided
 from optselect.util.machine import available_memory, cores, gigabytes, gpus
 from optselect.util.suggestion import suggestion
+from optselect.workers.executor import Executor
 from optselect.workers.pool import Pool, kind_of
-from optselect.workers.process import WorkerProcess, tail
+from optselect.workers.process import Lost, WorkerProcess, tail
 
 __all__ = ["Device", "LocalExecutor"]
 
@@ -35,16 +37,15 @@ _WORTH_TRYING = 300.0  # seconds of steps in one process; to try one with all th
 _YOUNG = 120.0  # seconds; who dies before, and without a job, died while it set up
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """Worker processes that each hold the task and its traced program.
 
-    spec: a picklable `TaskSpec`. rules: one of each kind that will be trained. seeds: those that will be asked for;
-    others cost a second each. log: the file that gets whatever the workers print. plan: what all of them will have to
-    do, by which the way of running the steps is chosen. workers: how many processes; None for as many as cores and
-    memory allow, or a single one with all threads where `start` finds that faster. threads: of one operation in each
-    process; None to share the cores among them. The last bits of a result depend on it: `start` tells what a study
-    has to keep to. growth: bytes by which the memory of a process may grow over what it needs for its first jobs; it
-    is then replaced between two jobs. device: where they train; GPUs are shared out, one process each if `workers` is
+    spec, rules, seeds: as in `SetUp`. log: the file that gets whatever the workers print. plan: what all of them will
+    have to do, by which the way of running the steps is chosen. workers: how many processes; None for as many as cores
+    and memory allow, or a single one with all threads where `start` finds that faster. threads: of one operation in
+    each process; None to share the cores among them. The last bits of a result depend on it: `start` tells what a study
+    has to keep to. growth: bytes by which the memory of a process may grow over what it needs for its first jobs; it is
+    then replaced between two jobs. device: where they train; GPUs are shared out, one process each if `workers` is
     None.
 
     Raises what is wrong with data or model, from `start`; `WorkerFailed` when processes do not come up.
@@ -52,7 +53,7 @@ class LocalExecutor:
 
     def __init__(
         self,
-        spec: Any,
+        spec: TaskSpec,
         rules: Sequence[Rule],
         seeds: Sequence[int],
         *,
@@ -66,7 +67,6 @@ class LocalExecutor:
     ) -> None:
         self._device, self._gpus = device, _gpus(device)
         self._log, self._growth, self._pool = log, growth, pool
-        self._about = spec, list(rules), list(seeds)
         self._waiting: collections.deque[tuple[int, Job | Probe]] = collections.deque()
         self._tries: collections.Counter[int] = collections.Counter()
         self._cores, self._memory = cores(), available_memory() + (pool.held() if pool else 0)
@@ -79,12 +79,13 @@ class LocalExecutor:
         )
         self._threads = max(1, self._cores // count) if threads is None else threads
         plan = plan or Plan(steps=0)
-        self._plan = dataclasses.replace(plan, steps=plan.steps / count)
+        plan = dataclasses.replace(plan, steps=plan.steps / count)
+        self._task = SetUp(spec=spec, rules=tuple(rules), seeds=tuple(seeds), plan=plan)
         # One process measures which way is the fastest and all follow it; the others set up meanwhile.
-        follow = dataclasses.replace(self._plan, way=self._plan.way or "graph", compare=False)
+        follow = self._planned(way=plan.way or "graph")
         self._crew: list[WorkerProcess] = []
-        for p in (self._plan, *[follow] * (count - 1)):
-            self._crew.append(self._process(p))
+        for task in (self._task, *[follow] * (count - 1)):
+            self._crew.append(self._process(task))
 
     def start(self) -> dict[str, Any]:
         """Wait until the first worker is ready (the others join as they are); what it says of the task.
@@ -94,51 +95,37 @@ class LocalExecutor:
         first = self._crew[0]
         while not first.idle:
             for worker in self._ready():
-                kind, answer = worker.receive()
-                if kind == "dead":
-                    self._lost_in_setup(worker, answer)
-                elif worker is first:
-                    description = answer
-        way = decided(description, self._plan.way)  # those that follow have set up programs of their own
-        self._plan = dataclasses.replace(self._plan, way=way, compare=False)
-        self._settle(description.pop("memory"), description.pop("step_seconds"))
-        about = {"workers": self.capacity, "threads": self._threads}
-        return {**description, **about, "lines": [*description["lines"], *self._lines]}
+                answer = worker.receive()
+                if isinstance(answer, Lost):
+                    self._lost_in_setup(worker, answer.fate)
+                elif worker is first and isinstance(answer, Ready):
+                    ready = answer
+        about = ready.description
+        self._task = self._planned(way=decided(about, self._task.plan.way))  # the others have set up their own
+        self._settle(ready.memory, ready.step_seconds)
+        own = {"workers": self.capacity, "threads": self._threads}
+        return {**about, **own, "lines": [*about["lines"], *self._lines]}
 
     def submit(self, ticket: int, job: Job | Probe) -> None:
-        """Queue a job or a range test under a number of the caller's."""
         self._waiting.append((ticket, job))
         self._hand_out()
 
     @property
     def capacity(self) -> int:
-        """How many jobs can run at once."""
         return len(self._crew)
 
     def results(self, timeout: float) -> Iterator[tuple[int, Any]]:
-        """What has ended, after waiting up to `timeout` seconds for the first: a `Run` of a job, or a `ProbeRun`."""
         for worker in self._ready(timeout):
-            kind, answer = worker.receive()
-            if kind == "dead":
-                yield from self._bury(worker, answer)
-            elif kind == "job":
+            answer = worker.receive()
+            if isinstance(answer, Lost):
+                yield from self._bury(worker, answer.fate)
+            elif isinstance(answer, Done):
                 ticket = worker.finish()
                 if worker.growth() > self._growth:
                     self._replace(worker)
                 self._hand_out()  # the caller may take its time with the answer
-                yield ticket, answer
+                yield ticket, answer.result
         self._hand_out()
-
-    @overload
-    def run(self, job: Job) -> Run: ...
-    @overload
-    def run(self, job: Probe) -> ProbeRun: ...
-    def run(self, job: Job | Probe) -> Run | ProbeRun:
-        """Run one job or range test and wait for it; nothing else may be under way."""
-        self.submit(-1, job)
-        while True:
-            for _, answer in self.results(timeout=1.0):
-                return answer  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """End all processes, or leave those that are idle to whoever comes next."""
@@ -149,26 +136,24 @@ class LocalExecutor:
                 worker.stop()
         self._crew = []
 
-    def __enter__(self) -> LocalExecutor:
-        return self
+    def _planned(self, way: Way | None) -> SetUp:
+        """The task for those who follow what the first process has found."""
+        return dataclasses.replace(self._task, plan=dataclasses.replace(self._task.plan, way=way, compare=False))
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _process(self, plan: Plan, instead: WorkerProcess | None = None) -> WorkerProcess:
+    def _process(self, task: SetUp, instead: WorkerProcess | None = None) -> WorkerProcess:
         """A process on the GPU that has the fewest, or on that of the one whose place it takes."""
         held = collections.Counter(worker.gpu for worker in self._crew)
         gpu = instead.gpu if instead else min(self._gpus, key=lambda name: held[name], default=_NO_GPU[self._device])
-        kind = kind_of(self._about[0].model, self._threads)
+        kind = kind_of(task.spec.model, self._threads)
         waiting = self._pool.take(kind, gpu) if self._pool else None
         worker = waiting or WorkerProcess(self._threads, self._log, gpu, kind=kind)
-        worker.set_up((*self._about, plan), self._log)
+        worker.set_up(task, self._log)
         return worker
 
     def _hand_out(self) -> None:
         for worker in self._crew:
             if worker.idle and self._waiting:
-                worker.take(*self._waiting.popleft(), way=self._plan.way or "")
+                worker.take(*self._waiting.popleft(), way=self._task.plan.way)
 
     def _ready(self, timeout: float | None = None) -> list[WorkerProcess]:
         pipes = wait([worker.pipe for worker in self._crew], timeout)
@@ -179,7 +164,7 @@ class LocalExecutor:
     def _replace(self, worker: WorkerProcess) -> None:
         """Put a new process in a worker's place; it sets up while the others go on."""
         worker.stop()
-        self._crew[self._crew.index(worker)] = self._process(self._plan, instead=worker)
+        self._crew[self._crew.index(worker)] = self._process(self._task, instead=worker)
 
     def _bury(self, worker: WorkerProcess, fate: str) -> Iterator[tuple[int, Run | ProbeRun]]:
         """Replace a dead worker; its job goes first, or is given up after some tries."""
@@ -238,7 +223,8 @@ class LocalExecutor:
             worker.stop()
         del self._crew[fit:]
         slow = step_seconds > _LONG_STEP or fit < wanted
-        if threads_free and self._threads < self._cores and slow and self._plan.steps * step_seconds > _WORTH_TRYING:
+        long = self._task.plan.steps * step_seconds > _WORTH_TRYING
+        if threads_free and self._threads < self._cores and slow and long:
             self._compare(room=self._memory > (fit + 1) * memory)
 
     def _compare(self, room: bool) -> None:
@@ -255,7 +241,7 @@ class LocalExecutor:
             for worker in crew:
                 worker.stop()
         self._threads = self._cores
-        self._crew = [self._process(self._plan)]
+        self._crew = [self._process(self._task)]
         self._crew[0].receive()
         alone = self._speed()
         several = f"{len(crew)} with {threads} thread{'s' * (threads > 1)} each"
@@ -263,7 +249,7 @@ class LocalExecutor:
             chosen, losers = "One trial at a time", crew if room else []
         else:
             chosen, losers, self._threads = f"{len(crew)} trial{'s' * (len(crew) > 1)} at a time", self._crew, threads
-            self._crew = crew if room else [self._process(self._plan) for _ in crew]
+            self._crew = crew if room else [self._process(self._task) for _ in crew]
         self._lines.append(
             f"{chosen}: {several} take {together:.3g} steps a second, one with {self._cores} threads {alone:.3g}."
         )
@@ -272,16 +258,16 @@ class LocalExecutor:
 
     def _speed(self) -> float:
         """Steps a second of all workers together, all at work at once."""
-        seeds = self._about[2]
+        seeds = self._task.seeds
         job = Job(configuration=BASELINE, seed=seeds[0] if seeds else 0, epochs=3)
         for worker in self._crew:
-            worker.take(-1, job, way=self._plan.way or "")
+            worker.take(-1, job, way=self._task.plan.way)
         rate = 0.0
         for worker in self._crew:
-            kind, run = worker.receive()
-            if kind == "job":
+            answer = worker.receive()
+            if isinstance(answer, Done) and isinstance(answer.result, Run):
                 worker.finish()
-                rate += 1 / run.step_seconds if run.step_seconds else 0.0
+                rate += 1 / answer.result.step_seconds if answer.result.step_seconds else 0.0
         return rate
 
 

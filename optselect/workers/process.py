@@ -13,19 +13,25 @@ import time
 from collections.abc import Hashable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from optselect.errors import OptselectError, WorkerFailed
-from optselect.trainer.messages import Job, Probe
+from optselect.errors import WorkerFailed
+from optselect.trainer.messages import Done, Failed, Job, Probe, Ready, Renew, Request, Rest, Rested, SetUp, Way, Work
 from optselect.util.machine import gigabytes, memory_kills, resident_memory
 from optselect.util.whole_files import refusals
 
-__all__ = ["WorkerProcess", "tail"]
+__all__ = ["Lost", "WorkerProcess", "tail"]
 
 _SETTLING = 3  # jobs after which a process holds what it always will: traced functions, buffers, initial weights
 _WAKING = 10.0  # seconds in which an idle process has forgotten its task
 
 _disowned: list[WorkerProcess] = []  # kept: a `Popen` that goes while its process runs warns of it
+
+
+class Lost(NamedTuple):
+    """A process that will not answer. fate: how it ended, in words."""
+
+    fate: str
 
 
 class WorkerProcess:
@@ -42,7 +48,7 @@ class WorkerProcess:
         # The child sees exactly our import path: not the folder it starts in, where a user's numpy.py may lie.
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from optselect.trainer.worker import main; main({theirs.fileno()}, {threads})"
+            f"from optselect.trainer.process_main import main; main({theirs.fileno()}, {threads})"
         )
         with refusals(log, "Nothing was lost."):
             output = log.open("ab")
@@ -61,43 +67,41 @@ class WorkerProcess:
         self.job: tuple[int, Job | Probe] | None = None
         self._used = False
 
-    def set_up(self, task: Any, log: Path) -> None:
-        """Give it a task, what `optselect.trainer.worker` takes, and the file that gets what it prints from now on."""
+    def set_up(self, task: SetUp, log: Path) -> None:
+        """Give it a task, and the file that gets what it prints from now on."""
         self.idle = False
         self.born = time.monotonic()
         self._kills = memory_kills()
         self._done, self._level = 0, 0
         if self._used:
-            self.send("renew", (str(log.resolve()), self._environment()))
+            self.send(Renew(log=str(log.resolve()), environment=self._environment()))
         self._used = True
         # Its interpreter has to start before it reads: others need not wait for that.
-        self._sender = threading.Thread(target=self.send, args=("task", task), daemon=True)
+        self._sender = threading.Thread(target=self.send, args=(task,), daemon=True)
         self._sender.start()
 
-    def send(self, kind: str, payload: Any) -> None:
+    def send(self, request: Request | Renew) -> None:
         """Ask something of the process; that it is dead shows when the answer is read."""
         with contextlib.suppress(OSError):
-            self.pipe.send((kind, payload))
+            self.pipe.send(request)
 
-    def receive(self) -> tuple[str, Any]:
-        """Wait for its answer: ("task" or "job", what it says), or ("dead", how it ended).
-
-        Raises what is wrong with the task.
-        """
+    def receive(self) -> Ready | Done | Lost:
+        """Wait for its answer. Raises what is wrong with the task."""
         try:
-            kind, answer = self.pipe.recv()
+            answer = self.pipe.recv()
         except (EOFError, OSError):
-            return "dead", self._fate()
-        if kind == "error":
-            raise answer if isinstance(answer, OptselectError) else WorkerFailed(str(answer))
-        if kind == "task":
-            self.idle = True
-        return kind, answer
+            return Lost(self._fate())
+        if isinstance(answer, Failed):
+            raise answer.error
+        if not isinstance(answer, Ready | Done):
+            raise WorkerFailed(f"The training process answered {answer!r}.")
+        self.idle = self.idle or isinstance(answer, Ready)
+        return answer
 
-    def take(self, ticket: int, job: Job | Probe, way: str) -> None:
+    def take(self, ticket: int, job: Job | Probe, way: Way | None) -> None:
         """Begin a job."""
         self.job, self.idle = (ticket, job), False
-        self.send("job", (way, job))
+        self.send(Work(job=job, way=way))
 
     def finish(self) -> int:
         """Note that the job has ended; its ticket."""
@@ -116,15 +120,15 @@ class WorkerProcess:
     def rest(self) -> None:
         """Have the idle process forget its task."""
         self.idle = False
-        self.send("rest", None)
+        self.send(Rest())
 
     def wake(self) -> bool:
         """Whether a process that rests is as good as a new one: it lives, and no code that it has loaded changed."""
         try:
-            kind, loaded = self.pipe.recv() if self.pipe.poll(_WAKING) else ("", {})
+            answer = self.pipe.recv() if self.pipe.poll(_WAKING) else None
         except (EOFError, OSError):
             return False
-        return kind == "rest" and all(_changed(Path(file)) == when for file, when in loaded.items())
+        return isinstance(answer, Rested) and all(_changed(Path(f)) == when for f, when in answer.files.items())
 
     def disown(self) -> None:
         """Leave the process to another one, whose child it is."""

@@ -506,7 +506,7 @@ def test_the_parent_loads_no_tensorflow_and_refuses_fast(tmp_path: Path) -> None
     good = write(tmp_path, "good.csv", GOOD)
     code = f"""
         import sys
-        import optselect.tasks
+        import optselect.data, optselect.task
         spec = optselect.task.make_spec(optselect.data.read({good!r}), epochs=2, seed=0)
         spec.describe(), spec.fingerprint()
         try:

@@ -23,6 +23,7 @@ from optselect.study.runner import Study
 from optselect.study.search import Course, Search, search_seed
 from optselect.study.search_options import SearchOptions
 from optselect.trainer.messages import Job, Probe, ProbeRun, Run
+from optselect.workers.executor import Executor
 
 ROWS = 320
 
@@ -31,12 +32,14 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-class Formulas:
+class Formulas(Executor):
     """An executor whose trainings are formulas of the learning rate; ends the process when its jobs are used up.
 
     order: seeds the order in which jobs end; None for that in which they came. best, floor: by rule, the best
     learning rate and the value there. dies: after so many jobs.
     """
+
+    capacity = 1
 
     def __init__(self, capacity: int = 1, *, order: int | None = None, dies: int | None = None, **rules: Any) -> None:
         self.capacity, self.rules = capacity, rules
@@ -57,6 +60,9 @@ class Formulas:
         self._waiting.remove((ticket, job))
         self.asked.append(job)
         yield ticket, self._train(job) if isinstance(job, Job) else self._probe(job)
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
     def value(self, configuration: Configuration, epochs: int, total: int) -> float:
         """What a training has after some epochs; NaN where it diverges."""
@@ -136,9 +142,9 @@ def run(folder: Path, executor: Formulas, over: Space, *, probe: bool = True, **
         if probe:
             whole = options.get("epochs", 8) * BASELINE.steps_per_epoch(ROWS)
             wanted = ranging.probes(over, seed=search_seed(0), batch_size=BASELINE.batch_size, whole=whole)
-            ranging.sound(wanted, Notes(ledger), executor, whole=80, tell=lambda line: None)  # type: ignore[arg-type]
+            ranging.sound(wanted, Notes(ledger), executor, whole=80, tell=lambda line: None)
         made = search(ledger, study, over, **options)
-        study.drive(made, executor, NullTracker(), Silent())  # type: ignore[arg-type]
+        study.drive(made, executor, NullTracker(), Silent())
         return made
 
 

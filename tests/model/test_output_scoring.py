@@ -352,7 +352,7 @@ def test_the_compiled_trainer_follows_model_fit(tasks: Any, name: str) -> None:
     rows = len(task.spec.split.train)
     # Of rules that Keras has, one that it steps right where a batch holds a token twice.
     configuration = Configuration(rule=RULES["sgd"](learning_rate=0.1), batch_size=rows // 2)
-    program = Program(task, [configuration.rule])
+    program = Program.of(task, [configuration.rule])
     state = program.start(configuration, 5)
     ours = program.train(state, configuration, seed=5, epochs=epochs, total_epochs=epochs)[1]
     model = task.build(5)

@@ -68,7 +68,7 @@ def _program(iris: Any, lookup: Any) -> Program:
 
     task = Task.from_spec(iris)
     task.build = build  # type: ignore[method-assign]
-    return Program(task, [rule() for rule in ALIKE.values()])
+    return Program.of(task, [rule() for rule in ALIKE.values()])
 
 
 def _embedding(table: Any) -> Any:
@@ -89,7 +89,9 @@ def test_gradient_is_that_of_a_dense_product(programs: tuple[Program, Program]) 
     flats, grads = [], []
     for program in programs:
         now = program.start(Configuration(rule=next(iter(ALIKE.values()))()), seed=3).carried
-        _, grad, _ = program.step.gradient(now.parameters, now.others, (tf.constant(x), tf.constant(y)), now.scale)
+        _, grad, _ = program.traced.step.gradient(
+            now.parameters, now.others, (tf.constant(x), tf.constant(y)), now.scale
+        )
         flats.append(np.asarray(now.parameters))
         grads.append(np.asarray(grad))
     np.testing.assert_array_equal(*flats)

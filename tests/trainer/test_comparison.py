@@ -76,14 +76,13 @@ def compared() -> tuple[Reference, CompiledTrainer, Agreement]:
 
 
 def test_equal(compared: Any) -> None:
-    """A program that does what `model.fit` does agrees with it far below the tolerance, a smaller last batch included;
-    afterwards it is the task's again."""
-    reference, trainer, found = compared
+    """A program that does what `model.fit` does agrees with it far below the tolerance, a smaller last batch
+    included."""
+    _, _, found = compared
     assert (found.equal, found.what, found.rows % 32 > 0, found.steps) == (True, "training", True, 3)
     assert found.difference < 1e-5
     assert found.reason() == ""
     assert found.notes() == []
-    assert trainer.program.step.task is reference.task
 
 
 @pytest.mark.parametrize("wrong", ["rate", "val_loss"])
@@ -113,10 +112,10 @@ def test_falls_back_and_says_so(compared: Any, monkeypatch: pytest.MonkeyPatch) 
     differs = dataclasses.replace(agreement, equal=False, difference=0.5)
     look = FirstLook(reference.task, 3, Plan(steps=0), None)
     monkeypatch.setattr(Reference, "agreement", lambda self, program: differs)
-    monkeypatch.setattr(trainer.program, "agreement", None)
+    monkeypatch.setattr(trainer.program.traced, "agreement", None)
     chosen, note = look.checked(trainer, "")
     facts = look.facts()
-    monkeypatch.setattr(trainer.program, "agreement", None)
+    monkeypatch.setattr(trainer.program.traced, "agreement", None)
     assert isinstance(chosen, FitTrainer)
     assert differs.figure in note
     assert facts["comparison"]["equal"] is False
@@ -154,10 +153,10 @@ def test_once_a_program(iris: Any) -> None:
     first = FirstLook(task, 0, Plan(steps=0), None)
     trainer, _ = first.checked(CompiledTrainer(task, [rule], [0]), "")
     assert isinstance(trainer, CompiledTrainer)
-    known = trainer.program.agreement
+    known = trainer.program.traced.agreement
     assert known is not None
-    again = FirstLook(task, 0, Plan(steps=0), trainer.program)
-    again.checked(CompiledTrainer(task, [rule], program=trainer.program.over(task, [0])), "")
+    again = FirstLook(task, 0, Plan(steps=0), trainer.program.kept)
+    again.checked(CompiledTrainer(task, [rule], program=trainer.program.kept.over(task, [0])), "")
     assert again.facts()["comparison"] == known.to_dict()
     follower = FirstLook(task, 0, Plan(steps=0, compare=False), None)
     follower.checked(trainer, "")

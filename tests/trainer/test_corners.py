@@ -59,7 +59,7 @@ def half() -> Any:
     """Iris in mixed_float16, and its program."""
     spec = make_spec(read("sklearn:iris"), epochs=2, seed=0, precision="mixed_float16")
     task = Task.from_spec(spec)
-    return task, Program(task, [PLAIN.rule])
+    return task, Program.of(task, [PLAIN.rule])
 
 
 @pytest.mark.parametrize("first", [step_module.FIRST_SCALE, TOO_LARGE])

@@ -26,7 +26,7 @@ from optselect.trainer.population import Populations
 from optselect.trainer.program import Program
 task = Task.from_spec(make_spec(read("sklearn:iris"), epochs=1, seed=0))
 for device in ("CPU:0", "CPU:1"):
-    program = Program(task, [BASELINE.rule], [0], device=f"/{device}")
+    program = Program.of(task, [BASELINE.rule], [0], device=f"/{device}")
     state, curves, _ = program.train(program.start(BASELINE, 0), BASELINE, seed=0, epochs=1, total_epochs=1)
     populations = Populations(program)
     members = populations.start([BASELINE] * 2, [0, 0])
@@ -123,11 +123,11 @@ for precision, width in (("mixed_bfloat16", 2e-2), ("mixed_float16", 2e-3)):
     spec = make_spec(read("sklearn:iris"), epochs=3, seed=0, precision=precision)
     assert spec.fingerprint()["precision"] == precision
     task = Task.from_spec(spec)
-    program, start = Program(task, [BASELINE.rule]), None
+    program, start = Program.of(task, [BASELINE.rule]), None
     assert keras.config.dtype_policy().name == "float32"
     state, ours, _ = program.train(program.start(BASELINE, 7), BASELINE, seed=7, epochs=3, total_epochs=3)
-    assert state.finite and {v.dtype for v in program.model.variables} <= {"float32", "int64", "uint32"}
-    computed = {layer.compute_dtype for layer in program.model.layers if layer.trainable_weights}
+    assert state.finite and {v.dtype for v in program.traced.model.variables} <= {"float32", "int64", "uint32"}
+    computed = {layer.compute_dtype for layer in program.traced.model.layers if layer.trainable_weights}
     assert computed == {precision.removeprefix("mixed_"), "float32"}, computed  # the head in float32
     model = task.build(7)
     rows = len(task.y_train)

@@ -93,7 +93,7 @@ def test_members_of_a_population_train_as_by_themselves_where_evaluation_draws()
         keras.Input((4,)), keras.layers.Reshape((4, 1)), keras.layers.SimpleRNN(3, dropout=0.3),
         keras.layers.Dense(1, kernel_constraint="unit_norm"),
     ]))  # fmt: skip
-    program = Program(task, [RULE])
+    program = Program.of(task, [RULE])
     configurations = [
         dataclasses.replace(BASELINE, rule=RULE.replaced(learning_rate=rate), batch_size=BATCH) for rate in (0.01, 0.05)
     ]

@@ -37,10 +37,10 @@ small = read((np.zeros((50, width), "float32"), np.arange(50) % 2))
 task = Task.from_spec(make_spec(small, model=lambda: build(0), epochs=1, seed=0))
 task.build = build
 whole, configuration = copy.copy(task), Configuration(rule=RULES["sgd"](), batch_size=256)
-program = Program(task, [RULES["sgd"]()], [0])
+program = Program.of(task, [RULES["sgd"]()], [0])
 program.train(program.start(configuration, 0), configuration, seed=0, epochs=1, total_epochs=1)
 whole.x_train, whole.y_train = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in "xy")
-program = Program(whole, [RULES["sgd"]()], [0])
+program = Program.of(whole, [RULES["sgd"]()], [0])
 assert program.feed.on_disk
 
 process, most, done = psutil.Process(), [0], threading.Event()

@@ -75,7 +75,7 @@ def plain(iris: Any) -> Task:
 
 @pytest.fixture(scope="module")
 def random_program(iris: Any) -> Program:
-    return Program(having(iris, build_random), [BASELINE.rule])
+    return Program.of(having(iris, build_random), [BASELINE.rule])
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_a_population_equals_its_members(plain: Task, name: str) -> None:
     As near to them as they are to themselves from a start that is 1e-7 off, where that is more than 1e-5 apart: an
     eigenvector of a matrix that has several of them is anywhere.
     """
-    program = Program(plain, [RULES[name]()])
+    program = Program.of(plain, [RULES[name]()])
     configurations, seeds = varied(RULES[name]()), [7, 8]
     populations = Populations(program)
     found = populations.train(populations.start(configurations, seeds), epochs=2, total_epochs=3)
@@ -220,7 +220,7 @@ def test_what_a_member_takes_grows_with_the_model(iris: Any) -> None:
         dense = keras.layers.Dense
         return keras.Sequential([keras.Input((4,)), dense(1000, "relu"), dense(1000, "relu"), dense(3, "softmax")])
 
-    populations = Populations(Program(having(iris, wide), [BASELINE.rule]))
+    populations = Populations(Program.of(having(iris, wide), [BASELINE.rule]))
     sample = populations.start([dataclasses.replace(BASELINE, batch_size=BATCH)], [0])
     need = populations._need(sample, 1, 10**10)
     state = sum(leaf.dtype.size * math.prod(leaf.shape) for leaf in tf.nest.flatten(sample[0].state.carried))
@@ -244,7 +244,7 @@ def test_members_read_chunks_from_disk(random_program: Program, tmp_path: Path) 
         for name in ("x", "y"):
             np.save(tmp_path / f"{name}_{part}.npy", getattr(other, f"{name}_{part}"))
             setattr(other, f"{name}_{part}", np.load(tmp_path / f"{name}_{part}.npy", mmap_mode="r"))
-    on_disk = Program(other, [BASELINE.rule])
+    on_disk = Program.of(other, [BASELINE.rule])
     on_disk.feed = Feed(other, chunk_bytes=1000)
     populations = Populations(on_disk)
     members, seeds = [dataclasses.replace(BASELINE, batch_size=16)] * 3, [1, 2, 1]
@@ -312,7 +312,7 @@ def test_layers_of_all_kinds_train_side_by_side(iris: Any, name: str) -> None:
             x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 2)(x, x))
         return keras.Model(inputs, layers.Dense(3, activation="softmax")(layers.Flatten()(x)))
 
-    program = Program(having(iris, build), [BASELINE.rule])
+    program = Program.of(having(iris, build), [BASELINE.rule])
     populations, members = Populations(program), [dataclasses.replace(BASELINE, batch_size=BATCH)] * 2
     found = populations.train(populations.start(members, [1, 2]), epochs=2, total_epochs=2)
     for ours, configuration, seed in zip(found, members, [1, 2], strict=True):

@@ -76,9 +76,9 @@ def test_it_trains_on_those_rows(task: Task, trainer: CompiledTrainer) -> None:
 def test_nothing_is_traced_anew(trainer: CompiledTrainer) -> None:
     """One program serves every split."""
     trainer.run(dataclasses.replace(JOB, redraw=True))
-    before = sum(f.experimental_get_tracing_count() for f in trainer.program._traced.values())
+    before = sum(f.experimental_get_tracing_count() for f in trainer.program.traced.functions.values())
     trainer.run(dataclasses.replace(JOB, redraw=True, seed=6))
-    assert sum(f.experimental_get_tracing_count() for f in trainer.program._traced.values()) == before
+    assert sum(f.experimental_get_tracing_count() for f in trainer.program.traced.functions.values()) == before
 
 
 def test_model_fit_trains_on_them_too(task: Task) -> None:

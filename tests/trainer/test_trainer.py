@@ -65,7 +65,7 @@ def task(iris: Any) -> Task:
 
 @pytest.fixture(scope="module")
 def program(task: Task) -> Program:
-    return Program(task, [rule() for rule in RULES.values()])
+    return Program.of(task, [rule() for rule in RULES.values()])
 
 
 def curves(program: Program, configuration: Configuration, seed: int = 7, epochs: int = EPOCHS) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def test_one_trace_serves_everything(program: Program) -> None:
     for size, epochs in ((1, 1), (7, 2), (10_000, 3)):
         for case in CASES.values():
             curves(program, dataclasses.replace(case, batch_size=size), epochs=epochs)
-    assert [call.experimental_get_tracing_count() for call in program._traced.values()] == [1]
+    assert [call.experimental_get_tracing_count() for call in program.traced.functions.values()] == [1]
 
 
 def test_a_training_in_two_parts_equals_one_in_one(program: Program) -> None:
@@ -178,7 +178,7 @@ def plain(task: Task) -> Program:
 
     other = copy.copy(task)
     other.build = build  # type: ignore[method-assign]
-    return Program(other, [BASELINE.rule])
+    return Program.of(other, [BASELINE.rule])
 
 
 def test_both_ways_train_alike(plain: Program) -> None:
@@ -205,6 +205,23 @@ def test_a_pause_changes_nothing_under_xla(plain: Program) -> None:
         assert a.numpy().tobytes() == b.numpy().tobytes()
 
 
+def test_programs_of_two_tasks_share_what_is_traced(plain: Program) -> None:
+    """Used by turns, each gives to the bit what it gives by itself, and neither is traced anew."""
+    task = copy.copy(plain.task)
+    task.x_train, task.y_train = task.x_train[::-1], task.y_train[::-1]
+    task.x_validation = task.x_validation * 2
+    wanted = [curves(Program.of(one, [BASELINE.rule]), BASELINE) for one in (plain.task, task)]
+    assert wanted[0]["val_loss"] != wanted[1]["val_loss"]
+    both = plain, plain.kept.over(task, [7])
+    for program in both:
+        program.way = "graph"
+    curves(plain, BASELINE)
+    functions = dict(plain.traced.functions)
+    assert [curves(program, BASELINE) for program in both * 2] == wanted * 2
+    assert plain.traced.functions == functions
+    assert functions[None].experimental_get_tracing_count() == 1
+
+
 def test_a_way_is_weighed_only_where_it_can_pay(plain: Program) -> None:
     """A short study stays in the graph, one that has decided keeps to that, a long one measures and says so."""
     for way in ("xla", "graph"):
@@ -213,7 +230,7 @@ def test_a_way_is_weighed_only_where_it_can_pay(plain: Program) -> None:
     curves(plain, BASELINE, epochs=1)
     assert choose(plain, Plan(steps=10), 7) == ""
     assert plain.way == "graph"
-    plain.first_seconds = 1e-9  # as if compiling cost nothing
+    plain.traced.first_seconds = 1e-9  # as if compiling cost nothing
     found = choose(plain, Plan(steps=1e9), 7)
     assert ("by XLA" if plain.way == "xla" else "in the graph") in found
     assert "ms" in found
@@ -236,7 +253,7 @@ def test_rows_on_disk_are_all_used_once_an_epoch(task: Task, tmp_path: Path) -> 
     seen = np.concatenate([rows for rows, _ in pieces])
     np.testing.assert_array_equal(np.sort(seen, axis=0), np.sort(task.x_train, axis=0))
     assert (seen != task.x_train).any()
-    program, whole = Program(other, [BASELINE.rule]), Program(task, [BASELINE.rule])
+    program, whole = Program.of(other, [BASELINE.rule]), Program.of(task, [BASELINE.rule])
     program.feed = feed
     state = program.start(BASELINE, 3)
     assert program.evaluate(state, BASELINE, "train") == pytest.approx(whole.evaluate(state, BASELINE, "train"))

@@ -91,7 +91,7 @@ def _until_one(executor: LocalExecutor) -> list[tuple[int, Run]]:
 def test_a_worker_leaves_with_its_parent(tmp_path: Path) -> None:
     """When the parent is killed with SIGKILL no training process stays behind."""
     code = (
-        "import time\nfrom pathlib import Path\nfrom optselect import data, task\n"
+        "import time\nfrom pathlib import Path\nfrom optselect.data import read\nfrom optselect.task import make_spec\n"
         "from optselect.workers.local import LocalExecutor\n"
         "spec = make_spec(read('sklearn:iris'), epochs=1, seed=0)\n"
         f"e = LocalExecutor(spec, [], [], workers=1, threads=1, log=Path({str(tmp_path / 'log')!r}))\n"
@@ -113,8 +113,8 @@ def test_a_worker_leaves_with_its_parent(tmp_path: Path) -> None:
 def test_the_parent_never_loads_tensorflow() -> None:
     """The command line, the study and the verdict work without TensorFlow or MLflow in their process."""
     code = (
-        "import sys, optselect.api, optselect.cli, optselect.cli.board, optselect.tasks\n"
-        "from optselect import data, task\n"
+        "import sys, optselect.api, optselect.cli, optselect.cli.board\n"
+        "from optselect.data import read\nfrom optselect.task import make_spec\n"
         "make_spec(read('sklearn:iris'), epochs=1, seed=0)\n"
         "assert not {'tensorflow', 'keras', 'mlflow'} & sys.modules.keys()\n"
     )

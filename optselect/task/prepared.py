@@ -203,11 +203,6 @@ class Task:
         frame = x if isinstance(x, pd.DataFrame) else pd.DataFrame(x)  # type: ignore[arg-type]
         return raw_inputs(frame, self.spec.schema)
 
-    @property
-    def example_rows(self) -> Any:
-        """Raw inputs of up to five training rows."""
-        return _head(self.raw_inputs(take_rows(self.spec.data.x, self.spec.split.train[:5])), 5)
-
     def describe(self) -> dict[str, Any]:
         """Facts for people and for the record, JSON types only."""
         parts, spec = self.spec.split, self.spec

@@ -204,14 +204,6 @@ class Odds:
     best: NDArray[np.float64]
     regret: NDArray[np.float64]
 
-    def settled(self, rope: float) -> bool:
-        """Whether more seeds would be a waste: some candidate is expected to lose less than the ROPE.
-
-        >>> Odds(np.array([0.6, 0.4]), np.array([0.001, 0.002])).settled(0.005)
-        True
-        """
-        return bool((self.regret < rope).any())
-
 
 def odds(scores: ArrayLike, objective: Objective, *, draws: int = 4000, seed: int = 0) -> Odds:
     """P(best) from the multivariate t of the means, and expected regret by a Bayesian bootstrap of the seeds.

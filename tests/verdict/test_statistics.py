@@ -278,15 +278,6 @@ def test_odds_repeat() -> None:
     assert not np.array_equal(odds(table, LOSS).best, odds(table, LOSS, seed=1).best)
 
 
-def test_settled_when_the_expected_loss_is_nothing() -> None:
-    """Two equal candidates are settled long before either is known to be best; two far apart too."""
-    rng = np.random.default_rng(0)
-    equal = odds(rng.normal(0.0, 0.01, (10, 2)), LOSS)
-    assert equal.best.max() < 0.99
-    assert equal.settled(0.01)
-    assert not odds(rng.normal(0.0, 1.0, (4, 2)), LOSS).settled(0.01)
-
-
 # -- across data sets ---------------------------------------------------------------------------------------------
 
 RUNS = np.array(

@@ -14,17 +14,28 @@ Tensor = Any
 
 
 class Clipping(Declared):
-    """What happens to the gradients before the rule sees them. A field has the name of Keras's argument.
+    """What happens to the gradients before the rule uses them. Fields are named as Keras's arguments.
 
-    scope says what decides how an entry is clipped, as for rules: with "variable" the variables must be given apart,
-    else they may be given joined in one vector.
+    The class attribute `scope` says what decides how an entry is clipped, as for rules: with "variable" the variables
+    must be given separately; otherwise they may be joined in one vector.
     """
 
     common: ClassVar[bool] = False
     scope: ClassVar[Scope] = "variable"
 
     def apply(self, grads: list[Tensor]) -> list[Tensor]:
-        """The clipped gradients. `grads`: one tensor a variable, any shapes."""
+        """Clip gradients.
+
+        Parameters
+        ----------
+        grads : list of tensor
+            One tensor per variable, any shapes.
+
+        Returns
+        -------
+        list of tensor
+            The clipped gradients, of the same shapes.
+        """
         raise NotImplementedError
 
 

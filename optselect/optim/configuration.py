@@ -20,10 +20,26 @@ __all__ = ["BASELINE", "Configuration", "rule_of"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """Everything about how to optimise, nothing about what.
+    """Everything about how to optimize a model: optimizer, hyperparameters, schedule, clipping and batch size.
 
-    batch_size: rows a step, 1 (stochastic) up to the whole training set (batch gradient descent).
+    Parameters
+    ----------
+    rule : Rule
+        The update rule with its hyperparameters.
+    schedule : Schedule, optional
+        How the learning rate changes during training. Default: it is constant.
+    clipping : Clipping, optional
+        How gradients are clipped. Default: they are not.
+    batch_size : int, default 32
+        Rows per step, from 1 (stochastic) to the whole training set (batch gradient descent).
 
+    Raises
+    ------
+    InvalidValue
+        If the batch size is not a whole number from 1.
+
+    Examples
+    --------
     >>> from optselect.optim.rules.adam import Adam
     >>> configuration = Configuration(rule=Adam(learning_rate=0.002), batch_size=64)
     >>> print(configuration)
@@ -51,8 +67,20 @@ class Configuration:
         return float(self.rule.rate)
 
     def steps_per_epoch(self, rows: int) -> int:
-        """Steps of an epoch over so many rows, a smaller last batch among them.
+        """The number of steps per epoch.
 
+        Parameters
+        ----------
+        rows : int
+            Number of training rows.
+
+        Returns
+        -------
+        int
+            Steps; the last batch may be smaller.
+
+        Examples
+        --------
         >>> Configuration(rule=RULES["adam"](), batch_size=32).steps_per_epoch(100)
         4
         """
@@ -61,7 +89,13 @@ class Configuration:
     # -- JSON -------------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only; every hyperparameter in full, so that a later change of a default changes nothing."""
+        """Describe the configuration with JSON types.
+
+        Returns
+        -------
+        dict
+            Every hyperparameter is included, so that a later change of a default changes nothing.
+        """
         return {
             "optimizer": self.rule.to_dict(),
             "schedule": self.schedule.to_dict(),
@@ -71,9 +105,24 @@ class Configuration:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Configuration:
-        """The inverse of `to_dict`; what is left out takes its default.
+        """Make a configuration from what `to_dict` returned.
 
-        Raises `UnknownName` or `InvalidValue`.
+        Parameters
+        ----------
+        data : dict
+            The keys "optimizer", "schedule", "clipping" and "batch_size"; what is missing is at its default.
+
+        Returns
+        -------
+        Configuration
+            The configuration.
+
+        Raises
+        ------
+        UnknownName
+            If a key, an optimizer, a schedule or a hyperparameter is unknown.
+        InvalidValue
+            If a value is outside its domain.
         """
         known = ["optimizer", "schedule", "clipping", "batch_size"]
         for key in data:
@@ -90,20 +139,45 @@ class Configuration:
         )
 
     def to_json(self) -> str:
-        """One line of JSON; floats round-trip exactly."""
+        """Describe the configuration as JSON.
+
+        Returns
+        -------
+        str
+            One line; numbers are read back exactly.
+        """
         return json.dumps(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> Configuration:
-        """The inverse of `to_json`."""
+        """Make a configuration from what `to_json` returned.
+
+        Parameters
+        ----------
+        text : str
+            JSON.
+
+        Returns
+        -------
+        Configuration
+            The configuration.
+        """
         return cls.from_dict(json.loads(text))
 
     # -- Keras ------------------------------------------------------------------------------------------------
 
     def optimizer(self, *, total_steps: int) -> Any:
-        """A fresh Keras optimizer: Keras's own class, or one of `optselect.optimizers` where Keras has none.
+        """Make a fresh Keras optimizer: Keras's own class, or one of `optselect.optimizers` where Keras has none.
 
-        total_steps: all steps of the training, for the schedule's length.
+        Parameters
+        ----------
+        total_steps : int
+            Number of steps of the training, for the length of the schedule.
+
+        Returns
+        -------
+        keras.optimizers.Optimizer
+            The optimizer.
         """
         rate = self.schedule.timed(self.learning_rate, total_steps).built()
         module, _, name = _home(self.rule).rpartition(".")
@@ -112,7 +186,18 @@ class Configuration:
         return made(**inner, learning_rate=rate, **self._more_arguments())
 
     def code(self, *, total_steps: int) -> str:
-        """The Python expression that makes the same Keras optimizer, after the lines of `imports`."""
+        """The Python expression that makes the same Keras optimizer.
+
+        Parameters
+        ----------
+        total_steps : int
+            Number of steps of the training, for the length of the schedule.
+
+        Returns
+        -------
+        str
+            An expression, to be placed after the lines of `imports`.
+        """
         rate = self.schedule.timed(self.learning_rate, total_steps).code()
         inner = {"rule": _wrapped(self.rule.parts[1])} if self.rule.wraps() else {}
         return _call(_home(self.rule), {**inner, "learning_rate": _Raw(rate), **self._more_arguments()})
@@ -137,11 +222,26 @@ class Configuration:
 
     @classmethod
     def from_optimizer(cls, optimizer: Any, *, total_steps: int, batch_size: int) -> Configuration:
-        """What an optimizer of Keras or of `optselect.optimizers` does, as a configuration.
+        """Translate an optimizer of Keras or of `optselect.optimizers` into a configuration.
 
-        total_steps: of the training, to turn its schedule into fractions.
+        Parameters
+        ----------
+        optimizer : keras.optimizers.Optimizer
+            The optimizer.
+        total_steps : int
+            Number of steps of the training, to turn its schedule into fractions.
+        batch_size : int
+            Rows per step.
 
-        Raises `InvalidValue` for an optimizer or an argument that no rule here stands for.
+        Returns
+        -------
+        Configuration
+            The configuration.
+
+        Raises
+        ------
+        InvalidValue
+            If no rule here is equal to the optimizer, or if an argument has no place in a configuration.
         """
         config = optimizer.get_config()
         ours = isinstance(getattr(optimizer, "rule", None), Rule)
@@ -181,9 +281,13 @@ class Configuration:
     # -- for people -------------------------------------------------------------------------------------------
 
     def changed(self) -> dict[str, Any]:
-        """What differs from the defaults, the learning rate always and first, by flat name: for tables and MLflow.
+        """What differs from the defaults, by flat name, for tables and MLflow.
 
-        A hyperparameter of a wrapped rule has "rule." before its name, the learning rate excepted.
+        Returns
+        -------
+        dict
+            The learning rate always and first; a hyperparameter of a wrapped rule has "rule." before its name, the
+            learning rate excepted.
         """
         flat: dict[str, Any] = {"learning_rate": self.learning_rate}
         rules = ((part, prefix) for prefix, part in self.rule.named_parts().items())

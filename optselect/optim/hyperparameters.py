@@ -44,8 +44,23 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True)
 class Domain:
-    """The values that are legal, in the notation of intervals.
+    """The legal values of a hyperparameter, as an interval.
 
+    Parameters
+    ----------
+    low : float, default -math.inf
+        Lower end.
+    high : float, default math.inf
+        Upper end.
+    low_open : bool, default True
+        Whether the lower end itself is excluded.
+    high_open : bool, default True
+        Whether the upper end itself is excluded.
+    boolean : bool, default False
+        Whether the values are True and False instead of numbers.
+
+    Examples
+    --------
     >>> UNIT.contains(0.0), UNIT.contains(1.0), str(UNIT)
     (True, False, '[0, 1)')
     """
@@ -57,7 +72,18 @@ class Domain:
     boolean: bool = False
 
     def contains(self, value: Any) -> bool:
-        """Whether `value` is a finite real number (or a flag) inside."""
+        """Return whether a value is legal.
+
+        Parameters
+        ----------
+        value : object
+            A finite real number or, in a boolean domain, a flag.
+
+        Returns
+        -------
+        bool
+            True if the value lies inside.
+        """
         if self.boolean:
             return isinstance(value, bool)
         if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
@@ -82,16 +108,31 @@ BOOLEAN = Domain(boolean=True)
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """Where a search looks for a value.
+    """The range in which a search looks for a value.
 
-    `scale` is "linear", "log" (log-uniform), "log1m" (1 - value is log-uniform; `low` and `high` bound the
-    value itself) or "choice". `from_trials` is the number of trials that an arm must have before this
-    hyperparameter joins its search; with fewer it stays at its default (Godbole et al. 2023, Deep Learning
-    Tuning Playbook: fewer than 10 trials tune the learning rate alone).
+    Parameters
+    ----------
+    scale : {"linear", "log", "log1m", "choice"}
+        Distribution: uniform, log-uniform, log-uniform in 1 - value, or one of `choices`.
+    low : float, default 0.0
+        Lower end of the range of the value.
+    high : float, default 0.0
+        Upper end of the range of the value.
+    choices : tuple, default ()
+        Values of the scale "choice".
+    from_trials : int, default 0
+        Number of trials from which an optimizer's search includes this hyperparameter; with fewer trials it stays at
+        its default.
+    per : str, default ""
+        Search the value divided by a function of another hyperparameter: "NAME", "1-NAME" or "sqrt(NAME)". `low` and
+        `high` then bound the quotient.
+    when : tuple of (str, Search), default ()
+        Other hyperparameters, each with the values for which this one is searched; otherwise it stays at its default.
 
-    `per`: not the value is searched but the value divided by this function of another hyperparameter: "NAME",
-    "1-NAME" or "sqrt(NAME)". `low` and `high` then bound the quotient. `when`: others by name, each with the values
-    at which this one is searched; else it stays at its default.
+    Notes
+    -----
+    With fewer than 10 trials only the learning rate should be tuned: Godbole et al. 2023, Deep Learning Tuning
+    Playbook.
     """
 
     scale: Literal["linear", "log", "log1m", "choice"]
@@ -104,18 +145,74 @@ class Search:
 
 
 def log(low: float, high: float, *, from_trials: int = 0) -> Search:
-    """Log-uniform between `low` and `high`."""
+    """Search log-uniformly.
+
+    Parameters
+    ----------
+    low : float
+        Lower end of the range.
+    high : float
+        Upper end of the range.
+    from_trials : int, default 0
+        Number of trials from which an optimizer's search includes the hyperparameter.
+
+    Returns
+    -------
+    Search
+        The range.
+
+    Examples
+    --------
+    >>> log(1e-5, 1e-1).scale
+    'log'
+    """
     return Search("log", low, high, from_trials=from_trials)
 
 
 def linear(low: float, high: float, *, from_trials: int = 0) -> Search:
-    """Uniform between `low` and `high`."""
+    """Search uniformly.
+
+    Parameters
+    ----------
+    low : float
+        Lower end of the range.
+    high : float
+        Upper end of the range.
+    from_trials : int, default 0
+        Number of trials from which an optimizer's search includes the hyperparameter.
+
+    Returns
+    -------
+    Search
+        The range.
+
+    Examples
+    --------
+    >>> linear(0.5, 1.0, from_trials=25).from_trials
+    25
+    """
     return Search("linear", low, high, from_trials=from_trials)
 
 
 def log1m(low: float, high: float, *, from_trials: int = 0) -> Search:
-    """1 - value log-uniform between `low` and `high`: for decay rates near one.
+    """Search log-uniformly in 1 - value, for decay rates near one.
 
+    Parameters
+    ----------
+    low : float
+        Lower end of the range of 1 - value.
+    high : float
+        Upper end of the range of 1 - value.
+    from_trials : int, default 0
+        Number of trials from which an optimizer's search includes the hyperparameter.
+
+    Returns
+    -------
+    Search
+        The range; its `low` and `high` bound the value itself.
+
+    Examples
+    --------
     >>> log1m(0.01, 0.5).low, log1m(0.01, 0.5).high
     (0.5, 0.99)
     """
@@ -123,15 +220,46 @@ def log1m(low: float, high: float, *, from_trials: int = 0) -> Search:
 
 
 def choice(*values: Any, from_trials: int = 0) -> Search:
-    """One of `values`."""
+    """Search among some values.
+
+    Parameters
+    ----------
+    *values : object
+        The values.
+    from_trials : int, default 0
+        Number of trials from which an optimizer's search includes the hyperparameter.
+
+    Returns
+    -------
+    Search
+        The range.
+
+    Examples
+    --------
+    >>> choice(False, True).choices
+    (False, True)
+    """
     return Search("choice", choices=values, from_trials=from_trials)
 
 
 @dataclasses.dataclass(frozen=True)
 class Hyper:
-    """What is declared of one hyperparameter.
+    """The declaration of one hyperparameter.
 
-    `late`: it was added after results had been written without it, so `to_dict` leaves it out at its default.
+    Parameters
+    ----------
+    name : str
+        Name of the field.
+    default : float or bool
+        Default.
+    domain : Domain
+        Legal values.
+    search : Search or None
+        Range of a search; None if it is not searched.
+    doc : str
+        One sentence for the documentation.
+    late : bool, default False
+        Whether it was added after results had been written without it; `to_dict` then omits it at its default.
     """
 
     name: str
@@ -143,7 +271,37 @@ class Hyper:
 
 
 def hyper(*, default: Any, domain: Domain, doc: str, search: Search | None = None, late: bool = False) -> Any:
-    """Declare a hyperparameter as a field of a `Declared` class."""
+    """Declare a hyperparameter as a field of a rule, schedule or clipping.
+
+    Parameters
+    ----------
+    default : float or bool
+        Default.
+    domain : Domain
+        Legal values.
+    doc : str
+        One sentence for the documentation.
+    search : Search, optional
+        Range of a search. Default: it is not searched.
+    late : bool, default False
+        Whether it was added after results had been written without it; it is then recorded only if it is not at its
+        default.
+
+    Returns
+    -------
+    dataclasses.Field
+        The field.
+
+    Examples
+    --------
+    >>> class Family(Declared):
+    ...     pass
+    >>> class Member(Family):
+    ...     name = "member"
+    ...     beta: float = hyper(default=0.9, domain=UNIT, search=log1m(0.01, 0.5), doc="Decay rate.")
+    >>> [h.name for h in Member.hypers()]
+    ['beta']
+    """
     return dataclasses.field(default=default, metadata={"domain": domain, "search": search, "doc": doc, "late": late})
 
 
@@ -168,7 +326,19 @@ class Form:
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What is declared of one setting; see `setting`."""
+    """The declaration of one setting; see `setting`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the field.
+    default : object
+        Default.
+    form : Form
+        Accepted values.
+    doc : str
+        One sentence for the documentation.
+    """
 
     name: str
     default: Any
@@ -177,16 +347,57 @@ class Setting:
 
 
 def setting(*, default: Any, form: Form, doc: str) -> Any:
-    """Declare a setting: a choice that decides how the program is built.
+    """Declare a setting: a choice that decides how the training program is built.
 
-    Unlike a hyperparameter it is never searched and never a tensor, and `to_dict` names it only where it is not at its
+    Unlike a hyperparameter, a setting is never searched and never a tensor. It is recorded only if it is not at its
     default.
+
+    Parameters
+    ----------
+    default : object
+        Default.
+    form : Form
+        Accepted values, such as `WHOLE`, `NUMBER`, `FLAG` or `PATTERNS`.
+    doc : str
+        One sentence for the documentation.
+
+    Returns
+    -------
+    dataclasses.Field
+        The field.
+
+    Examples
+    --------
+    >>> class Family(Declared):
+    ...     pass
+    >>> class Member(Family):
+    ...     name = "member"
+    ...     iterations: int = setting(default=5, form=WHOLE, doc="Number of iterations.")
+    >>> Member().chosen()
+    {'iterations': 5}
     """
     return dataclasses.field(default=default, metadata={"form": form, "doc": doc})
 
 
 def wrapped(default: Callable[[], Any]) -> Any:
-    """Declare the field that holds the rule or the schedule that a wrapper wraps. `default`: makes one."""
+    """Declare the field that holds the rule or schedule which a wrapper wraps.
+
+    Parameters
+    ----------
+    default : callable
+        Makes the rule or schedule that is wrapped by default.
+
+    Returns
+    -------
+    dataclasses.Field
+        The field.
+
+    Examples
+    --------
+    >>> from optselect.optim.rules.lookahead import Lookahead
+    >>> Lookahead().rule.name
+    'adam'
+    """
     return dataclasses.field(default_factory=default)
 
 
@@ -279,26 +490,54 @@ class Declared:
 
     @classmethod
     def hypers(cls) -> tuple[Hyper, ...]:
-        """The declared hyperparameters in the order of the class body."""
+        """The declared hyperparameters, in the order of the class body.
+
+        Returns
+        -------
+        tuple of Hyper
+            The declarations.
+        """
         fields: tuple[Any, ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
         return tuple(Hyper(name=f.name, default=f.default, **f.metadata) for f in fields if "domain" in f.metadata)
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:
-        """The declared settings in the order of the class body."""
+        """The declared settings, in the order of the class body.
+
+        Returns
+        -------
+        tuple of Setting
+            The declarations.
+        """
         fields: tuple[Any, ...] = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
         return tuple(Setting(name=f.name, default=f.default, **f.metadata) for f in fields if "form" in f.metadata)
 
     @classmethod
     def known(cls) -> dict[str, Any]:
-        """The defaults of hyperparameters and settings by name."""
+        """The defaults of hyperparameters and settings.
+
+        Returns
+        -------
+        dict
+            Defaults by name.
+        """
         return {h.name: h.default for h in cls.hypers()} | {s.name: s.default for s in cls.settings()}
 
     @classmethod
     def unchecked(cls, **values: Any) -> Self:
-        """An instance whose fields hold tensors or weak scalars: what a traced program computes with.
+        """Make an instance without any check; its fields may hold tensors.
 
-        What is left out is at its default, settings too.
+        A traced program computes with such instances.
+
+        Parameters
+        ----------
+        **values : float or tensor
+            Values by name. What is missing is at its default.
+
+        Returns
+        -------
+        Self
+            The instance.
         """
         made = object.__new__(cls)
         for name, value in {**{h.name: h.default for h in cls.hypers()}, **values}.items():
@@ -306,15 +545,33 @@ class Declared:
         return made
 
     def values(self) -> dict[str, Any]:
-        """The hyperparameters by name."""
+        """The values of the hyperparameters.
+
+        Returns
+        -------
+        dict
+            Values by name.
+        """
         return {declared.name: getattr(self, declared.name) for declared in self.hypers()}
 
     def chosen(self) -> dict[str, Any]:
-        """The settings by name."""
+        """The values of the settings.
+
+        Returns
+        -------
+        dict
+            Values by name.
+        """
         return {declared.name: getattr(self, declared.name) for declared in self.settings()}
 
     def recorded(self) -> dict[str, Any]:
-        """Hyperparameters and settings in JSON types, without settings and late hyperparameters at their default."""
+        """Hyperparameters and settings as JSON types.
+
+        Returns
+        -------
+        dict
+            Values by name, without settings and late hyperparameters that are at their default.
+        """
         quiet = {h.name: h.default for h in self.hypers() if h.late} | {s.name: s.default for s in self.settings()}
         given = {**self.values(), **self.chosen()}
         told = {name: value for name, value in given.items() if name not in quiet or value != quiet[name]}
@@ -322,15 +579,34 @@ class Declared:
 
     @classmethod
     def members(cls) -> dict[str, type[Self]]:
-        """The family's members by name, in the order of their names."""
+        """The members of the family.
+
+        Returns
+        -------
+        dict of str to type[Self]
+            Classes by name, in the order of the names.
+        """
         found = {member.name: member for member in reversed(cls.__subclasses__())}  # the first of a name stays
         return dict(sorted(found.items()))
 
     @classmethod
     def named(cls, name: str) -> type[Self]:
-        """The member of that name.
+        """The member with a name.
 
-        Raises `UnknownName` with the nearest names.
+        Parameters
+        ----------
+        name : str
+            Name of the member.
+
+        Returns
+        -------
+        type[Self]
+            The class.
+
+        Raises
+        ------
+        UnknownName
+            If there is none; the message contains the nearest names.
         """
         members = cls.members()
         if name not in members:
@@ -339,7 +615,27 @@ class Declared:
 
     @classmethod
     def from_values(cls, name: str, values: Mapping[str, Any]) -> Self:
-        """The member `name` with `values`; the rest at its defaults. An unknown key raises `UnknownName`."""
+        """Make a member from its name and its values.
+
+        Parameters
+        ----------
+        name : str
+            Name of the member.
+        values : dict
+            Values by name. What is missing is at its default.
+
+        Returns
+        -------
+        Self
+            The member.
+
+        Raises
+        ------
+        UnknownName
+            If there is no such member, or no such hyperparameter.
+        InvalidValue
+            If a value is outside its domain.
+        """
         member = cls.named(name)
         known = list(member.known())
         for key in values:

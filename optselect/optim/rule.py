@@ -22,10 +22,18 @@ Scope = Literal["entry", "variable", "model"]
 
 @dataclasses.dataclass(frozen=True)
 class Variable:
-    """What a rule may know of a variable beside its value.
+    """What a rule may know about a variable besides its value.
 
-    path: as Keras has it, "dense/kernel". shape: static. head: it belongs to the model's last layer. embedding:
-    it is an embedding's table.
+    Parameters
+    ----------
+    path : str
+        Path as Keras has it, such as "dense/kernel".
+    shape : tuple of int
+        Static shape.
+    head : bool, default False
+        Whether it belongs to the model's last layer.
+    embedding : bool, default False
+        Whether it is the table of an embedding.
     """
 
     path: str
@@ -36,16 +44,28 @@ class Variable:
 
 @dataclasses.dataclass(frozen=True)
 class Scaling:
-    """How hyperparameters follow the batch size for training to go the same way through the same examples.
+    """How hyperparameters follow the batch size so that training takes the same course over the same examples.
 
-    It holds where the noise of a gradient outweighs its mean, so that a gradient of s times the batch is √s times
-    smaller (Malladi et al. 2022, arXiv:2205.10287). Names that a rule does not have are passed over.
+    The scaling holds where the noise of a gradient outweighs its mean, so that the gradient of a batch s times as large
+    is √s times smaller. Names that a rule does not have are ignored.
 
-    powers: the power of the batch size with which a hyperparameter grows. The learning rate: 1 where a step is
-    proportional to gradients or to a mean of them over its own size, ½ where each gradient is divided by the size
-    of single ones, 0 (left out) where it is divided by a sum over all steps, or finds its own step. means: decays
-    of means over steps, which keep their length in examples. decays: weight decays that act times the learning
-    rate, which keep their timescale in epochs (Wang & Aitchison 2024, arXiv:2405.13698). steps: counted in steps.
+    Parameters
+    ----------
+    powers : dict of str to float, optional
+        The power of the batch size with which a hyperparameter grows. Learning rate: 1 where a step is proportional to
+        the gradients, or to a mean of gradients divided by the norm of that mean; 1/2 where each gradient is divided by
+        the size of single gradients; 0 (left out) where it is divided by a sum over all steps, or where the rule finds
+        its own step size.
+    means : tuple of str, default ("beta_1", "beta_2", "beta_3", "rho")
+        Decay rates of averages over steps, which keep their length in examples.
+    decays : tuple of str, default ("weight_decay",)
+        Weight decays that act times the learning rate, which keep their timescale in epochs.
+    steps : tuple of str, default ()
+        Hyperparameters that count steps.
+
+    Notes
+    -----
+    Malladi et al. 2022, arXiv:2205.10287; weight decay: Wang & Aitchison 2024, arXiv:2405.13698.
     """
 
     powers: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"learning_rate": 0.5, "epsilon": -0.5})
@@ -55,15 +75,15 @@ class Scaling:
 
 
 class Rule(Declared):
-    """An optimizer's update rule; one subclass a module of `optselect.optim.rules`.
+    """The update rule of an optimizer; one subclass per module of `optselect.optim.rules`.
 
-    A rule is written for one variable. `init(param)` gives its slots, zero-step state by name; `update`
-    gives the new variable and slots. Inside `update` the hyperparameters are Python numbers or, in a traced
-    program, weak scalars (`Scalar`); write arithmetic, `choose` for flags and `cast` where Keras casts.
+    A rule is written for one variable. `init(param)` makes its slots, the state by name before the first step; `update`
+    returns the new variable and slots. Inside `update` the hyperparameters are Python numbers or, in a traced program,
+    `Scalar` objects: write arithmetic, `choose` for flags, and `cast` where Keras casts.
 
-    scope says how far an entry's step looks: "entry" (at itself: variables may be joined or split at will),
-    "variable" (at its variable: norms, shapes), "model" (at everything: `update` gets all variables joined in one
-    vector). A rule that wraps another has a field `rule: Rule = wrapped(...)` and no learning rate of its own.
+    The class attribute `scope` says what an entry's step depends on: "entry" (only itself: variables may be joined or
+    split at will), "variable" (its variable: norms, shapes) or "model" (everything: `update` gets all variables joined
+    in one vector). A rule that wraps another has a field `rule: Rule = wrapped(...)` and no learning rate of its own.
     """
 
     paper: ClassVar[str] = ""
@@ -87,41 +107,116 @@ class Rule(Declared):
     weakness: ClassVar[str] = ""  # and one: where it disappoints
 
     def init(self, param: Tensor) -> State:
-        """Slots at step 0. `param`: any shape. An "entry" rule's slots have the shape of `param` or are scalars."""
+        """Make the slots before the first step.
+
+        Parameters
+        ----------
+        param : tensor
+            The variable, any shape.
+
+        Returns
+        -------
+        dict of str to tensor
+            Slots by name. Those of an "entry" rule have the shape of `param` or are scalars.
+        """
         raise NotImplementedError
 
     def update(self, grad: Tensor, param: Tensor, state: State, step: Tensor) -> tuple[Tensor, State]:
-        """One step. `grad`, `param`: any one shape and dtype; `step`: integer scalar, counts from 1."""
+        """Take one step.
+
+        Parameters
+        ----------
+        grad : tensor
+            Gradient, of the shape and dtype of `param`.
+        param : tensor
+            The variable, any shape.
+        state : dict of str to tensor
+            Slots by name.
+        step : tensor
+            Integer scalar that counts from 1.
+
+        Returns
+        -------
+        tuple of (tensor, dict of str to tensor)
+            The new variable and the new slots, with names, shapes and dtypes as before.
+        """
         raise NotImplementedError
 
     def evaluated(self, param: Tensor, state: State) -> Tensor:
-        """Where the model is to be judged and saved, if not at the point where gradients are taken."""
+        """The weights at which the model is evaluated and saved, if they are not those at which gradients are taken.
+
+        Parameters
+        ----------
+        param : tensor
+            The variable.
+        state : dict of str to tensor
+            Slots by name.
+
+        Returns
+        -------
+        tensor
+            The weights, of the shape of `param`.
+        """
         return param
 
     def unused(self, param: Tensor) -> tuple[str, ...]:
-        """Slots that `update` never depends on with these hyperparameters, which are Python numbers.
+        """Slots that `update` never depends on with the present hyperparameters, which are Python numbers.
 
-        A Keras optimizer keeps no variable for them. `param`: only its shape matters.
+        A Keras optimizer keeps no variable for them.
+
+        Parameters
+        ----------
+        param : tensor
+            The variable; only its shape matters.
+
+        Returns
+        -------
+        tuple of str
+            Names of the slots.
         """
         return ()
 
     def rests(self) -> bool:
-        """Whether a row, along the first axis, without a gradient stays as it is, and its state too.
+        """Return whether a row without a gradient, along the first axis, stays as it is together with its state.
 
-        Then a Keras optimizer steps only the rows that a sparse gradient names; slots of the variable's shape go by row
-        too, and any other slot must be a scalar.
+        If so, a Keras optimizer steps only the rows that a sparse gradient names. Slots of the variable's shape are
+        then read and written by row, and any other slot must be a scalar.
+
+        Returns
+        -------
+        bool
+            Whether it does.
         """
         return False
 
     def for_variable(self, variable: Variable) -> Rule:
-        """The rule that steps this variable: itself, or another where it does not fit the variable."""
+        """The rule that steps a variable: this rule, or another where this one does not fit the variable.
+
+        Parameters
+        ----------
+        variable : Variable
+            The variable.
+
+        Returns
+        -------
+        Rule
+            The rule.
+        """
         return self
 
     @classmethod
     def of_twin(cls, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Of arguments as the Keras class takes them, those of this rule, as this rule takes them.
+        """Translate arguments of the equal Keras class into arguments of this rule.
 
-        Keras's None for a weight decay means that there is none.
+        Parameters
+        ----------
+        arguments : dict
+            Arguments as the Keras class takes them.
+
+        Returns
+        -------
+        dict
+            Those that this rule has. None for a weight decay becomes 0.
         """
         own = cls.known()
         return {
@@ -131,7 +226,13 @@ class Rule(Declared):
         }
 
     def twin_arguments(self) -> dict[str, Any] | None:
-        """The arguments with which the twin does what this rule does; None if the twin cannot."""
+        """The arguments with which the equal Keras class does what this rule does.
+
+        Returns
+        -------
+        dict or None
+            Arguments by name; None if the Keras class cannot do it.
+        """
         own = {**self.values(), **self.chosen()}
         equal = all(own[name] == value for name, value in self.twin_at.items() if name in own)
         return {k: v for k, v in own.items() if k not in self.twin_at} if self.twin and equal else None
@@ -163,7 +264,13 @@ class Rule(Declared):
         return f"{[*self.named_parts()][-1]}learning_rate"
 
     def named_parts(self) -> dict[str, Rule]:
-        """`parts` by what precedes the names of their hyperparameters and slots: "", "rule.", "rule.rule.", ..."""
+        """This rule and the rules that it wraps, by the prefix of the names of their hyperparameters and slots.
+
+        Returns
+        -------
+        dict of str to Rule
+            Rules by prefix: "", "rule.", "rule.rule.", ...
+        """
         return {"rule." * depth: part for depth, part in enumerate(self.parts)}
 
     @property
@@ -179,19 +286,46 @@ class Rule(Declared):
 
     @classmethod
     def wraps(cls) -> bool:
-        """Whether rules of this kind wrap another."""
+        """Return whether rules of this class wrap another rule.
+
+        Returns
+        -------
+        bool
+            Whether they do.
+        """
         return any(field.name == "rule" for field in (dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only, every hyperparameter in full; what is wrapped under "rule"."""
+        """Describe the rule with JSON types.
+
+        Returns
+        -------
+        dict
+            Name and every hyperparameter; a wrapped rule under "rule".
+        """
         inner = {"rule": self.parts[1].to_dict()} if self.wraps() else {}
         return {"name": self.name, **self.recorded(), **inner}
 
     @classmethod
     def from_dict(cls, data: str | Mapping[str, Any]) -> Rule:
-        """The inverse of `to_dict`; a name alone is enough, and what is left out takes its default.
+        """Make a rule from a name or from what `to_dict` returned.
 
-        Raises `UnknownName` or `InvalidValue`.
+        Parameters
+        ----------
+        data : str or dict
+            Name of the rule, or a dict with "name" and hyperparameters. What is missing is at its default.
+
+        Returns
+        -------
+        Rule
+            The rule.
+
+        Raises
+        ------
+        UnknownName
+            If there is no such rule or hyperparameter.
+        InvalidValue
+            If a value is outside its domain.
         """
         values = {"name": data} if isinstance(data, str) else dict(data)
         name = values.pop("name", "")
@@ -199,26 +333,64 @@ class Rule(Declared):
         return dataclasses.replace(cls.from_values(name, values), **inner)
 
     def replaced(self, **values: Any) -> Rule:
-        """The same rules with some hyperparameters changed, each in the outermost rule that has it, and checked."""
+        """Copy the rule with some hyperparameters changed.
+
+        Parameters
+        ----------
+        **values : float or bool
+            New values by name; each is set in the outermost rule that has it.
+
+        Returns
+        -------
+        Rule
+            The new rule.
+
+        Raises
+        ------
+        InvalidValue
+            If a value is outside its domain.
+        """
         own = {h.name: values.pop(h.name) for h in self.hypers() if h.name in values}
         if values:
             own["rule"] = self.parts[1].replaced(**values)
         return dataclasses.replace(self, **own)
 
     def named_numbers(self) -> dict[str, Any]:
-        """All hyperparameters by name, "rule." before those of a wrapped rule; in the order of `numbers`."""
+        """All hyperparameters, those of wrapped rules included.
+
+        Returns
+        -------
+        dict
+            Values by name, with "rule." before the names of a wrapped rule, in the order of `numbers`.
+        """
         return {
             prefix + name: value for prefix, part in self.named_parts().items() for name, value in part.values().items()
         }
 
     def numbers(self) -> tuple[Any, ...]:
-        """All hyperparameters, of the outermost rule first."""
+        """The values of all hyperparameters.
+
+        Returns
+        -------
+        tuple
+            Values, those of the outermost rule first.
+        """
         return tuple(value for part in self.parts for value in part.values().values())
 
     def with_numbers(self, values: Iterable[Any], learning_rate: Any = None) -> Rule:
-        """The same rules with other hyperparameters, in the order of `numbers`, unchecked: tensors or weak scalars.
+        """Copy the rule with other hyperparameters, which are not checked and may be tensors.
 
-        learning_rate: replaces the one among `values`.
+        Parameters
+        ----------
+        values : iterable of float or tensor
+            Values in the order of `numbers`.
+        learning_rate : float or tensor, optional
+            Replaces the learning rate among `values`.
+
+        Returns
+        -------
+        Rule
+            The new rule.
         """
         rest = iter(values)
         parts = [(type(part), {**{h.name: next(rest) for h in part.hypers()}, **part.chosen()}) for part in self.parts]
@@ -232,12 +404,16 @@ class Rule(Declared):
 
 
 class Scalar:
-    """A number known at run time that bends to the dtype of the tensor it meets, as a Python float does.
+    """A number known at run time that takes the dtype of the tensor it meets, as a Python float does.
 
-    It holds a float64 tensor, so `1 - beta` is taken in float64 and rounded once, when it meets a float32
-    tensor: 1 - 0.999 is then 0.001 to the last bit, not 0.00100005. Keras computes the same with Python floats.
+    It holds a float64 tensor, so `1 - beta` is computed in float64 and rounded once, when it meets a float32 tensor: 1
+    - 0.999 is then 0.001 to the last bit, not 0.00100005. Keras computes the same with Python floats. It has no truth
+    value and cannot be compared; use `choose` instead.
 
-    value: float64 (or bool) scalar tensor.
+    Parameters
+    ----------
+    value : tensor
+        Scalar, float64 or bool.
     """
 
     __slots__ = ("value",)
@@ -247,7 +423,18 @@ class Scalar:
         self.value = value
 
     def to(self, dtype: Any) -> Tensor:
-        """The number as a tensor of `dtype`, rounded once."""
+        """Convert the number to a tensor, rounded once.
+
+        Parameters
+        ----------
+        dtype : str or DType
+            Dtype of the tensor.
+
+        Returns
+        -------
+        tensor
+            Scalar tensor.
+        """
         return ops.cast(self.value, dtype)
 
     def _meet(self, other: Any, operate: Any) -> Any:
@@ -309,9 +496,28 @@ class Scalar:
 
 
 def cast(value: Any, dtype: Any) -> Tensor:
-    """`value` as a tensor of `dtype`, the way Keras casts a hyperparameter: through float32, also to float64.
+    """Convert a hyperparameter to a tensor the way Keras does: through float32, also to float64.
 
+    Parameters
+    ----------
+    value : float or tensor or Scalar
+        The hyperparameter.
+    dtype : str or DType
+        Dtype of the tensor.
+
+    Returns
+    -------
+    tensor
+        The tensor.
+
+    Notes
+    -----
     `keras.ops.cast(0.9, "float64")` is 0.8999999761581421: a number passes through Keras's float type first.
+
+    Examples
+    --------
+    >>> float(cast(0.9, "float64"))
+    0.8999999761581421
     """
     if isinstance(value, Scalar):
         return ops.cast(ops.cast(value.value, "float32"), dtype)
@@ -319,12 +525,50 @@ def cast(value: Any, dtype: Any) -> Tensor:
 
 
 def exact(value: Any, dtype: Any) -> Tensor:
-    """`value` as a tensor of `dtype`, rounded once: for operations that are functions and so meet no `Scalar`."""
+    """Convert a hyperparameter to a tensor, rounded once, for functions that do not accept a `Scalar`.
+
+    Parameters
+    ----------
+    value : float or tensor or Scalar
+        The hyperparameter.
+    dtype : str or DType
+        Dtype of the tensor.
+
+    Returns
+    -------
+    tensor
+        The tensor.
+
+    Examples
+    --------
+    >>> float(exact(0.9, "float64"))
+    0.9
+    """
     return value.to(dtype) if isinstance(value, Scalar) else ops.convert_to_tensor(value, dtype=dtype)
 
 
 def choose(flag: Any, yes: Tensor, no: Tensor) -> Tensor:
-    """`yes` where `flag` is true, else `no`; `flag`: a Python bool or a `Scalar` that holds a bool."""
+    """Choose between two values by a flag, which may be known only at run time.
+
+    Parameters
+    ----------
+    flag : bool or Scalar
+        The flag.
+    yes : tensor
+        The value if the flag is true.
+    no : tensor
+        The value if the flag is false.
+
+    Returns
+    -------
+    tensor
+        One of the two.
+
+    Examples
+    --------
+    >>> choose(True, 1.0, 2.0)
+    1.0
+    """
     if isinstance(flag, Scalar):
         return ops.where(flag.value, yes, no)
     return yes if flag else no

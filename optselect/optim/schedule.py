@@ -28,10 +28,10 @@ Tensor = Any
 
 
 class Schedule(Declared):
-    """How the learning rate moves over training.
+    """How the learning rate changes during training.
 
-    Fields are fractions of all steps, so one schedule serves every length of training; `arguments` turns them
-    into the arguments of the Keras class for a length, and `rate` computes with those. A schedule that wraps
+    The fields are fractions of the number of steps, so one schedule serves every length of training; `arguments` turns
+    them into the arguments of the Keras class for a given length, and `rate` computes with those. A schedule that wraps
     another has a field `schedule: Schedule = wrapped(...)`.
     """
 
@@ -42,7 +42,14 @@ class Schedule(Declared):
 
     @classmethod
     def class_path(cls) -> str:
-        """The class that a Keras optimizer takes: Keras's own, or ours where Keras has none; "" if plain."""
+        """The path of the class that a Keras optimizer takes.
+
+        Returns
+        -------
+        str
+            Keras's own class, or one of `optselect.optimizers.schedules` where Keras has none; "" if the rate is
+            constant.
+        """
         return "" if cls.plain else cls.twin or f"optselect.optimizers.schedules.{cls.__name__}"
 
     @property
@@ -58,15 +65,36 @@ class Schedule(Declared):
         return "(".join(names) + ")" * (len(names) - 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only, every hyperparameter in full; what is wrapped under "schedule"."""
+        """Describe the schedule with JSON types.
+
+        Returns
+        -------
+        dict
+            Name and every hyperparameter; a wrapped schedule under "schedule".
+        """
         own = {"name": self.name, **self.values()}
         return own if len(self.parts) == 1 else {**own, "schedule": self.parts[1].to_dict()}
 
     @classmethod
     def from_dict(cls, data: str | Mapping[str, Any]) -> Schedule:
-        """The inverse of `to_dict`; a name alone is enough, and what is left out takes its default.
+        """Make a schedule from a name or from what `to_dict` returned.
 
-        Raises `UnknownName` or `InvalidValue`.
+        Parameters
+        ----------
+        data : str or dict
+            Name of the schedule, or a dict with "name" and hyperparameters. What is missing is at its default.
+
+        Returns
+        -------
+        Schedule
+            The schedule.
+
+        Raises
+        ------
+        UnknownName
+            If there is no such schedule or hyperparameter.
+        InvalidValue
+            If a value is outside its domain.
         """
         values = {"name": data} if isinstance(data, str) else dict(data)
         name = values.pop("name", "")
@@ -77,9 +105,24 @@ class Schedule(Declared):
 
     @classmethod
     def from_keras(cls, rate: Any, total_steps: int) -> tuple[float, Schedule]:
-        """Learning rate and schedule from what a Keras optimizer's config holds: a number or a serialised schedule.
+        """Translate the learning rate in the config of a Keras optimizer.
 
-        Raises `InvalidValue` if no schedule here stands for it.
+        Parameters
+        ----------
+        rate : float or dict
+            A number or a serialized schedule.
+        total_steps : int
+            Number of steps of the training.
+
+        Returns
+        -------
+        tuple of (float, Schedule)
+            Learning rate and schedule.
+
+        Raises
+        ------
+        InvalidValue
+            If no schedule here is equal to it.
         """
         if not isinstance(rate, Mapping):
             constant = next(member for member in cls.members().values() if member.plain)
@@ -92,25 +135,90 @@ class Schedule(Declared):
         return member.recover(arguments, total_steps)
 
     def timed(self, learning_rate: float, total_steps: int) -> Timed:
-        """The schedule of a training of `total_steps`."""
+        """Fix the length of the training.
+
+        Parameters
+        ----------
+        learning_rate : float
+            The learning rate that the schedule scales.
+        total_steps : int
+            Number of steps of the training.
+
+        Returns
+        -------
+        Timed
+            The schedule in steps, a function of the step.
+        """
         return Timed(type(self), self.arguments(learning_rate, total_steps))
 
     def arguments(self, learning_rate: float, total_steps: int) -> dict[str, Any]:
-        """The arguments of the Keras twin. `total_steps`: all steps of the training."""
+        """The arguments of the Keras class.
+
+        Parameters
+        ----------
+        learning_rate : float
+            The learning rate that the schedule scales.
+        total_steps : int
+            Number of steps of the training.
+
+        Returns
+        -------
+        dict
+            Arguments by name.
+        """
         raise NotImplementedError
 
     @staticmethod
     def rate(step: Tensor, **arguments: Any) -> Tensor:
-        """The rate at `step` (integer, any shape, counts from 0) as float32; `arguments` as the twin takes them."""
+        """Compute the learning rate.
+
+        Parameters
+        ----------
+        step : tensor
+            Integer tensor of any shape that counts from 0.
+        **arguments : float or int
+            Arguments as the Keras class takes them.
+
+        Returns
+        -------
+        tensor
+            Learning rates in float32, of the shape of `step`.
+        """
         raise NotImplementedError
 
     @classmethod
     def recover(cls, arguments: Mapping[str, Any], total_steps: int) -> tuple[float, Schedule]:
-        """The inverse of `arguments`: the learning rate and the schedule."""
+        """Translate arguments of the Keras class: the inverse of `arguments`.
+
+        Parameters
+        ----------
+        arguments : dict
+            Arguments by name.
+        total_steps : int
+            Number of steps of the training.
+
+        Returns
+        -------
+        tuple of (float, Schedule)
+            Learning rate and schedule.
+        """
         raise NotImplementedError
 
     def rates(self, learning_rate: float, total_steps: int) -> Tensor:
-        """The rates of all steps of a training: float32, shape (total_steps,)."""
+        """Compute the learning rates of a whole training.
+
+        Parameters
+        ----------
+        learning_rate : float
+            The learning rate that the schedule scales.
+        total_steps : int
+            Number of steps of the training.
+
+        Returns
+        -------
+        tensor
+            Float32, shape (total_steps,).
+        """
         return self.timed(learning_rate, total_steps)(ops.arange(total_steps, dtype="int64"))
 
 

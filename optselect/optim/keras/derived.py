@@ -224,7 +224,13 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
     # -- where the model is judged ------------------------------------------------------------------------------
 
     def to_evaluated(self) -> bool:
-        """Put the point at which the model is judged into its variables; whether anything was to be done."""
+        """Store the weights at which the model is evaluated in its variables.
+
+        Returns
+        -------
+        bool
+            Whether anything changed.
+        """
         if not self.built or not self._kept or bool(self._away.numpy()) or not self._has_stepped():
             return False
         variables = self._mine()
@@ -240,7 +246,13 @@ class Derived(keras.optimizers.Optimizer):  # type: ignore[misc]
         return int(self._iterations.numpy()) >= (self.gradient_accumulation_steps or 1)
 
     def to_training(self) -> bool:
-        """Put back the point at which gradients are taken, unless the weights have been changed since."""
+        """Restore the weights at which gradients are taken, unless the weights have been changed since.
+
+        Returns
+        -------
+        bool
+            Whether they were restored.
+        """
         if not self.built or not self._kept or not bool(self._away.numpy()):
             return False
         variables = self._mine()

@@ -14,16 +14,20 @@ __all__ = ["SwapEvaluated"]
 
 
 class SwapEvaluated(keras.callbacks.Callback):  # type: ignore[misc]
-    """Puts the weights at which the model is judged into it for validation, and the others back for training.
+    """Evaluate the model with the weights at which its rule is judged, and restore the others for training.
 
-    For rules that are judged elsewhere than at the point where they take gradients: schedule-free ones, averages,
-    Lookahead. With any other rule it does nothing. A second `fit` with it goes on exactly where the first ended;
-    without it the second begins at the point where the model is judged, as with Keras's `use_ema`.
+    It matters for rules that are evaluated at other weights than those at which they take gradients: schedule-free
+    rules, averages, Lookahead. With any other rule it does nothing. A second `fit` with this callback continues exactly
+    where the first ended; without it the second begins at the evaluated weights, as with Keras's `use_ema`.
 
-    Args:
-        swap_on_epoch: Keep the judged weights from the end of an epoch to the beginning of the next, for
-            callbacks such as `ModelCheckpoint` that come after this one. Defaults to `False`.
+    Parameters
+    ----------
+    swap_on_epoch : bool, default False
+        Keep the evaluated weights from the end of an epoch to the beginning of the next, for callbacks after this one,
+        such as `ModelCheckpoint`.
 
+    Examples
+    --------
     >>> import keras, numpy as np
     >>> from optselect import optimizers
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])

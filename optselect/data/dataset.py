@@ -25,16 +25,35 @@ Values = pd.Series | np.ndarray
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Data:
-    """Features and raw target values, row by row.
+    """A data set as it was read: features and raw target values, row by row.
 
-    name: for people (a file name, "sklearn:digits"). x: a frame without the target; or an array whose first axis
-    counts rows; or named arrays. y: the target as it was given, or several by name. target: the name of the
-    target, or the names with commas. notes: what was inferred and must be said. sample_weight: what each row
-    counts, as it was given, None if all count alike. spool: the folder of arrays on disk that had no file of their
-    own; it is removed with the last data set that has it. readings: how the columns of a table were read, by name.
-    options: what a person said of the reading. by_place: "x" or "y" where several came as a list: they are the
-    model's inputs or outputs in their order, whatever their names.
+    Parameters
+    ----------
+    name : str
+        Where it comes from: a file name, or "sklearn:digits".
+    x : DataFrame or ndarray or dict of str to ndarray
+        Features: a table without the target, one array whose first axis counts rows, or named arrays.
+    y : Series or ndarray or dict of str to these
+        Target values as they were given; several targets by name.
+    target : str
+        Name of the target, or names separated by commas.
+    notes : tuple of str, default ()
+        What was inferred and should be shown.
+    sample_weight : Series or ndarray, optional
+        Weight of each row, as it was given. None: all rows count the same.
+    spool : Spool, optional
+        Folder of arrays on disk that had no file of their own; it is removed together with the last data set that uses
+        it.
+    readings : dict of str to Reading, optional
+        How the columns of a table were read, by name.
+    options : ReadOptions, optional
+        The reading options that the caller gave.
+    by_place : frozenset of str, default frozenset()
+        "x" or "y" where several arrays came as a list: they are the model's inputs or outputs in that order, whatever
+        their names.
 
+    Examples
+    --------
     >>> data = Data(name="two rows", x=np.zeros((2, 3), "float32"), y=pd.Series([0, 1]), target="y")
     >>> data.rows, data.is_table, data.digest()[:8] == data.digest()[:8]
     (2, False, True)
@@ -75,7 +94,13 @@ class Data:
         return sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
 
     def digest(self) -> str:
-        """SHA-256 of every value, every column name and every type, in hexadecimal."""
+        """A hash of every value, column name and dtype.
+
+        Returns
+        -------
+        str
+            SHA-256 in hexadecimal.
+        """
         sha = hashlib.sha256()
         for label, values in self._parts():
             sha.update(f"{label!r}{values.dtype}{values.shape}".encode())

@@ -82,20 +82,56 @@ def read(
     labels: Labels | None = None,
     tell: Tell = lambda line: None,
 ) -> Data:
-    """A data set from a file, "sklearn:NAME", "FILE.py:FUNCTION", a frame, or (x, y) or (x, y, sample_weight).
+    """Read a data set from a file, a name, a function, or objects in memory.
 
-    reference: a path (.csv .tsv .txt .data .json .jsonl .xlsx .parquet .feather .arrow .npz, text also .gz .bz2 .xz
-    .zst .zip), such a string, a frame of pandas or polars or a pyarrow table or a dict of columns that holds the
-    target, or features and target, several targets in a dict by name. target: the name of the target column in a
-    table; several with commas or in a sequence. sample_weight: what each row counts in the loss, shape (rows,), or
-    the name of the column (in .npz of the array) that says so. encoding, separator: of a text file. memory: bytes
-    that training may count on, None for what is free; arrays of features (in .npz, a `tf.data.Dataset`, or from
-    a function) that are larger than an eighth of it stay on disk and are read in pieces. decimal ("point" or "comma"),
-    dates ("day-first", "month-first", "year-first"), keep, drop, missing_target ("drop" or "refuse"), labels
-    ("merge" or "distinct"): as in `ReadOptions`. tell: gets a line for people now and then while a dataset is read.
+    Parameters
+    ----------
+    reference : Any
+        A path (.csv, .tsv, .txt, .data, .json, .jsonl, .xlsx, .parquet, .feather, .arrow, .npz; text files also
+        compressed as .gz, .bz2, .xz, .zst or .zip); "sklearn:NAME"; "FILE.py:FUNCTION"; a table that contains the
+        target (a frame of pandas or polars, a pyarrow table, or a dict of columns); or `(x, y)` or `(x, y,
+        sample_weight)`, where several targets are a dict by name.
+    target : str or sequence of str, optional
+        Name of the target column; several separated by commas or in a sequence.
+    sample_weight : str or array, optional
+        Weight of each row in the loss, shape (rows,), or the name of the column (in .npz, of the array) that contains
+        it. Default: all rows count the same.
+    encoding : str, optional
+        Encoding of a text file. Default: auto-detected.
+    separator : str, optional
+        Separator of a text file. Default: auto-detected.
+    memory : int, optional
+        Bytes that training may use. Default: what is free. Feature arrays larger than an eighth of it stay on disk and
+        are read in pieces.
+    decimal : {"point", "comma"}, optional
+        Decimal mark, for numbers that can be read in two ways. Default: auto-detected.
+    dates : {"day-first", "month-first", "year-first"}, optional
+        Order of the parts of a date. Default: auto-detected.
+    keep : str or sequence of str, optional
+        Columns to use although they look like identifiers.
+    drop : str or sequence of str, optional
+        Columns not to use.
+    missing_target : {"drop", "refuse"}, optional
+        Whether rows without a target are left out, or refused. Default: fewer than 5 % are left out.
+    labels : {"merge", "distinct"}, optional
+        Whether labels that differ only in case or spaces are one class. Default: an error if there are such labels.
+    tell : callable, optional
+        Called with a line of text from time to time while a data set is read.
 
-    Raises InvalidData or UnknownName with a message for a person.
+    Returns
+    -------
+    Data
+        The data set.
 
+    Raises
+    ------
+    InvalidData
+        If the data cannot be read, or cannot be trained on.
+    UnknownName
+        If a file, column or name does not exist.
+
+    Examples
+    --------
     >>> frame = pd.DataFrame({"width": [1.0, 2.0], "species": ["a", "b"], "seen": [3, 1]})
     >>> data = read(frame, target="species", sample_weight="seen")
     >>> data.x.columns.tolist(), data.sample_weight.tolist()

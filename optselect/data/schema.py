@@ -61,14 +61,30 @@ class Dropped:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Schema:
-    """The columns that are used, in the order of the table, and those that are not. notes: on some that are used."""
+    """The columns of a table: those that are used, and those that are not.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+        Used columns, in the order of the table.
+    dropped : tuple of Dropped
+        Columns that are not used, with the reason.
+    notes : tuple of str, default ()
+        Remarks on columns that are used.
+    """
 
     columns: tuple[Column, ...]
     dropped: tuple[Dropped, ...]
     notes: tuple[str, ...] = ()
 
     def describe(self) -> list[str]:
-        """Lines for people: how many columns of each kind, which were dropped and why."""
+        """Describe the columns in words.
+
+        Returns
+        -------
+        list of str
+            Lines: how many columns of each kind, which are not used, and why.
+        """
         kinds = [c.kind for c in self.columns]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
         dates = [f"`{c.name}`" for c in self.columns if c.kind == "date" and not c.date_format.startswith("time ")]
@@ -206,11 +222,28 @@ def _shown(value: Any) -> str:
 
 
 def raw_inputs(table: pd.DataFrame, schema: Schema) -> dict[str, np.ndarray]:
-    """A table as the model takes it: one array a used column, by name.
+    """Convert a table to the arrays that the model takes.
 
-    Numbers and booleans: float32, missing or infinite as NaN. Categories, dates (ISO 8601) and text: str objects,
-    missing as "". Every array has the shape (rows,). Raises InvalidData if a column is not there.
+    Parameters
+    ----------
+    table : DataFrame
+        Rows with at least the used columns.
+    schema : Schema
+        The columns.
 
+    Returns
+    -------
+    dict of str to ndarray
+        One array of shape (rows,) per used column. Numbers and booleans: float32, missing or infinite as NaN.
+        Categories, dates (ISO 8601) and text: str objects, missing as "".
+
+    Raises
+    ------
+    InvalidData
+        If a column is missing.
+
+    Examples
+    --------
     >>> columns = (Column(name="size", kind="number"), Column(name="colour", kind="category"))
     >>> schema = Schema(columns=columns, dropped=())
     >>> raw_inputs(pd.DataFrame({"size": [1, None], "colour": [None, "red"]}), schema)

@@ -17,7 +17,17 @@ __all__ = ["Split", "redrawn", "repeated_rows", "split"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """Row numbers from 0, int64, ascending, without overlap: together every row."""
+    """The parts of a data set: row numbers from 0, int64, ascending, without overlap; together every row.
+
+    Parameters
+    ----------
+    train : ndarray
+        Rows of the training set.
+    validation : ndarray
+        Rows of the validation set.
+    test : ndarray
+        Rows of the test set.
+    """
 
     train: np.ndarray
     validation: np.ndarray
@@ -25,12 +35,36 @@ class Split:
 
 
 def split(y: np.ndarray, kind: Kind, seed: int, *, validation: float = 0.2, test: float = 0.2) -> Split:
-    """Draw test rows from all rows, then validation rows from the rest.
+    """Draw the test set from all rows, then the validation set from the rest.
 
-    y: encoded target, shape (rows,). test: share of all rows; validation: share of the rest; both rounded up.
-    In classification every part has the classes in equal shares, as nearly as whole rows allow, and each at
+    In classification every part has the classes in equal proportions, as nearly as whole rows allow, and each class at
     least once.
 
+    Parameters
+    ----------
+    y : ndarray
+        Encoded target, shape (rows,).
+    kind : {"classification", "regression"}
+        Kind of the target.
+    seed : int
+        Random seed.
+    validation : float, default 0.2
+        Fraction of the rows that are left after the test set, rounded up to whole rows.
+    test : float, default 0.2
+        Fraction of all rows, rounded up to whole rows.
+
+    Returns
+    -------
+    Split
+        The parts.
+
+    Raises
+    ------
+    InvalidValue
+        If a fraction is outside (0, 1).
+
+    Examples
+    --------
     >>> parts = split(np.repeat([0, 1], 50), "classification", seed=0)
     >>> len(parts.train), len(parts.validation), len(parts.test)
     (64, 16, 20)

@@ -29,9 +29,18 @@ _CONSTANTS |= {"null": None, "+.inf": float("inf"), ".nan": float("nan")}
 
 @dataclasses.dataclass(frozen=True)
 class Mistake:
-    """What is wrong at a place of a file.
+    """A mistake in a search-space file.
 
-    line and column count from 1; 0 if it is the file as a whole. source: the text of that line.
+    Parameters
+    ----------
+    line : int
+        Line, from 1; 0 for the file as a whole.
+    column : int
+        Column, from 1; 0 for the file as a whole.
+    text : str
+        What is wrong, and what is accepted.
+    source : str, default ""
+        Text of that line.
     """
 
     line: int

@@ -15,8 +15,15 @@ __all__ = ["available", "check", "find", "load_space"]
 
 
 def available() -> dict[str, Path]:
-    """The shipped spaces by name.
+    """The search spaces that come with the package.
 
+    Returns
+    -------
+    dict of str to Path
+        Files by name.
+
+    Examples
+    --------
     >>> "default" in available()
     True
     """
@@ -27,7 +34,28 @@ def available() -> dict[str, Path]:
 
 
 def find(reference: str | Path) -> Path:
-    """The file of a shipped space, or the path that it is. Raises `UnknownName` if it is neither."""
+    """Find the file of a search space.
+
+    Parameters
+    ----------
+    reference : str or Path
+        Name of a space that comes with the package, or a path.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    UnknownName
+        If it is neither.
+
+    Examples
+    --------
+    >>> find("default").name
+    'default.yaml'
+    """
     path = available().get(str(reference), Path(reference))
     if not _is_file(path):
         hint = nearest(reference, available())
@@ -43,11 +71,27 @@ def _is_file(path: Path) -> bool:
 
 
 def load_space(reference: str | Path | None) -> Space:
-    """A space by the name of a shipped one, or from a YAML file; None is the default.
+    """Load a search space.
 
-    Raises `UnknownName` for a name that is neither, `InvalidSpace` with every mistake of the file, each with
-    its line and column.
+    Parameters
+    ----------
+    reference : str or Path or None
+        Name of a space that comes with the package, or a YAML file; None for the default.
 
+    Returns
+    -------
+    Space
+        The space.
+
+    Raises
+    ------
+    UnknownName
+        If it is neither.
+    InvalidSpace
+        If the file has mistakes; the message lists all of them with line and column.
+
+    Examples
+    --------
     >>> load_space("default").digest() == load_space(None).digest()
     True
     """
@@ -63,9 +107,27 @@ def load_space(reference: str | Path | None) -> Space:
 
 
 def check(reference: str | Path) -> tuple[Mistake, ...]:
-    """All mistakes of a space, in the order of their lines; none if it is whole.
+    """Check a search-space file.
 
-    Raises `UnknownName` as `load_space` does.
+    Parameters
+    ----------
+    reference : str or Path
+        Name of a space that comes with the package, or a path.
+
+    Returns
+    -------
+    tuple of Mistake
+        All mistakes in the order of their lines; empty if there are none.
+
+    Raises
+    ------
+    UnknownName
+        If it is neither.
+
+    Examples
+    --------
+    >>> check("default")
+    ()
     """
     return tuple(_read(find(reference), ())[1])
 

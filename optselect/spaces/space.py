@@ -31,13 +31,24 @@ _BATCH_SIZES = (16, 32, 64, 128, 256)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Space:
-    """Where to search: an arm an optimizer, and what all arms share.
+    """Where to search: one arm per optimizer, and what all arms share.
 
-    optimizers, schedules, clipping: the members to try, each with the `Search` of its hyperparameters (a
-    hyperparameter that is not there stays at its default). An optimizer goes by its `Rule.key`, "lookahead(adam)",
-    and a hyperparameter of a wrapped rule by "rule." and its name; beside hyperparameters an arm may have
-    "schedule", "clipping" and "batch_size", which narrow what all arms share. batch_size: as a `Search` too; "full"
-    among its choices means the whole training set. description: one line for a person.
+    Parameters
+    ----------
+    name : str
+        Name of the space.
+    optimizers : dict of str to (dict of str to Search)
+        The arms by `Rule.key`, such as "lookahead(adam)", each with the range of its hyperparameters; a hyperparameter
+        that is missing stays at its default. A hyperparameter of a wrapped rule has "rule." before its name. Besides
+        hyperparameters an arm may have "schedule", "clipping" and "batch_size", which narrow what all arms share.
+    schedules : dict of str to (dict of str to Search)
+        Schedules to try, by name, with the range of their hyperparameters.
+    clipping : dict of str to (dict of str to Search)
+        Kinds of clipping to try, by name, with the range of their hyperparameters.
+    batch_size : Search
+        Batch sizes to try; "full" means the whole training set.
+    description : str, default ""
+        One line about the space.
     """
 
     name: str
@@ -48,10 +59,25 @@ class Space:
     description: str = ""
 
     def only(self, optimizers: Sequence[str]) -> Space:
-        """The same space with these arms alone; one that it does not have is searched as its rule declares.
+        """Restrict the space to some optimizers.
 
-        Raises `UnknownName` for a name that is no rule's.
+        Parameters
+        ----------
+        optimizers : sequence of str
+            Keys of rules. A rule that the space does not contain is searched as it declares itself.
 
+        Returns
+        -------
+        Space
+            The new space.
+
+        Raises
+        ------
+        UnknownName
+            If there is no rule of that name.
+
+        Examples
+        --------
         >>> list(default_space().only(["adam", "sgd"]).optimizers)
         ['adam', 'sgd']
         """
@@ -60,13 +86,37 @@ class Space:
         return dataclasses.replace(self, optimizers=arms)
 
     def narrowed(self, arm: str, low: float, high: float, *, floor: float = math.inf) -> Space:
-        """The same space where an arm's learning rate is searched between `low` and `high` only, on its scale.
+        """Restrict the learning rate of one optimizer.
 
-        Both are taken to four digits, and meet the range that is there; where they do not meet, that one stays. floor:
-        a rate well below that range, down to which it is widened first. A
-        quotient is narrowed as it is where the rest has its `defaults`. A rate that is fixed stays so, and of
-        several choices stay those within. Raises `InvalidValue`, and `UnknownName` for an arm that is not there.
+        Both ends are rounded to four digits and intersected with the present range; if they do not meet, the present
+        range stays. A quotient is restricted at the arm's `defaults`. A fixed rate stays fixed, and of several choices
+        those inside remain.
 
+        Parameters
+        ----------
+        arm : str
+            Key of the optimizer.
+        low : float
+            Lowest learning rate.
+        high : float
+            Highest learning rate.
+        floor : float, default math.inf
+            A learning rate well below the present range, down to which that range is extended first.
+
+        Returns
+        -------
+        Space
+            The new space.
+
+        Raises
+        ------
+        InvalidValue
+            If not 0 < low < high.
+        UnknownName
+            If the space has no such arm.
+
+        Examples
+        --------
         >>> space = default_space().narrowed("adam", 3e-4, 0.5)
         >>> space.optimizers["adam"]["learning_rate"].low, space.optimizers["adam"]["learning_rate"].high
         (0.0003, 0.1)
@@ -90,9 +140,22 @@ class Space:
         return dataclasses.replace(self, optimizers=arms)
 
     def defaults(self, arm: str) -> Rule:
-        """The arm's rule at its defaults, but for what the space fixes.
+        """The rule of an arm at its defaults, apart from what the space fixes.
 
-        Raises `UnknownName` for an arm that is not there.
+        Parameters
+        ----------
+        arm : str
+            Key of the optimizer.
+
+        Returns
+        -------
+        Rule
+            The rule.
+
+        Raises
+        ------
+        UnknownName
+            If the space has no such arm.
         """
         if arm not in self.optimizers:
             raise UnknownName(f"Space {self.name!r}: no arm {arm!r}. {suggestion(arm, self.optimizers)}")
@@ -104,31 +167,71 @@ class Space:
         return _with_values(parse(arm), fixed)
 
     def digest(self) -> str:
-        """A short hash of what is searched: of everything but the name and the description."""
+        """A short hash of everything that is searched, without name and description.
+
+        Returns
+        -------
+        str
+            Twelve hexadecimal digits.
+        """
         content = dataclasses.asdict(self)
         del content["name"], content["description"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     def searched(self) -> int:
-        """How many hyperparameters have more than one value, over all arms and what they share."""
+        """The number of hyperparameters that have more than one value, over all arms and what they share.
+
+        Returns
+        -------
+        int
+            The number.
+        """
         members = [*self.optimizers.values(), *self.schedules.values(), *self.clipping.values()]
         searches = [self.batch_size, *(s for m in members for name, s in m.items() if name not in SHARED)]
         return sum(search.scale != "choice" or len(search.choices) > 1 for search in searches)
 
     def suggest(self, trial: optuna.Trial, arm: str, *, share: int, rows: int) -> Configuration:
-        """A configuration of an arm from an Optuna trial.
+        """Sample a configuration with an Optuna trial.
 
-        share: how many trials the arm will have; with few, only what matters most is searched. rows: of the
-        training part; larger batches are not offered.
+        Parameters
+        ----------
+        trial : optuna.Trial
+            The trial.
+        arm : str
+            Key of the optimizer.
+        share : int
+            Number of trials that the arm will have; with few trials only the most important hyperparameters are
+            searched.
+        rows : int
+            Number of training rows; larger batches are not suggested.
+
+        Returns
+        -------
+        Configuration
+            The configuration.
         """
         return self._configuration(FromTrial(trial), arm, share, rows)
 
     def known(
         self, configuration: Configuration, *, share: int, rows: int
     ) -> tuple[dict[str, Any], dict[str, BaseDistribution]] | None:
-        """The Optuna parameters and distributions that give a configuration; None if it lies outside the space.
+        """Find the Optuna parameters that give a configuration.
 
-        `suggest` rounds what it draws to four digits; a configuration that has more is known all the same.
+        `suggest` rounds to four digits; a configuration with more digits is found all the same.
+
+        Parameters
+        ----------
+        configuration : Configuration
+            The configuration.
+        share : int
+            Number of trials that the arm will have.
+        rows : int
+            Number of training rows.
+
+        Returns
+        -------
+        tuple of dict or None
+            Parameters and distributions by name; None if the configuration lies outside the space.
         """
         if configuration.rule.key not in self.optimizers:
             return None
@@ -153,14 +256,31 @@ class Space:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """What a YAML file says in full, JSON types only."""
+        """Describe the space with JSON types, as a YAML file would in full.
+
+        Returns
+        -------
+        dict
+            The sections of the file.
+        """
         from optselect.spaces.writing import plain
 
         return plain(self)
 
 
 def default_space() -> Space:
-    """The space that the rules themselves declare: the common rules, schedules and clippings."""
+    """The space that the rules themselves declare: the common rules, schedules and kinds of clipping.
+
+    Returns
+    -------
+    Space
+        The space.
+
+    Examples
+    --------
+    >>> default_space().name
+    'default'
+    """
     return Space(
         name="default",
         description="what the rules declare for the usual optimizers; the more trials, the more is searched",

@@ -24,8 +24,17 @@ def plain(space: Space) -> dict[str, Any]:
 
 
 def write_yaml(space: Space, stream: TextIO) -> None:
-    """A space as YAML that `load_space` reads back to the same space, with the papers of its rules.
+    """Write a search space as YAML that `load_space` reads back, with the papers of its rules as comments.
 
+    Parameters
+    ----------
+    space : Space
+        The space.
+    stream : file object
+        A text file that is open for writing.
+
+    Examples
+    --------
     >>> import sys
     >>> from optselect.spaces import default_space
     >>> write_yaml(default_space().only(["sgd"]), sys.stdout)  # doctest: +ELLIPSIS

@@ -45,17 +45,21 @@ _SAFE = "All finished trainings are safe in the ledger: mend that and run the sa
 
 
 class Task:
-    """What is trained and how it is judged, with nothing about how it is optimised.
+    """A task inside a worker: prepared data and a model that is ready to be built; nothing about how it is optimized.
 
-    x_train, x_validation, x_test: prepared features, an array, or a dict or tuple of arrays; where the data stay on
-    disk each is a `DiskArray`, prepared as it is read. y_train, y_validation,
-    y_test: int64 class numbers (rows,), or float32 (rows, 1) or (rows, classes), as the loss takes them; for a model
-    with several outputs one such array each, arranged like the outputs; a regression target is standardised for the
-    default model. w_train, w_validation, w_test: what rows count in the loss, float32 (rows,), None if all count
-    alike; where an output is (rows, steps, units), (rows, 1), as `model.fit` needs it; class weights are in w_train
-    alone. architecture: what the user's model consists of, JSON types, None for the default model.
-    loss: called like a keras.losses.Loss, the mean over a batch. scales: factors from a metric's value to
-    units of the target, by name, 1.0 if absent. parameters: trainable weights of the body.
+    Attributes `x_train`, `x_validation`, `x_test`: prepared features, an array, or a dict or tuple of arrays; where the
+    data stay on disk each is a `DiskArray` that is prepared as it is read. `y_train`, `y_validation`, `y_test`: int64
+    class numbers of shape (rows,), or float32 of shape (rows, 1) or (rows, classes), as the loss takes them; for a
+    model with several outputs one such array per output, arranged like the outputs; a regression target is standardized
+    for the default model. `w_train`, `w_validation`, `w_test`: weights of the rows in the loss, float32 of shape
+    (rows,), or None if all rows count the same; (rows, 1) where an output has the shape (rows, steps, units), as
+    `model.fit` requires. Class weights are part of `w_train` only. `architecture`: what the user's model consists of,
+    JSON types; None for the default model.
+
+    Parameters
+    ----------
+    spec : TaskSpec
+        The task as plain data.
     """
 
     def __init__(self, spec: TaskSpec) -> None:
@@ -82,14 +86,42 @@ class Task:
 
     @classmethod
     def from_spec(cls, spec: TaskSpec) -> Task:
-        """Prepare the data, build the model once, and check that the two fit.
+        """Prepare the data, build the model once, and check that they fit each other.
 
-        Raises InvalidModel, InvalidData or UnknownName if they, or the objective, do not.
+        Parameters
+        ----------
+        spec : TaskSpec
+            The task as plain data.
+
+        Returns
+        -------
+        Task
+            The task.
+
+        Raises
+        ------
+        InvalidModel
+            If the model does not fit the data.
+        InvalidData
+            If the data do not suit the model.
+        UnknownName
+            If the objective does not exist.
         """
         return cls(spec)
 
     def build(self, seed: int) -> Any:
-        """A freshly initialised keras.Model, built; it may be compiled. The same seed gives the same weights."""
+        """Build a freshly initialized model.
+
+        Parameters
+        ----------
+        seed : int
+            Random seed of the weights; the same seed gives the same weights.
+
+        Returns
+        -------
+        keras.Model
+            The model, built and perhaps compiled.
+        """
         keras.utils.set_random_seed(seed)
         with _policy(self.spec.precision):
             model = self._builder()
@@ -103,10 +135,16 @@ class Task:
         return model
 
     def compile(self, model: Any, optimizer: Any = "sgd") -> None:
-        """`model.compile` with the loss, its weights and the metrics: `fit` and `evaluate` then name and compute
-        them as the task does.
+        """Compile a model with the loss, its weights and the metrics of the task.
 
-        model: from `build`. What it is compiled with are objects of Keras and of the user's, so that it can be saved.
+        `fit` and `evaluate` then name and compute the metrics as the task does, and the model can be saved.
+
+        Parameters
+        ----------
+        model : keras.Model
+            A model that `build` made.
+        optimizer : str or keras.optimizers.Optimizer, default "sgd"
+            The optimizer.
         """
         self._judged.compile(model, optimizer)
 
@@ -121,7 +159,13 @@ class Task:
         return [metric.name for metric in self.metrics()]
 
     def keep_metrics(self, names: Sequence[str]) -> None:
-        """Go on with some of the metrics: a model with its own `metrics` need not answer all of them."""
+        """Continue with some of the metrics: a model with its own `metrics` need not report all of them.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the metrics.
+        """
         self.metric_names = list(names)
 
     @property
@@ -142,13 +186,23 @@ class Task:
             return Objective("loss")
 
     def metrics(self) -> list[Any]:
-        """Fresh keras.metrics.Metric instances that take what the loss takes; only those that `compile()` got as
-        `weighted_metrics` heed sample weights.
+        """Make fresh metrics that take what the loss takes.
+
+        Returns
+        -------
+        list of keras.metrics.Metric
+            The metrics; only those that `compile()` got as `weighted_metrics` use sample weights.
         """
         return self._judged.metrics()
 
     def ready_metrics(self) -> list[Any]:
-        """`metrics()` whose variables are made: some metrics of Keras make them at their first update."""
+        """Make fresh metrics with their variables, which some metrics of Keras make only at their first update.
+
+        Returns
+        -------
+        list of keras.metrics.Metric
+            The metrics.
+        """
         found = self.metrics()
         for metric in found:
             checking.make_ready(metric, *self._judged_rows())
@@ -177,10 +231,19 @@ class Task:
         return Objective.parse(text, lambda name: larger_is_better(next(m for m in self.metrics() if m.name == name)))
 
     def full_model(self, body: Any) -> Any:
-        """A keras.Model from raw inputs to class probabilities or to units of the target, sharing the body's weights.
+        """Join the preparation of the data and a trained model.
 
-        It takes what `raw_inputs` gives, and answers a dict by target where there are several; its file loads without
-        optselect unless the body is of the user's own classes.
+        Parameters
+        ----------
+        body : keras.Model
+            A model that `build` made.
+
+        Returns
+        -------
+        keras.Model
+            A model from raw inputs, as `raw_inputs` returns them, to class probabilities or numbers in units of the
+            target, in a dict by target if there are several. It shares the weights of `body`, and its file can be
+            loaded without optselect unless `body` has classes of the user's own.
         """
         answers = [(t.name, i, self._after(t, j)) for i, _, t, j in self._judged.judged]
         plain = len(self._judged.outputs) == 1 and not keras.tree.is_nested(self._judged.answers)
@@ -189,14 +252,33 @@ class Task:
         return serve(body, answers, prepared=self.x_train, preparation=self._preparation, schema=self.spec.schema)
 
     def save(self, body: Any, path: Path) -> None:
-        """Write `full_model` of a trained body; beside it, in `signature.json`, what it takes and gives."""
+        """Write the model that `full_model` makes and, beside it, `signature.json` with its inputs and outputs.
+
+        Parameters
+        ----------
+        body : keras.Model
+            A trained model.
+        path : Path
+            The .keras file.
+        """
         model = self.full_model(body)
         with draft(path, safe=_SAFE) as aside:
             model.save(aside)
         write(path.with_name("signature.json"), json.dumps(signature(model)), safe=_SAFE)
 
     def raw_inputs(self, features: Any) -> Any:
-        """What `full_model` takes: for a table, a frame or Data turned into columns; arrays as they are."""
+        """Convert features to what `full_model` takes.
+
+        Parameters
+        ----------
+        features : DataFrame or Data or ndarray or dict
+            Features as they were read.
+
+        Returns
+        -------
+        ndarray or dict or tuple of ndarray
+            One array per column of a table; arrays as they are.
+        """
         x = features.x if isinstance(features, Data) else features
         if self.spec.schema is None:
             return tuple(x.values()) if isinstance(x, dict) and "x" in self.spec.data.by_place else x
@@ -204,7 +286,13 @@ class Task:
         return raw_inputs(frame, self.spec.schema)
 
     def describe(self) -> dict[str, Any]:
-        """Facts for people and for the record, JSON types only."""
+        """Describe the task with JSON types, for people and for the record.
+
+        Returns
+        -------
+        dict
+            Facts by name.
+        """
         parts, spec = self.spec.split, self.spec
         targets = [{"name": t.name, "kind": t.kind, "classes": [str(c) for c in t.classes]} for t in spec.targets]
         return {

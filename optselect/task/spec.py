@@ -31,13 +31,36 @@ _MANY_ROWS = 2000  # of validation: with so many an accuracy of 0.9 is uncertain
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class TaskSpec:
-    """What is to be trained, on which rows, judged by what. Picklable; loads no TensorFlow.
+    """A task as plain data: what is trained, on which rows, and how it is judged.
 
-    targets: encoded, in the order of the data. schema: the columns of a table, None for arrays. model: None means
-    the default model. epochs: the longest training. objective: the name of the figure to improve, "val_..." .
-    notes: what was inferred. sample_weight: what each row counts, float32, shape (rows,), None if all count alike.
-    class_weight: what training rows of each class count besides, None if all count alike. precision: what the layers
-    compute in, None for what the model says by itself.
+    It can be pickled, and loads no TensorFlow.
+
+    Parameters
+    ----------
+    data : Data
+        The data set.
+    targets : tuple of Target
+        Encoded targets, in the order of the data.
+    split : Split
+        Rows of the training, validation and test set.
+    schema : Schema or None
+        Columns of a table; None for arrays.
+    model : ModelReference or None
+        The user's model; None for the default model.
+    epochs : int
+        Epochs of the longest training.
+    objective : str
+        Name of the metric to optimize, "val_...".
+    seed : int
+        Random seed of the split and of the initial weights.
+    notes : tuple of str
+        What was inferred.
+    sample_weight : ndarray, optional
+        Weight of each row, float32, shape (rows,). None: all rows count the same.
+    class_weight : tuple of float, optional
+        Weight of the training rows of each class. None: all classes count the same.
+    precision : Precision, optional
+        Dtype policy of the layers. None: the model's own.
     """
 
     data: Data
@@ -74,7 +97,13 @@ class TaskSpec:
         return self.target.classes
 
     def fingerprint(self) -> dict[str, str]:
-        """What must not change between two runs of one study, by name."""
+        """What must not change between two runs of one study.
+
+        Returns
+        -------
+        dict of str to str
+            Values by name.
+        """
         sizes = f"{len(self.split.train)}/{len(self.split.validation)}/{len(self.split.test)}"
         found = {
             "data": self.data.digest(),
@@ -95,9 +124,17 @@ class TaskSpec:
         return found | {name: str(value) for name, value in asked.items() if value}
 
     def joined(self, *, whole: bool = False) -> TaskSpec:
-        """The same task with the validation rows in the training part too, for the model that is kept.
+        """The same task with the validation set added to the training set, for the final model.
 
-        whole: and the test rows. The columns of a table stay those that the training part alone showed.
+        Parameters
+        ----------
+        whole : bool, default False
+            Add the test set too. The columns of a table stay as the training set alone determined them.
+
+        Returns
+        -------
+        TaskSpec
+            The new task.
         """
         rows = np.sort(np.concatenate([self.split.train, self.split.validation, *[self.split.test] * whole]))
         return dataclasses.replace(self, split=dataclasses.replace(self.split, train=rows))
@@ -111,11 +148,28 @@ class TaskSpec:
         return len(self.split.validation) < _MANY_ROWS and self.class_weight is None
 
     def redrawn(self, seed: int) -> Split:
-        """Another split of training and validation rows, of the same sizes, the same for all who ask with a seed."""
+        """Another split of the training and validation rows into parts of the same sizes.
+
+        Parameters
+        ----------
+        seed : int
+            Random seed; the same seed gives the same split.
+
+        Returns
+        -------
+        Split
+            The parts; the test set stays.
+        """
         return redrawn(self.split, self.y, self.kind if _is_stratified(self.target) else "regression", seed)
 
     def describe(self) -> list[str]:
-        """Lines for people: sizes, parts, columns, and everything that was inferred."""
+        """Describe the task in words.
+
+        Returns
+        -------
+        list of str
+            Lines: sizes, parts, columns, and everything that was inferred.
+        """
         asked = [_asked(target) for target in self.targets]
         if len(asked) > 1:
             asked = [f"`{target.name}` {what}" for target, what in zip(self.targets, asked, strict=True)]
@@ -155,15 +209,46 @@ def make_spec(
     class_weight: ClassWeight | None = None,
     precision: str | None = None,
 ) -> TaskSpec:
-    """A task from a data set and a model, after every check that needs no TensorFlow.
+    """Make a task from a data set and a model, after every check that needs no TensorFlow.
 
-    model: None, "FILE.py:FUNCTION", a .keras path, a function or a keras.Model. epochs: of the longest training.
-    objective: "val_loss" or "val_" and a metric. kind: "classification", "regression", such by target, or None to
-    infer it. class_weight: "balanced", weights by label, or None. precision: a `Precision`, or None for that of the
-    model itself.
+    Parameters
+    ----------
+    data : Data
+        The data set.
+    model : str or callable or keras.Model, optional
+        "FILE.py:FUNCTION", the path of a .keras file, a function that builds a model, or a model. Default: a model that
+        suits the data.
+    epochs : int
+        Epochs of the longest training.
+    objective : str, default "val_loss"
+        "val_loss", or "val_" and the name of a metric.
+    seed : int
+        Random seed of the split and of the initial weights.
+    kind : str or dict of str to str, optional
+        "classification" or "regression", or one of them by target. Default: inferred from the target.
+    class_weight : "balanced" or dict or sequence of float, optional
+        Weight of each class in training. Default: all classes count the same.
+    precision : {"float32", "mixed_bfloat16", "mixed_float16"}, optional
+        Dtype policy of the layers. Default: the model's own.
 
-    Raises InvalidData, InvalidModel, InvalidValue or UnknownName.
+    Returns
+    -------
+    TaskSpec
+        The task.
 
+    Raises
+    ------
+    InvalidData
+        If the data do not suit training.
+    InvalidModel
+        If the model cannot be loaded.
+    InvalidValue
+        If a number is outside its domain.
+    UnknownName
+        If a name does not exist.
+
+    Examples
+    --------
     >>> import pandas as pd
     >>> data = Data(name="points", x=np.eye(20), y=pd.Series([0, 1] * 10), target="side")
     >>> make_spec(data, epochs=5, seed=0).describe()[0]

@@ -396,7 +396,7 @@ def wrapped(default: Callable[[], Any]) -> Any:
     --------
     >>> from optselect.optim.rules.lookahead import Lookahead
     >>> Lookahead().rule.name
-    'adam'
+    'sgd'
     """
     return dataclasses.field(default_factory=default)
 

@@ -22,6 +22,7 @@ from optselect.util.lazy import ops
 __all__ = ["Derived", "derive", "is_optimizer"]
 
 Tensor = Any
+_FACE = "optselect.optimizers"  # where users, and saved models, find the classes
 _KEPT_BY_KERAS = ("learning_rate", "weight_decay")
 
 
@@ -313,7 +314,7 @@ def derive(kind: type[Rule]) -> type[Derived]:
 
 def _made(kind: type[Rule]) -> type[Derived]:
     body = {
-        "__module__": __name__.rpartition(".")[0],
+        "__module__": _FACE,
         "__doc__": document(kind),
         "__signature__": signature(kind),
         "kind": kind,

@@ -35,11 +35,20 @@ Runs = list[float]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Line:
-    """One optimizer, or what was recommended, over all studies.
+    """One optimizer, or the recommended configuration, over all studies.
 
-    runs: of each study. gain: the interquartile mean of how much better the objective is than the default's mean, in
-    per cent of it. better: the probability that a run beats one of the default's. profile: the share of runs that
-    are better than the default by more than each of `THRESHOLDS`.
+    Parameters
+    ----------
+    name : str
+        Key of the optimizer, or "recommended".
+    runs : int
+        Runs per study.
+    gain : Interval
+        Interquartile mean of the improvement over the mean of the default, in percent of it, with its interval.
+    better : Interval
+        Probability that a run is better than a run of the default, with its interval.
+    profile : tuple of float
+        Fraction of the runs that are better than the default by more than each of `THRESHOLDS`.
     """
 
     name: str
@@ -51,14 +60,30 @@ class Line:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Across:
-    """studies: their names. lines: the best gain first. left_out: optimizers that did not race in every study."""
+    """Optimizers compared over several studies.
+
+    Parameters
+    ----------
+    studies : tuple of str
+        Names of the studies.
+    lines : tuple of Line
+        One line per optimizer, the largest gain first.
+    left_out : tuple of str
+        Optimizers that were not rerun on fresh seeds in every study.
+    """
 
     studies: tuple[str, ...]
     lines: tuple[Line, ...]
     left_out: tuple[str, ...]
 
     def text(self) -> str:
-        """A table for people."""
+        """Format the comparison as a table.
+
+        Returns
+        -------
+        str
+            Several lines.
+        """
         head = ["", "gain over the default", "beats it", *(f"> {t:g} %" for t in THRESHOLDS)]
         rows = [
             [
@@ -84,7 +109,13 @@ class Across:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only; None where a number is not finite."""
+        """Describe the comparison with JSON types.
+
+        Returns
+        -------
+        dict
+            Fields by name; None where a number is not finite.
+        """
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {"text": self.text(), "thresholds": list(THRESHOLDS), **plain(fields)}
 
@@ -92,14 +123,36 @@ class Across:
 def compare(studies: Sequence[str | Path], *, out: str | Path | None = None) -> Across:
     """Compare optimizers over finished studies, by their runs on fresh seeds.
 
-    studies: at least two, by name or folder. out: the folder of the studies.
+    Of each optimizer the candidate that the search ranked first counts, with the seeds of the first round of reruns,
+    which all candidates share and by which none of them was chosen. The recommended configuration counts with the seeds
+    of its confirmation. Both are compared with the default under the same seeds. An optimizer counts if it was rerun in
+    every study. A run that diverged is worse than any number.
 
-    Of an optimizer the candidate that the search ranked first counts, under the seeds of the race's first round,
-    which all candidates share and by which none of them was chosen. What was recommended counts under the seeds of
-    the confirmation. Both stand against the default under the same seeds. An optimizer counts if it raced in every
-    study. A training that broke down is worse than any number.
+    Parameters
+    ----------
+    studies : sequence of str or Path
+        At least two studies, by name or folder.
+    out : str or Path, optional
+        Folder of the studies. Default: `optselect-studies`.
 
-    Raises `InvalidValue`, `UnknownName`, and `NoResult` where a study is not finished or the default broke down.
+    Returns
+    -------
+    Across
+        The comparison.
+
+    Raises
+    ------
+    InvalidValue
+        If there are fewer than two studies.
+    UnknownName
+        If a study does not exist.
+    NoResult
+        If a study is not finished, or if its default diverged.
+
+    Examples
+    --------
+    >>> from optselect import api
+    >>> print(api.compare(["digits", "houses"]).text())  # doctest: +SKIP
     """
     if len(studies) < 2:
         raise InvalidValue(f"compare: at least two studies are needed, got {len(studies)}.")

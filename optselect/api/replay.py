@@ -28,11 +28,29 @@ __all__ = ["Replay", "replay"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Replay:
-    """What was stated and what new seeds say.
+    """What a study stated, and what new seeds say.
 
-    headline: the metric; part: the rows that it tells of. stated: by the study. found: by the new seeds, all NaN but
-    `seeds` if a training broke down. low, high: where the mean of so many new runs should lie in 95 of 100 replays:
-    wider than the stated interval, since the new mean has noise of its own. broken: new trainings that broke down.
+    Parameters
+    ----------
+    study : str
+        Name of the study.
+    configuration : Configuration
+        The recommended configuration.
+    headline : str
+        The metric.
+    part : str
+        The rows on which it was computed: "held-out" or "validation".
+    stated : Estimate
+        Mean and interval that the study stated.
+    found : Estimate
+        Mean and interval over the new seeds; NaN except for the number of seeds if a run diverged.
+    low : float
+        Lower end of the interval in which the mean of so many new runs lies in 95 of 100 replays. It is wider than the
+        stated interval, since the new mean varies too.
+    high : float
+        Upper end of that interval.
+    broken : int
+        New runs that diverged.
     """
 
     study: str
@@ -52,7 +70,13 @@ class Replay:
         return self.low - slack <= self.found.mean <= self.high + slack
 
     def text(self) -> str:
-        """What came of it, for people."""
+        """Format the result.
+
+        Returns
+        -------
+        str
+            One or two sentences.
+        """
         name = self.headline.replace("_", " ")
         stated = (
             f"{self.configuration}: the study states {name} {number(self.stated.mean)} on {self.part} data over "
@@ -67,7 +91,13 @@ class Replay:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only; None where a number is not finite."""
+        """Describe the result with JSON types.
+
+        Returns
+        -------
+        dict
+            Fields by name; None where a number is not finite.
+        """
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {"text": self.text(), "inside": self.inside, **plain(fields)}
 
@@ -82,15 +112,51 @@ def replay(
     workers: int | None = None,
     told: Callable[[int], None] = lambda done: None,
 ) -> Replay:
-    """Train a finished study's recommendation under new seeds and check that its number falls where it should.
+    """Train the recommendation of a finished study on new seeds and check that its metric is as stated.
 
-    study: name or folder. seeds: how many new ones. seed: another one draws others. spec: the task, where it came
-    from objects in Python (`Result.spec`); else data and model are read anew from where the study had them, and the
-    split is the study's. out: the folder of the studies. told: gets how many are done. The record of the study stays
-    as it is.
+    The record of the study does not change.
 
-    Raises `UnknownName` or `NoResult` where there is no answer, `DamagedFile` where it is torn or of other trainings,
-    `StudyConflict` where data or model have changed or the ledger is damaged, `InvalidValue`.
+    Parameters
+    ----------
+    study : str or Path
+        Name or folder of the study.
+    seeds : int, default 10
+        Number of new seeds.
+    seed : int, default 0
+        Random seed from which the new seeds are derived.
+    spec : TaskSpec, optional
+        The task, if it was made from Python objects (`Result.spec`). Default: data and model are read again from where
+        the study found them.
+    out : str or Path, optional
+        Folder of the studies. Default: `optselect-studies`.
+    workers : int, optional
+        Training processes. Default: one per GPU, or one.
+    told : callable, optional
+        Called with the number of runs that are done.
+
+    Returns
+    -------
+    Replay
+        The result.
+
+    Raises
+    ------
+    UnknownName
+        If the study does not exist.
+    NoResult
+        If the study is not finished.
+    DamagedFile
+        If its answer is torn, or belongs to other trainings.
+    StudyConflict
+        If data or model have changed, or if the ledger is damaged.
+    InvalidValue
+        If `seeds` is less than 1, or if the task came from Python objects and `spec` is missing.
+
+    Examples
+    --------
+    >>> from optselect import api
+    >>> api.replay("digits", seeds=10).inside  # doctest: +SKIP
+    True
     """
     if seeds < 1:
         raise InvalidValue(f"replay: `seeds` must be at least 1, got {seeds}.")

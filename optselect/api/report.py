@@ -14,11 +14,24 @@ __all__ = ["Report", "report"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """A page that was written.
+    """A report that was written.
 
-    path: where. bytes: its size. finished: whether the verdict is of all its trials; without a verdict it says so and
-    shows what is there. trials: of all stages. pictures: by name, "" where one is drawn, else why it is not. problem:
-    what is wrong with the study's `recommendation.json`, "" if nothing is.
+    Parameters
+    ----------
+    study : str
+        Name of the study.
+    path : Path
+        The file.
+    bytes : int
+        Size of the file.
+    finished : bool
+        Whether the verdict is based on all trials of the study. Without a verdict the report shows what there is.
+    trials : int
+        Number of runs of all stages.
+    pictures : dict of str to str
+        By name "" if it is drawn, otherwise why it is not.
+    problem : str, default ""
+        What is wrong with the study's `recommendation.json`, "" if nothing is.
     """
 
     study: str
@@ -30,26 +43,60 @@ class Report:
     problem: str = ""
 
     def text(self) -> str:
-        """What came of it, for people."""
+        """Format the result.
+
+        Returns
+        -------
+        str
+            One or two lines.
+        """
         drawn = sum(not why for why in self.pictures.values())
         state = "" if self.finished else " The study is not finished; the page shows what is there."
         problem = f"\nWarning: {self.problem}" if self.problem else ""
         return f"{self.path}: {drawn} pictures, {self.trials:,} trainings, {self.bytes / 1e3:,.0f} kB.{state}{problem}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only."""
+        """Describe the result with JSON types.
+
+        Returns
+        -------
+        dict
+            Fields by name.
+        """
         return {**dataclasses.asdict(self), "path": str(self.path)}
 
 
 def report(study: str | Path, *, path: str | Path | None = None, out: str | Path | None = None) -> Report:
     """Write the report of a study, finished or not: one HTML file that needs no network.
 
-    study: name or folder. path: of the file, `report.html` in the study's folder if None. out: the folder of the
-    studies. Nothing is trained, and the study may be running meanwhile.
+    Nothing is trained, and the study may be running. An answer that is torn, or that belongs to other trainings, is
+    left out, and the report says so.
 
-    Raises `UnknownName` where no study is recorded, `StudyConflict` where its record is damaged, `CannotWrite` where
-    the file cannot be written. An answer that is torn or of other trainings is left out, and the page says so.
+    Parameters
+    ----------
+    study : str or Path
+        Name or folder of the study.
+    path : str or Path, optional
+        The file. Default: `report.html` in the folder of the study.
+    out : str or Path, optional
+        Folder of the studies. Default: `optselect-studies`.
 
+    Returns
+    -------
+    Report
+        Where it is and what it shows.
+
+    Raises
+    ------
+    UnknownName
+        If the study does not exist.
+    StudyConflict
+        If its record is damaged.
+    CannotWrite
+        If the file cannot be written.
+
+    Examples
+    --------
     >>> from optselect import api
     >>> api.report("digits").path                                            # doctest: +SKIP
     PosixPath('optselect-studies/digits/report.html')

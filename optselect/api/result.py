@@ -23,12 +23,33 @@ __all__ = ["Result"]
 class Result(Outcome):
     """What a study found.
 
-    verdict: the ranking with its evidence. total_steps: of one training with the best configuration, which
-    `best.optimizer(total_steps=...)` takes. snippet: code to paste after `model = ...`. directory: the ledger,
-    `recommendation.json`, `snippet.py`, `best.keras` (trained on the validation rows too; takes raw columns),
-    `study.db`, `worker.log`. search: what the search found beside its best. spec: the task. dashboard: how to see the
-    runs in MLflow, "" without it. registered: name and version of the model in MLflow's
-    registry, "" for none. resumed: trials that were there already.
+    Parameters
+    ----------
+    name : str
+        Name of the study.
+    verdict : Verdict
+        The ranking with its evidence.
+    total_steps : int
+        Number of steps of one training with the best configuration, which `best.optimizer(total_steps=...)` takes.
+    snippet : str
+        Code to paste after `model = ...`.
+    directory : Path
+        The folder of the study: the ledger, `recommendation.json`, `snippet.py`, `best.keras` (trained on the
+        validation set too; takes raw columns), `study.db`, `worker.log`.
+    description : dict
+        Facts about data and model, JSON types.
+    records : sequence of TrialRecord
+        Every run of the study.
+    search : Findings
+        What the search found besides its best configuration.
+    spec : TaskSpec
+        The task.
+    dashboard : str, default ""
+        How to see the runs in MLflow, "" without MLflow.
+    registered : str, default ""
+        Name and version of the model in MLflow's registry, "" if it is not registered.
+    resumed : int, default 0
+        Number of trials that existed before the call.
     """
 
     @property
@@ -57,9 +78,19 @@ class Result(Outcome):
         return pd.DataFrame(rows)
 
     def model(self) -> Any:
-        """The trained Keras model that takes raw columns, loaded from `best.keras`.
+        """Load the trained Keras model that takes raw columns from `best.keras`.
 
-        Raises `NoResult` where its training failed or the file is gone, `DamagedFile` where it is torn.
+        Returns
+        -------
+        keras.Model
+            The model.
+
+        Raises
+        ------
+        NoResult
+            If its training failed, or if the file is gone.
+        DamagedFile
+            If the file is torn.
         """
         path = self.directory / "best.keras"
         if not is_model(path):
@@ -76,10 +107,25 @@ class Result(Outcome):
         return keras.saving.load_model(path)
 
     def predict(self, rows: Any) -> dict[str, Any]:
-        """What `best.keras` says of raw rows, as they were given for training without the target.
+        """Predict with `best.keras`.
 
-        A dict of arrays of shape (rows,): "prediction" (a label, or a number in units of the target) and, in
-        classification, its "probability". With several targets a dict of such dicts, by target.
+        Parameters
+        ----------
+        rows : DataFrame or ndarray or dict of ndarray
+            Raw rows, as they were given for training, without the target.
+
+        Returns
+        -------
+        dict
+            Arrays of shape (rows,): "prediction" (a label, or a number in units of the target) and, in classification,
+            its "probability". With several targets a dict of such dicts, by target.
+
+        Raises
+        ------
+        NoResult
+            If there is no model.
+        DamagedFile
+            If the file of the model is torn.
         """
         inputs = rows if self.spec.schema is None else raw_inputs(rows, self.spec.schema)
         answers = self.model().predict(inputs, verbose=0)
@@ -88,13 +134,37 @@ class Result(Outcome):
         return {target.name: target.decoded(answers[target.name]) for target in self.spec.targets}
 
     def replay(self, *, seeds: int = 10, seed: int = 0) -> Replay:
-        """Check the number of the recommendation under seeds that the study never saw; see `api.replay`."""
+        """Train the recommendation on new seeds and check that its metric is as stated; see `api.replay`.
+
+        Parameters
+        ----------
+        seeds : int, default 10
+            Number of new seeds.
+        seed : int, default 0
+            Random seed from which the new seeds are derived.
+
+        Returns
+        -------
+        Replay
+            The result.
+        """
         from optselect.api.replay import replay
 
         return replay(self.directory, seeds=seeds, seed=seed, spec=self.spec)
 
     def report(self, path: str | Path | None = None) -> Path:
-        """Write the report once more and say where; see `api.report`. path: `report.html` in `directory` if None."""
+        """Write the report again; see `api.report`.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            The file. Default: `report.html` in `directory`.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
         from optselect.api.report import report
 
         return report(self.directory, path=path).path

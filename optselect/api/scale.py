@@ -26,7 +26,15 @@ __all__ = ["Scaled", "Tried", "scale"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tried:
-    """One of the three: its mean objective over the seeds, NaN if a training broke down."""
+    """One of the three learning rates that were tried.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        The configuration with that rate.
+    mean : float
+        Mean of the objective over the seeds, NaN if a run diverged.
+    """
 
     configuration: Configuration
     mean: float
@@ -34,9 +42,20 @@ class Tried:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scaled:
-    """A starting point. before, after: the configurations. around: `after` at a third, one and three times its rate.
+    """A configuration scaled to another batch size: a starting point.
 
-    tried: those three, if data were given; objective: what was measured.
+    Parameters
+    ----------
+    before : Configuration
+        The configuration as it was.
+    after : Configuration
+        The scaled configuration.
+    around : tuple of Configuration
+        `after` with a third, one and three times its learning rate.
+    tried : tuple of Tried, default ()
+        Those three with their results, if a task was given.
+    objective : Objective, optional
+        The metric that was measured, if a task was given.
     """
 
     before: Configuration
@@ -57,7 +76,13 @@ class Scaled:
         return min(whole, key=lambda t: sign * t.mean).configuration
 
     def text(self) -> str:
-        """For people."""
+        """Format the result.
+
+        Returns
+        -------
+        str
+            Several lines.
+        """
         rates = [f"{c.learning_rate:.3g}" for c in self.around]
         lines = [f"was: {self.before}", f"now: {self.after}"]
         if not self.tried:
@@ -79,7 +104,13 @@ class Scaled:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only; None where a training broke down."""
+        """Describe the result with JSON types.
+
+        Returns
+        -------
+        dict
+            Fields by name; None where a run diverged.
+        """
         tried = [
             {"configuration": t.configuration.to_dict(), "mean": None if math.isnan(t.mean) else t.mean}
             for t in self.tried
@@ -106,15 +137,49 @@ def scale(
     out: str | Path | None = None,
     told: Callable[[int], None] = lambda done: None,
 ) -> Scaled:
-    """The configuration that should train alike with another batch size; the laws are those of `verdict.scaling`.
+    """Scale a configuration to another batch size, another number of rows or other epochs.
 
-    configuration: itself, a file that holds one (JSON or YAML), or a finished study, by name or folder, of which the
-    recommended one is taken. rows, epochs: how many times as many as before. check: the task on which the three
-    learning rates are tried, each under `seeds` seeds, by its objective on the validation part. out: the folder of
-    the studies. told: gets how many trainings are done.
+    Parameters
+    ----------
+    configuration : Configuration or str or Path
+        A configuration; a file that contains one (JSON or YAML); or a finished study, by name or folder, whose
+        recommended configuration is taken.
+    batch_size : int
+        The new batch size, in rows per step.
+    rows : float, default 1.0
+        Number of training rows divided by the number before.
+    epochs : float, default 1.0
+        Number of epochs divided by the number before.
+    check : TaskSpec, optional
+        A task on which the learning rate is tried at a third, one and three times the scaled rate, by its objective on
+        the validation set.
+    seeds : int, default 2
+        Seeds per learning rate.
+    out : str or Path, optional
+        Folder of the studies. Default: `optselect-studies`.
+    told : callable, optional
+        Called with the number of runs that are done.
 
-    Raises `InvalidValue`, `UnknownName` or `NoResult`.
+    Returns
+    -------
+    Scaled
+        The configuration that should train alike.
 
+    Raises
+    ------
+    InvalidValue
+        If a number is outside its domain.
+    UnknownName
+        If there is no such file or study.
+    NoResult
+        If the study is not finished.
+
+    Notes
+    -----
+    The scaling rules are those of `optselect.verdict.scaling`, with their sources.
+
+    Examples
+    --------
     >>> from optselect.optim.rules.sgd import SGD
     >>> print(scale(Configuration(rule=SGD(learning_rate=0.1)), batch_size=128).text())
     was: SGD (learning_rate 0.1, batch 32)

@@ -18,9 +18,29 @@ STUDIES = Path("optselect-studies")
 
 
 def studies(out: str | Path | None = None) -> list[dict[str, Any]]:
-    """The studies in a folder: name, data, how many trials, whether finished, and what was recommended.
+    """List the studies in a folder.
 
-    A study that is damaged has an `error`, which says what is wrong and what to do, and hides no other; "" else.
+    Parameters
+    ----------
+    out : str or Path, optional
+        Folder of the studies. Default: `optselect-studies`.
+
+    Returns
+    -------
+    list of dict
+        One dict per study: name, data, number of trials, whether it is finished, what it recommended, and "error" (""
+        if the study is not damaged).
+
+    Raises
+    ------
+    OptselectError
+        If the folder cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> studies(tempfile.mkdtemp())
+    []
     """
     return [found for place in folders(out) if (found := _listed(place)) is not None]
 

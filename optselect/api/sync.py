@@ -22,11 +22,28 @@ __all__ = ["Synced", "sync"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Synced:
-    """What came of a study. trials: delivered now, of `total`. written: requests that changed something in MLflow.
+    """What was delivered of a study.
 
-    finished: whether the study has its answer; one without is ended as KILLED in MLflow. registered: name and version
-    of its model, "" for none. where: how to look at it. warnings: for people. problem: why nothing was delivered, ""
-    if it was.
+    Parameters
+    ----------
+    study : str
+        Name of the study.
+    trials : int, default 0
+        Trials delivered now.
+    total : int, default 0
+        Trials of the study.
+    written : int, default 0
+        Requests that changed something in MLflow.
+    finished : bool, default False
+        Whether the study has an answer; a study without one is ended as KILLED in MLflow.
+    registered : str, default ""
+        Name and version of its model in the registry, "" if it is not registered.
+    where : str, default ""
+        How to see it in MLflow.
+    warnings : sequence of str, default ()
+        What should be known.
+    problem : str, default ""
+        Why nothing was delivered, "" if it was.
     """
 
     study: str
@@ -40,7 +57,13 @@ class Synced:
     problem: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only."""
+        """Describe the result with JSON types.
+
+        Returns
+        -------
+        dict
+            Fields by name.
+        """
         return {**dataclasses.asdict(self), "warnings": list(self.warnings)}
 
 
@@ -51,14 +74,32 @@ def sync(
     out: str | Path | None = None,
     register: str | None = None,
 ) -> list[Synced]:
-    """Deliver what MLflow lacks of a study, or of all in a folder; a second call adds nothing.
+    """Deliver what MLflow lacks of a study, or of all studies in a folder; a second call adds nothing.
 
-    study: its name or folder, all of `out` if None. mlflow: a tracking URI; where the study was delivered before if
-    None, else `MLFLOW_TRACKING_URI` or `mlflow.db` in the current folder. register: as in `tune`.
+    Parameters
+    ----------
+    study : str or Path, optional
+        Name or folder of the study. Default: all studies in `out`.
+    mlflow : str, optional
+        A tracking URI. Default: where the study was delivered before, otherwise `MLFLOW_TRACKING_URI`, otherwise
+        `mlflow.db` in the current folder.
+    out : str or Path, optional
+        Folder of the studies. Default: `optselect-studies`.
+    register : str, optional
+        Name under which the trained model becomes a version in MLflow's registry.
 
-    Raises an `OptselectError` for a study that is named and cannot be delivered: it is being run, it is unknown, the
-    server does not answer. Of all studies of a folder each has its own `problem`.
+    Returns
+    -------
+    list of Synced
+        One result per study. Where all studies of a folder are delivered, a failure is the `problem` of its study.
 
+    Raises
+    ------
+    OptselectError
+        If a study that was named cannot be delivered: it is running or unknown, or the server does not answer.
+
+    Examples
+    --------
     >>> import tempfile
     >>> sync(out=tempfile.mkdtemp())
     []

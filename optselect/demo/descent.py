@@ -58,12 +58,36 @@ class Runner:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Descent:
-    """Rules that went down a surface.
+    """Rules that went down a surface side by side.
 
-    on: its name. about: one line. steps: (points,), how many steps each point of a path has behind it. x, y, z: the
-    map, z of shape (y, x). minima: where it is lowest, as far as that is known. lowest: the height there, or the lowest
-    that was seen. within: who stays no higher has arrived. height_name: what is high or low. notes: what must be known
-    to read the picture.
+    Parameters
+    ----------
+    on : str
+        Name of the surface or of the data set.
+    about : str
+        One line about it.
+    runners : tuple of Runner
+        The rules, each with its path.
+    steps : ndarray
+        For each point of a path the number of steps before it, shape (points,).
+    x : ndarray
+        Horizontal coordinates of the map, shape (columns,).
+    y : ndarray
+        Vertical coordinates of the map, shape (rows,).
+    z : ndarray
+        Heights of the map, shape (rows, columns).
+    minima : tuple of tuple of 2 float
+        Where the surface is lowest, as far as that is known.
+    lowest : float
+        The height there, or the lowest height that was seen.
+    within : float
+        Height below which a rule has arrived.
+    height_name : str
+        What the height is.
+    axis_names : tuple of 2 str
+        What the two coordinates are.
+    notes : tuple of str
+        What must be known to read the picture.
     """
 
     on: str
@@ -81,14 +105,31 @@ class Descent:
     notes: tuple[str, ...]
 
     def outcome(self, runner: Runner) -> str:
-        """In words: "arrives at step 34", "diverges at step 7", "does not arrive"."""
+        """How a rule ended.
+
+        Parameters
+        ----------
+        runner : Runner
+            One of `runners`.
+
+        Returns
+        -------
+        str
+            For example "arrives at step 34", "diverges at step 7" or "does not arrive".
+        """
         if runner.diverged:
             return f"diverges at step {self.steps[runner.last + 1]}"
         point = runner.arrived(self.within)
         return "does not arrive" if point is None else f"arrives at step {self.steps[point]}"
 
     def scene(self) -> Scene:
-        """What is drawn."""
+        """What an animation draws.
+
+        Returns
+        -------
+        Scene
+            The drawing.
+        """
         lanes = [
             Lane(
                 label=runner.label,
@@ -103,14 +144,35 @@ class Descent:
         return Scene(title=self.on, lanes=tuple(lanes), **{name: getattr(self, name) for name in alike})
 
     def save(self, path: str | Path, *, seconds: float = 7.0) -> Path:
-        """Write the animation: .gif, .mp4 or .html. seconds: from the first step to the last.
+        """Write the animation.
 
-        Raises `InvalidValue` for another suffix, or where nothing writes MP4.
+        Parameters
+        ----------
+        path : str or Path
+            A file that ends in .gif, .mp4 or .html.
+        seconds : float, default 7.0
+            Duration from the first step to the last, in seconds.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        InvalidValue
+            If the file has another suffix, or if a package that writes it is missing.
         """
         return film(self.scene(), Path(path), seconds=seconds)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only; of diverged rules no more than the finite points."""
+        """Describe the descent with JSON types.
+
+        Returns
+        -------
+        dict
+            Fields by name; of rules that diverged only the finite points.
+        """
         return {
             "on": self.on,
             "about": self.about,

@@ -75,18 +75,46 @@ def descend(
     seed: int = 0,
     **of_data: Any,
 ) -> Descent:
-    """Let rules go down a surface side by side.
+    """Let rules go down a surface, or train a model, side by side.
 
-    rules: with settings if wanted, `"sgd(momentum=0.9)"`, `"lookahead(adam)"`; a few well-known ones else. on: a
-    surface of `CATALOG`, "FILE.py:FUNCTION" or a function of x and y, whose gradient TensorFlow takes; or a data set as
-    in `tune`: then the rules train the model and are drawn on a plane through its weights. classic: a comparison of
-    `CATALOG`, which says rules and surface. learning_rate: of all rules that do not set it themselves; None: each gets
-    its best on this surface, out of four a decade over the range that it declares and a decade beyond. start, window,
-    noise: instead of the surface's own. seed: of the noise; of data also of split, weights and order of rows. of_data:
-    what `descend_on_model` takes besides.
+    Parameters
+    ----------
+    rules : sequence of str, optional
+        Rules, with settings if wanted: `"sgd(momentum=0.9)"`, `"lookahead(adam)"`. Default: five well-known ones.
+    on : str or callable, optional
+        A surface of `CATALOG`, "FILE.py:FUNCTION", or a function of x and y, which TensorFlow differentiates; or a data
+        set as in `tune`: the rules then train the model and are drawn on a plane through its weights. Default: "beale".
+    classic : str, optional
+        A comparison of `CATALOG`, which defines rules and surface.
+    learning_rate : float, optional
+        Learning rate of all rules that do not set it themselves. Default: each gets its best, out of four per decade
+        over the range that it declares and a decade beyond.
+    steps : int, optional
+        Number of steps, from 2 to 20,000. Default: the surface's own; 100 on data.
+    start : tuple of 2 float, optional
+        Start on a surface. Default: the surface's own.
+    window : tuple of 4 float, optional
+        Left, right, bottom and top end of the map. Default: the surface's own.
+    noise : float, optional
+        Standard deviation of the noise of the gradients. Default: the surface's own.
+    seed : int, default 0
+        Random seed of the noise; on data also of the split, the weights and the order of the rows.
+    **of_data : Any
+        On data: `target`, `model` and `kind` as in `tune`, `batch_size`, and `plane`, which says how the plane is
+        chosen.
 
-    Raises a subclass of `OptselectError` for whatever is wrong with the input.
+    Returns
+    -------
+    Descent
+        The paths, and the map below them.
 
+    Raises
+    ------
+    OptselectError
+        If anything about the input is wrong.
+
+    Examples
+    --------
     >>> found = descend(["sgd(momentum=0.9)"], on="valley")
     >>> found.runners[0].label, found.outcome(found.runners[0])  # doctest: +ELLIPSIS
     ('sgd, momentum 0.9', 'arrives at step ...')

@@ -17,10 +17,20 @@ __all__ = ["Repaired", "repair", "usable"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Repaired:
-    """What came of a repair.
+    """The outcome of a repair.
 
-    study: the folder's name. kept, total: lines. aside: where the old file is, None if nothing was wrong. damage:
-    what was wrong, "" if nothing was.
+    Parameters
+    ----------
+    study : str
+        Name of the folder.
+    kept : int
+        Lines that were kept.
+    total : int
+        Lines of the damaged file.
+    aside : Path, optional
+        The old file; None if nothing was wrong.
+    damage : str, default ""
+        What was wrong, "" if nothing was.
     """
 
     study: str
@@ -30,7 +40,13 @@ class Repaired:
     damage: str = ""
 
     def text(self) -> str:
-        """What came of it, for people."""
+        """Format the outcome.
+
+        Returns
+        -------
+        str
+            One or two sentences.
+        """
         if self.aside is None:
             return f"{self.study}: the ledger is whole ({self.total} lines). Nothing was changed."
         lost = self.total - self.kept
@@ -41,7 +57,13 @@ class Repaired:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only."""
+        """Describe the outcome with JSON types.
+
+        Returns
+        -------
+        dict
+            Fields by name.
+        """
         aside = None if self.aside is None else str(self.aside)
         return {**dataclasses.asdict(self), "aside": aside, "text": self.text()}
 

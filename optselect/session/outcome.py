@@ -40,7 +40,13 @@ class Outcome:
         return self.verdict.recommended.configuration
 
     def recommendation(self) -> Recommendation:
-        """What `recommendation.json` holds."""
+        """The content of `recommendation.json`.
+
+        Returns
+        -------
+        Recommendation
+            The content.
+        """
         return Recommendation(
             study=self.name,
             verdict=self.verdict,
@@ -55,5 +61,11 @@ class Outcome:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only: what `recommendation.json` holds."""
+        """Describe the result with JSON types.
+
+        Returns
+        -------
+        dict
+            What `recommendation.json` contains.
+        """
         return self.recommendation().to_dict()

@@ -220,9 +220,25 @@ class Task:
         return {f"{o}_{name}" if o else name: sd for o, (_, sd) in moments.items() for name in ("rmse", "mae")}
 
     def figure(self, text: str) -> Objective:
-        """One of the task's figures ("val_accuracy", "accuracy", "loss"), with its direction.
+        """One of the metrics of the task, with its direction.
 
-        A metric whose name does not tell needs "max:NAME" or "min:NAME". Raises UnknownName, InvalidValue.
+        Parameters
+        ----------
+        text : str
+            Its name, such as "val_accuracy", "accuracy" or "loss". A metric whose direction is not known needs
+            "max:NAME" or "min:NAME".
+
+        Returns
+        -------
+        Objective
+            The metric and whether a larger value is better.
+
+        Raises
+        ------
+        UnknownName
+            If there is no such metric.
+        InvalidValue
+            If its direction is not known.
         """
         metric = text.rpartition(":")[2].removeprefix("val_")
         if metric != "loss" and metric not in self.metric_names:

@@ -31,10 +31,26 @@ PACKAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 
 def check_film(path: Path, seconds: float) -> None:
-    """Raise `InvalidValue` if `film` could not write there.
+    """Check that an animation can be written.
 
-    That is the case for a suffix that is not in `FORMATS`, a missing folder, a length out of bounds, and a missing
-    package of an extra.
+    Parameters
+    ----------
+    path : Path
+        A file that ends in .gif, .mp4 or .html.
+    seconds : float
+        Duration, in seconds.
+
+    Raises
+    ------
+    InvalidValue
+        If the suffix is another one, the folder does not exist, the duration is out of bounds, or a package of an extra
+        is missing.
+
+    Examples
+    --------
+    >>> check_film(Path("race.txt"), 7.0)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    optselect.errors.InvalidValue: demo: 'race.txt' is no animation: name it ...
     """
     if path.suffix.lower() not in FORMATS:
         raise InvalidValue(f"demo: {path.name!r} is no animation: name it {', '.join(f'*{s}' for s in FORMATS)}.")

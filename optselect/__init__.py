@@ -22,13 +22,30 @@ if TYPE_CHECKING:  # what `__getattr__` finds, for type checkers and editors
     from optselect.errors import OptselectError
     from optselect.optim.configuration import Configuration
 
-__all__ = ["Configuration", "OptselectError", "Result", "describe_data", "lr_range", "tune"]
+__all__ = [
+    "Configuration",
+    "DataOptions",
+    "Evaluation",
+    "OptselectError",
+    "Result",
+    "RunOptions",
+    "SearchOptions",
+    "Tracking",
+    "describe_data",
+    "lr_range",
+    "tune",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Configuration": "optim.configuration",
+    "DataOptions": "data",
+    "Evaluation": "options",
     "OptselectError": "errors",
     "Result": "api",
+    "RunOptions": "options",
+    "SearchOptions": "study.search_options",
+    "Tracking": "options",
     "describe_data": "api",
     "lr_range": "api",
     "tune": "api",

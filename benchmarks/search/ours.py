@@ -10,10 +10,10 @@ from typing import Any
 
 from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE
+from optselect.options import Settings
 from optselect.record import Ledger
 from optselect.record.entries import TrialRecord
 from optselect.session.opening import Opening
-from optselect.session.settings import Settings
 from optselect.sinks.mlflow import NullTracker
 from optselect.spaces import Space
 from optselect.study.budget import Budget, Clock

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optselect.data import Decimal, Labels, MissingTarget, Order, read
-from optselect.task import TaskSpec, make_spec
+from optselect.data import DataOptions
+from optselect.options import Settings
+from optselect.task import TaskSpec
+from optselect.util.option_fields import fill
 
 __all__ = ["ColumnReport", "DataReport", "describe_data"]
 
@@ -108,30 +110,28 @@ def _cut(text: str) -> str:
     return text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."
 
 
+@fill(Settings)
 def describe_data(
     data: Any,
     *,
     target: str | Sequence[str] | None = None,
     kind: str | Mapping[str, str] | None = None,
-    sample_weight: Any = None,
-    encoding: str | None = None,
-    separator: str | None = None,
-    decimal: Decimal | None = None,
-    dates: Order | None = None,
-    keep: str | Sequence[str] | None = None,
-    drop: str | Sequence[str] | None = None,
-    missing_target: MissingTarget | None = None,
-    labels: Labels | None = None,
     seed: int = 0,
+    data_options: DataOptions | None = None,
 ) -> DataReport:
-    """Read a data set as `tune` would, and say what was understood; nothing is trained, TensorFlow is not loaded.
+    """Read a data set as `tune` would, and say what was understood.
+
+    Nothing is trained, and TensorFlow is not loaded.
 
     Parameters
     ----------
-    data, target, kind, sample_weight, encoding, separator, decimal, dates, keep, drop, missing_target, labels
-        As in `optselect.tune`.
-    seed : int, default 0
-        Seed of the split: what a column is used as is decided on training rows alone.
+    {data}
+    {target}
+    {kind}
+    {seed}
+    data_options : DataOptions, optional
+        How the data set is written, which columns are used, and what its
+        rows and classes count.
 
     Returns
     -------
@@ -141,30 +141,22 @@ def describe_data(
     Raises
     ------
     OptselectError
-        For whatever `tune` would refuse.
+        One of its subclasses for whatever `tune` would refuse.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> frame = pd.DataFrame({"width": ["1,5", "2,25"] * 10, "species": ["a", "b"] * 10})
+    >>> frame = pd.DataFrame({
+    ...     "width": ["1,5", "2,25"] * 10, "species": ["a", "b"] * 10
+    ... })
     >>> found = describe_data(frame, target="species")
     >>> found.columns[0].read_as, found.classes["species"]
     ('number, decimal comma', {'a': 10, 'b': 10})
     """
-    dataset = read(
-        data,
-        target=target,
-        sample_weight=sample_weight,
-        encoding=encoding,
-        separator=separator,
-        decimal=decimal,
-        dates=dates,
-        keep=keep,
-        drop=drop,
-        missing_target=missing_target,
-        labels=labels,
+    settings = Settings(
+        data=data, target=target, kind=kind, epochs=1, seed=seed, data_options=data_options or DataOptions()
     )
-    spec = make_spec(dataset, epochs=1, seed=seed, kind=kind)
+    spec = settings.spec()
     found = _features(spec) + [_target(spec, target) for target in spec.targets]
     classes = {
         t.name: {

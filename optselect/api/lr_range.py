@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optselect.data import ClassWeight, Decimal, Labels, MissingTarget, Order, read
+from optselect.data import DataOptions
 from optselect.errors import InvalidModel, InvalidValue
 from optselect.optim.configuration import Configuration
+from optselect.options import Settings
 from optselect.spaces import Space, load_space
 from optselect.study import range_test
 from optselect.study.listener import Listener, Silent
-from optselect.task import TaskSpec, make_spec
+from optselect.task import TaskSpec
 from optselect.trainer.messages import Plan, Probe, ProbeRun
+from optselect.util.option_fields import fill
 from optselect.util.seeds import derive
 from optselect.workers.local import LocalExecutor
 
@@ -90,14 +92,13 @@ class RangeTest:
         }
 
 
+@fill(Settings)
 def lr_range(
     model: Any,
     data: Any,
     *,
     target: str | Sequence[str] | None = None,
     kind: str | Mapping[str, str] | None = None,
-    sample_weight: Any = None,
-    class_weight: ClassWeight | None = None,
     optimizers: Sequence[str] | None = None,
     space: str | Path | None = None,
     batch_size: int = 32,
@@ -105,27 +106,55 @@ def lr_range(
     count: int = 13,
     seed: int = 0,
     workers: int | None = None,
-    encoding: str | None = None,
-    separator: str | None = None,
-    decimal: Decimal | None = None,
-    dates: Order | None = None,
-    keep: str | Sequence[str] | None = None,
-    drop: str | Sequence[str] | None = None,
-    missing_target: MissingTarget | None = None,
-    labels: Labels | None = None,
+    data_options: DataOptions | None = None,
     listener: Listener | None = None,
 ) -> RangeTest:
-    """Train every rule a little at each of some learning rates: where it learns, where it diverges, what to try first.
+    """Learning-rate range test of every optimizer.
 
-    model, data, target, kind, sample_weight, class_weight, optimizers, space, workers, encoding, separator, decimal,
-    dates, keep, drop, missing_target, labels: as in `tune`. batch_size: rows
-    a step. steps: of each training. count: rates a rule, from the bottom of its range in the space to ten times the
-    top. seed: of the split, of the initial weights and of the order of the rows. Rules stand in the order of the
-    space. Raises a subclass of `OptselectError` for whatever is wrong with the input.
+    Each optimizer is trained for a few steps at each of some learning
+    rates: where it learns, where it diverges, what to try first.
 
-    >>> import optselect                                             # doctest: +SKIP
-    >>> found = optselect.lr_range(None, "sklearn:digits", optimizers=["adam"])  # doctest: +SKIP
-    >>> found.sweeps[0].reading.suggested                            # doctest: +SKIP
+    Parameters
+    ----------
+    {model}
+    {data}
+    {target}
+    {kind}
+    {optimizers}
+    {space}
+    batch_size : int, default 32
+        Rows per step; all training rows if they are fewer.
+    steps : int, default 100
+        Training steps per learning rate.
+    count : int, default 13
+        Learning rates per optimizer, from the bottom of its range in the
+        search space to ten times the top.
+    {seed}
+    workers : int, optional
+        Training processes. Default: 1.
+    data_options : DataOptions, optional
+        How the data set is written, which columns are used, and what its
+        rows and classes count.
+    listener : Listener, optional
+        Gets the notes on data and model.
+
+    Returns
+    -------
+    RangeTest
+        One sweep per optimizer, in the order of the search space.
+
+    Raises
+    ------
+    OptselectError
+        One of its subclasses for whatever is wrong with the input.
+
+    Examples
+    --------
+    >>> import optselect
+    >>> found = optselect.lr_range(
+    ...     None, "sklearn:digits", optimizers=["adam"]
+    ... )  # doctest: +SKIP
+    >>> found.sweeps[0].reading.suggested  # doctest: +SKIP
     (0.00121, 0.000178)
     """
     listener = listener or Silent()
@@ -134,23 +163,21 @@ def lr_range(
             raise InvalidValue(f"lr_range: `{name}` must be a whole number from {least}, got {value!r}.")
     if workers is not None and workers < 1:
         raise InvalidValue(f"lr_range: `workers` must be at least 1, got {workers}.")
-    chosen = load_space(space)
-    if optimizers:
-        chosen = chosen.only(optimizers)
-    dataset = read(
-        data,
+    settings = Settings(
+        model=model,
+        data=data,
         target=target,
-        sample_weight=sample_weight,
-        encoding=encoding,
-        separator=separator,
-        decimal=decimal,
-        dates=dates,
-        keep=keep,
-        drop=drop,
-        missing_target=missing_target,
-        labels=labels,
+        kind=kind,
+        epochs=1,
+        optimizers=optimizers,
+        space=space,
+        seed=seed,
+        data_options=data_options or DataOptions(),
     )
-    spec = make_spec(dataset, model=model, epochs=1, seed=seed, kind=kind, class_weight=class_weight)
+    chosen = load_space(settings.space)
+    if settings.optimizers:
+        chosen = chosen.only(settings.optimizers)
+    spec = settings.spec()
     for line in spec.describe():
         listener.say(line)
     batch_size = min(batch_size, len(spec.split.train))

@@ -11,8 +11,8 @@ from typing import Any
 from optselect.api.studies import answer, folder
 from optselect.errors import InvalidValue, StudyConflict
 from optselect.optim.configuration import Configuration
+from optselect.options import Settings, from_objects
 from optselect.record import StudyLog
-from optselect.session.inputs import Question
 from optselect.session.rerun import run_all
 from optselect.study.conflict import differences
 from optselect.task import TaskSpec
@@ -187,15 +187,15 @@ def replay(
 
 def _same(place: Path, spec: TaskSpec | None) -> TaskSpec:
     """The study's task, given or read anew, after a look at whether it is still the same."""
-    started = StudyLog.read(place / "ledger.jsonl").record
+    log = StudyLog.read(place / "ledger.jsonl")
+    started = log.record
     if spec is None:
-        question = started.description.get("question")
-        if question is None:
+        if from_objects(log.settings):
             raise InvalidValue(
                 f"{place}: data or model of this study were objects in Python, which no file holds. Call `tune` as "
                 "before, which trains nothing, and then `.replay()` of what it gives."
             )
-        spec = Question(**question).spec()
+        spec = Settings.from_record(log.settings).spec()
     now = spec.fingerprint()
     before = {**started.to_dict(), "fingerprint": {key: started.fingerprint.get(key) for key in now}}
     about = {"model": None if spec.model is None else spec.model.to_dict()}

@@ -1,5 +1,6 @@
 """Data sets: readers, what columns and targets mean, splits. Loads no TensorFlow."""
 
+from optselect.data.data_options import DataOptions
 from optselect.data.dataset import Data
 from optselect.data.dates import Order
 from optselect.data.numerals import Decimal
@@ -12,6 +13,7 @@ from optselect.data.weights import ClassWeight
 __all__ = [
     "ClassWeight",
     "Data",
+    "DataOptions",
     "Decimal",
     "Labels",
     "MissingTarget",

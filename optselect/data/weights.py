@@ -15,7 +15,7 @@ from optselect.data.target import Target
 from optselect.errors import InvalidData, InvalidValue, UnknownName
 from optselect.util.suggestion import suggestion
 
-__all__ = ["ClassWeight", "class_weights", "sample_weights"]
+__all__ = ["ClassWeight", "class_weights", "label_text", "sample_weights"]
 
 ClassWeight = Literal["balanced"] | Mapping[Any, float] | Sequence[float]
 """A weight by label, or one per class in their order where the classes are 0, 1, ...; or "balanced": rows / (classes x
@@ -72,22 +72,22 @@ def class_weights(asked: ClassWeight, target: Target, training: np.ndarray) -> t
             raise InvalidValue(f"Task: `class_weight` must be 'balanced' or weights by class, got {asked!r}.")
         counts = np.bincount(target.values[training], minlength=len(target.classes))
         return tuple((len(training) / (len(counts) * np.maximum(counts, 1))).tolist())
-    places = {_text(label): place for place, label in enumerate(target.classes)}
+    places = {label_text(label): place for place, label in enumerate(target.classes)}
     weights = [1.0] * len(places)
     named: set[str] = set()
     weight: Any
     for label, weight in _by_label(asked, target).items():
-        if _text(label) not in places:
+        if label_text(label) not in places:
             raise UnknownName(
                 f"Task: `class_weight` names the class {label!r}, which `{target.name}` has not. "
                 f"{suggestion(str(label), places)}"
             )
-        if _text(label) in named:
-            raise InvalidValue(f"Task: `class_weight` names the class {_text(label)} twice.")
-        named.add(_text(label))
+        if label_text(label) in named:
+            raise InvalidValue(f"Task: `class_weight` names the class {label_text(label)} twice.")
+        named.add(label_text(label))
         if isinstance(weight, bool) or not isinstance(weight, numbers.Real) or not 0 <= float(weight) < math.inf:
             raise InvalidValue(f"Task: `class_weight` of {label!r} must be a number from 0, got {weight!r}.")
-        weights[places[_text(label)]] = float(weight)
+        weights[places[label_text(label)]] = float(weight)
     return tuple(weights)
 
 
@@ -103,7 +103,7 @@ def _by_label(asked: Any, target: Target) -> Mapping[Any, Any]:
             f"Task: `class_weight` must be 'balanced' or weights by class, such as {_example(classes)}, got {asked!r}."
         )
     values = np.asarray(asked, dtype=object).tolist()
-    if [_text(label) for label in classes] != [str(i) for i in range(len(classes))]:
+    if [label_text(label) for label in classes] != [str(i) for i in range(len(classes))]:
         raise InvalidValue(
             f"Task: `class_weight` is a list, and the classes of `{target.name}` are not 0, 1, ...: name them, as in "
             f"{_example(classes)}."
@@ -121,10 +121,10 @@ def _example(classes: Sequence[Any]) -> str:
     return f"{{{', '.join(f'{label!r}: 1.0' for label in labels)}{', ...' * (len(classes) > 3)}}}"
 
 
-def _text(label: Any) -> str:
+def label_text(label: Any) -> str:
     """A label as text, the same for 1, 1.0 and "1".
 
-    >>> {_text(1), _text(1.0), _text(np.int64(1)), _text("1")}
+    >>> {label_text(1), label_text(1.0), label_text(np.int64(1)), label_text("1")}
     {'1'}
     """
     is_number = isinstance(label, numbers.Real) and not isinstance(label, bool | np.bool_)

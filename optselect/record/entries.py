@@ -20,12 +20,13 @@ class StudyRecord:
 
     fingerprint: what must not change between two runs of one study, by name (data, target, model, space,
     epochs, seed, objective ...); each value is a short string. description: for people and for MLflow (rows,
-    features, parameters of the model ...).
+    features, parameters of the model ...). settings: all that was asked for, None in studies of earlier versions.
     """
 
     name: str
     fingerprint: Mapping[str, str]
     description: Mapping[str, Any]
+    settings: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only."""
@@ -33,6 +34,7 @@ class StudyRecord:
             "name": self.name,
             "fingerprint": dict(self.fingerprint),
             "description": dict(self.description),
+            "settings": None if self.settings is None else dict(self.settings),
         }
 
     @classmethod

@@ -73,6 +73,17 @@ class StudyLog:
         return found
 
     @property
+    def settings(self) -> Mapping[str, Any]:
+        """What was asked for when the study was started or resumed the last time, {} where nobody recorded it.
+
+        Studies of earlier versions recorded what makes the task, and some of the rest in the fingerprint.
+        """
+        if "settings" in self.kinds:
+            return self.kinds["settings"][-1]
+        found = self.started.get("settings")
+        return found if found is not None else _earlier_settings(self.started)
+
+    @property
     def record(self) -> StudyRecord:
         """What the study asks. Raises `StudyConflict` if nothing is recorded yet."""
         if not self.started:
@@ -116,6 +127,15 @@ def fault(entries: Sequence[Mapping[str, Any]]) -> Fault | None:
                 return Fault(index, f"a training of the stage `{stage}` is recorded twice, under two numbers")
             reruns.add(training)
     return None
+
+
+def _earlier_settings(started: Mapping[str, Any]) -> Mapping[str, Any]:
+    question, asked = started.get("description", {}).get("question"), started.get("fingerprint", {})
+    if not question:
+        return {"objects": ["data"]} if started else {}
+    words = {name: asked[name] for name in ("care", "strategy", "sampler", "pruner") if name in asked}
+    flags = {name: asked.get(name.replace("_", " ")) != "no" for name in ("range_test", "elimination")}
+    return {**question, **words, **flags, "study": started.get("name")}
 
 
 @contextlib.contextmanager

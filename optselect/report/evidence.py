@@ -44,8 +44,8 @@ class Evidence:
 
     started, task: what the ledger says of its beginning and of its task, {} where that is not there yet. rows: every
     trial, by number. answer: what `recommendation.json` holds, None without one that is of these trainings; unusable:
-    what is wrong with the file that is there. seal: by which a page of just this is known. probes: by optimizer what
-    its range test measured (`ProbeRun`) and what that says (`Reading`). eliminated: as in `Eliminated`. trials: how
+    what is wrong with the file that is there. settings: what was asked for, as `StudyLog` has them. seal: by which a
+    page of just this is known. probes: by optimizer what its range test measured (`ProbeRun`) and what that says (`Reading`). eliminated: as in `Eliminated`. trials: how
     many were asked for, None where time was the budget. failures: of the trainings with plain `model.fit`, by kind.
     """
 
@@ -53,6 +53,7 @@ class Evidence:
     folder: Path
     started: Mapping[str, Any]
     task: Mapping[str, Any]
+    settings: Mapping[str, Any]
     rows: Sequence[Row]
     answer: Recommendation | None
     unusable: str
@@ -118,6 +119,7 @@ def gather(folder: Path) -> Evidence:
         folder=folder,
         started=log.started,
         task=log.task,
+        settings=log.settings,
         rows=[_row(record) for record in records],
         answer=answer.recommendation,
         unusable="" if answer.usable or answer.state == "missing" else answer.problem,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 from optselect.errors import OptselectError
+from optselect.options import command_line
 from optselect.report.evidence import Evidence
 from optselect.spaces import load_space
 from optselect.trainer.agreement import told
@@ -184,33 +184,18 @@ def _seeds(evidence: Evidence, asked: Mapping[str, str]) -> str | None:
 
 
 def command(evidence: Evidence) -> str | None:
-    """The command that does the study again, as far as its record tells; None where it came from Python objects."""
-    question = evidence.started.get("description", {}).get("question")
-    asked = evidence.started.get("fingerprint", {})
-    if not question:
+    """The command that does the study again; None where it came from Python objects.
+
+    Studies of earlier versions recorded neither their budget nor their optimizers, which are then what was seen.
+    """
+    settings = evidence.settings
+    if not settings:
         return None
-    given: dict[str, Any] = {
-        "target": ",".join(question["target"]) if isinstance(question["target"], list) else question["target"],
-        "model": question["model"],
-        "trials": evidence.trials,
-        "epochs": question["epochs"],
-        "optimizers": _optimizers(evidence),
-        "space": _other(evidence.started["description"].get("space"), "default"),
-        "objective": _other(question["objective"], "val_loss"),
-        "kind": question["kind"] if isinstance(question["kind"], str) else None,
-        "weight": question["sample_weight"],
-        "class-weight": _weights(question["class_weight"]),
-        "precision": question["precision"],
-        **{name: _other(asked.get(name), usual) for name, usual in
-           {"care": "standard", "strategy": "arms", "sampler": "tpe", "pruner": "none"}.items()},
-        "seed": _other(question["seed"], 0),
-        "study": evidence.name,
-    }  # fmt: skip
-    words = ["optselect", "tune", str(question["data"])]
-    words += [str(word) for name, value in given.items() if value is not None for word in (f"--{name}", value)]
-    words += ["--no-range-test"] * (asked.get("range test") == "no")
-    words += ["--no-elimination"] * (asked.get("elimination") == "no")
-    return shlex.join(words)
+    if "trials" not in settings:
+        space = _other(evidence.started["description"].get("space"), "default")
+        seen = {"trials": evidence.trials, "optimizers": _optimizers(evidence), "space": space}
+        settings = {**settings, **seen}
+    return command_line(settings)
 
 
 def _optimizers(evidence: Evidence) -> str | None:
@@ -221,10 +206,6 @@ def _optimizers(evidence: Evidence) -> str | None:
             return None
     seen = sorted(arm for arm in evidence.optimizers if evidence.of(arm) or arm in evidence.probes)
     return ",".join(seen) or None
-
-
-def _weights(given: Any) -> str | None:
-    return ",".join(f"{k}={v}" for k, v in given.items()) if isinstance(given, dict) else given
 
 
 def _other(value: Any, usual: Any) -> Any:

@@ -10,11 +10,11 @@ from typing import Any
 
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
+from optselect.options import Settings
 from optselect.record import Ledger, read
 from optselect.record.entries import StageName
 from optselect.session import time_budget
 from optselect.session.saved_model import digests, model_problem, put_aside
-from optselect.session.settings import Settings
 from optselect.study.budget import Clock
 from optselect.study.listener import Listener
 from optselect.study.notes import Notes
@@ -99,7 +99,8 @@ class Closing:
         if not all(stage.finished() for stage in self.stages(study)):
             return False
         best = self.verdict(study).recommended.configuration
-        return all(self._done(kind, best) is not None for kind in ["refit", *["check"] * self.settings.check])
+        kinds = ["refit", *["check"] * self.settings.evaluation.check]
+        return all(self._done(kind, best) is not None for kind in kinds)
 
     def verdict(self, study: Study) -> Verdict:
         """What race and confirmation say, without check, refit and importance."""
@@ -108,8 +109,8 @@ class Closing:
             self.contest(study),
             study.records,
             headline=Objective(self.description["headline"], maximize=self.description["headline_maximize"]),
-            width=self.settings.rope,
-            prefer=self.settings.prefer,
+            width=self.settings.evaluation.rope,
+            prefer=self.settings.evaluation.prefer,
             eliminated=reasons,
             loss=self.description.get("loss", ""),
         )
@@ -124,14 +125,15 @@ class Closing:
         """
         verdict = self.verdict(study)
         best = verdict.recommended.configuration
-        plain, number, failures = self.settings.check, float("nan"), dict[str, str]()
+        plain, number, failures = self.settings.evaluation.check, float("nan"), dict[str, str]()
         job = Job(configuration=best, seed=derive(self.settings.seed, "check"), epochs=self.epochs, plain=plain)
         kept = self._folder / "best.keras"
         if plain:
             check = self._trained("check", dataclasses.replace(job, test=True))
             number = float(check["metrics"].get(f"test_{verdict.headline}", number))
             failures["check"] = check["error"]
-        refit = self._trained("refit", dataclasses.replace(job, refit=True, whole=self.settings.whole, save=kept))
+        whole = self.settings.evaluation.whole
+        refit = self._trained("refit", dataclasses.replace(job, refit=True, whole=whole, save=kept))
         failures["refit"] = refit["error"]
         named = {kind: error for kind, error in failures.items() if error}
         return dataclasses.replace(verdict, check=number, refit=not refit["error"], failures=named)
@@ -217,8 +219,9 @@ def fresh_seeds(settings: Settings) -> list[int]:
 
 
 def _asked(settings: Settings) -> Preset:
-    care = PRESETS[settings.care]
-    return care if settings.confirm is None else dataclasses.replace(care, confirmations=settings.confirm)
+    care = PRESETS[settings.evaluation.care]
+    confirmations = settings.evaluation.confirm
+    return care if confirmations is None else dataclasses.replace(care, confirmations=confirmations)
 
 
 def _given_up(entry: Mapping[str, Any]) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
+from optselect.options import Settings
 from optselect.record import Ledger
-from optselect.session.settings import Settings
 from optselect.spaces import Space
 from optselect.study import ranging
 from optselect.study.budget import Budget, Clock

@@ -12,6 +12,7 @@ from typing import Any
 from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE
 from optselect.optim.rules import parse
+from optselect.options import Settings
 from optselect.record import Ledger, StudyLog, content
 from optselect.record.entries import StudyRecord, TrialRecord
 from optselect.report.environment import environment
@@ -20,7 +21,6 @@ from optselect.session.closing import Closing, fresh_seeds, trainings
 from optselect.session.mlflow_copy import about_data, ending
 from optselect.session.opening import Opening
 from optselect.session.outcome import Outcome
-from optselect.session.settings import Settings
 from optselect.session.snippet import snippet
 from optselect.sinks.mlflow import ALIAS, Ending, MlflowTracker, NullTracker, Tracker
 from optselect.sinks.optuna_db import Mirror
@@ -142,7 +142,7 @@ class Session:
     def _budget(self, description: Mapping[str, Any], restored: Sequence[TrialRecord]) -> tuple[Budget, Clock]:
         """The budget, and a clock that counts what earlier processes spent on trainings."""
         settings, workers = self.settings, description.get("workers", 1)
-        budget = Budget(trials=settings.trials, seconds=settings.seconds, reserve=trainings(settings))
+        budget = Budget(trials=settings.trials, seconds=settings.time_limit, reserve=trainings(settings))
         before = ranging.seconds(Notes(self.ledger)) + sum(r.seconds for r in restored)
         return budget, Clock(budget, workers=workers, since=self._began - before / workers, setup=self._setup)
 
@@ -199,8 +199,8 @@ class Session:
             [search_seed(self.settings.seed), *fresh_seeds(self.settings)],
             log=self.directory / "worker.log",
             plan=self._plan(),
-            workers=self.settings.workers,
-            device=self.settings.device,
+            workers=self.settings.run.workers,
+            device=self.settings.run.device,
             threads=known["description"].get("threads") if known else None,
             pool=POOL,
         )
@@ -216,14 +216,14 @@ class Session:
         steps = count * self.spec.epochs * BASELINE.steps_per_epoch(self.rows)
         return Plan(
             steps=steps,
-            seconds=self.settings.seconds or math.inf,
+            seconds=self.settings.time_limit or math.inf,
             sizes=len({*self.space.batch_size.choices, BASELINE.batch_size}),
             way=decided(known["description"]) if known else None,
             compare=not known,
         )
 
     def _tracker(self, objective: Objective) -> Tracker:
-        uri = self.settings.tracking_uri
+        uri = self.settings.tracking.tracking_uri
         if uri is None:
             return NullTracker()
         return MlflowTracker(
@@ -231,16 +231,16 @@ class Session:
             experiment=f"optselect/{self.record.name}",
             directory=self.directory,
             objective=objective,
-            register=self.settings.register,
+            register=self.settings.tracking.register,
         )
 
     def _mirror(self) -> Mirror:
         """The study's copy in a database, under a key that no other study has."""
         known = self._entry("storage")
         key = known["key"] if known else uuid.uuid4().hex
-        if self.settings.storage is not None and not known:
+        if self.settings.tracking.database is not None and not known:
             self.ledger.append("storage", {"key": key})
-        return Mirror(self.settings.storage, key=key, name=self.record.name)
+        return Mirror(self.settings.tracking.database, key=key, name=self.record.name)
 
     def _close(self, patience: float, *mirrors: Tracker | Mirror) -> None:
         """Let each deliver the rest, all of them within `patience` seconds and half a second for the later ones."""
@@ -277,13 +277,13 @@ class Session:
             result=result,
             stamp=self.ledger.stamp(),
             studies={f"{self.record.name}/{arm}": study for arm, study in _optuna(search).items()},
-            pages=self.settings.report,
+            pages=self.settings.run.report,
             say=self.listener.say,
         )
 
     def _registered_late(self, result: Outcome, description: Mapping[str, Any], objective: Objective) -> Outcome:
         """A finished study whose model is asked for only now."""
-        if self.settings.register is None:
+        if self.settings.tracking.register is None:
             return result
         tracker = self._tracker(objective)
         tracker.start(dataclasses.replace(self.record, description=description), resumed=result.records)
@@ -293,11 +293,11 @@ class Session:
         return dataclasses.replace(result, registered=self._registered(tracker))
 
     def _ending(self, result: Outcome) -> Ending:
-        return ending(result.recommendation(), self.directory, result.records, self.settings.register)
+        return ending(result.recommendation(), self.directory, result.records, self.settings.tracking.register)
 
     def _registered(self, tracker: Tracker) -> str:
         """Name and version of the model in MLflow's registry, "" for none; said if it was asked for."""
-        name, version = self.settings.register, tracker.version()
+        name, version = self.settings.tracking.register, tracker.version()
         if not name or version is None:
             return ""
         self.listener.say(f"Registered in MLflow: model {name!r}, version {version}, alias {ALIAS!r}.")

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time as clock
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,16 +28,17 @@ from sklearn.utils.validation import (
 )
 
 from optselect.api.tune import tune
-from optselect.data import ClassWeight, Decimal, Order, raw_inputs
+from optselect.data import raw_inputs
 from optselect.errors import InvalidData, NoResult
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
+from optselect.options import Settings
 from optselect.sklearn.outcome import best_index, cv_results
+from optselect.sklearn.parameters import parameters_of, parametrized
 from optselect.sklearn.pickled_model import KeptModel
 from optselect.sklearn.xy import checked, form_of, formed, names
 from optselect.study.listener import Silent
 from optselect.verdict import Verdict
-from optselect.verdict.ranking import Preference
 
 __all__ = ["OptimizerSearchClassifier", "OptimizerSearchRegressor"]
 
@@ -48,44 +49,10 @@ _FEWEST_ROWS = 10
 class _OptimizerSearch(BaseEstimator):  # type: ignore[misc]
     """What both have: everything but what y is."""
 
-    def __init__(
-        self,
-        *,
-        model: Any = None,
-        trials: int | None = None,
-        time: float | None = None,
-        epochs: int = 20,
-        optimizers: Sequence[str] | None = None,
-        space: str | Path | None = None,
-        objective: str = "val_loss",
-        care: str = "standard",
-        confirm: int | None = None,
-        prefer: Preference = "simplest",
-        workers: int | None = 1,
-        random_state: Any = None,
-        mlflow: str | None = None,
-        out: str | Path | None = None,
-        verbose: int = 0,
-        decimal: Decimal | None = None,
-        dates: Order | None = None,
-    ) -> None:
-        self.model = model
-        self.trials = trials
-        self.time = time
-        self.epochs = epochs
-        self.optimizers = optimizers
-        self.space = space
-        self.objective = objective
-        self.care = care
-        self.confirm = confirm
-        self.prefer = prefer
-        self.workers = workers
-        self.random_state = random_state
-        self.mlflow = mlflow
-        self.out = out
-        self.verbose = verbose
-        self.decimal = decimal
-        self.dates = dates
+    model: Any
+    out: str | Path | None
+    random_state: Any
+    verbose: int
 
     best_params_: dict[str, Any]
     best_score_: float
@@ -127,33 +94,20 @@ class _OptimizerSearch(BaseEstimator):  # type: ignore[misc]
         data = (formed(x, self._form), y) if weight is None else (formed(x, self._form), y, weight)
         progress = _Progress(self.verbose)
         with _folder(self.out) as folder:
-            result = tune(
-                self.model,
-                data,
-                kind=kind,
-                trials=self.trials,
-                time=self.time,
-                epochs=self.epochs,
-                optimizers=self.optimizers,
-                space=self.space,
-                objective=self.objective,
-                care=self.care,
-                confirm=self.confirm,
-                prefer=self.prefer,
-                seed=_seed(self.random_state),
-                workers=self.workers,
-                mlflow=self.mlflow,
-                decimal=self.decimal,
-                dates=self.dates,
-                check=False,
-                whole=True,
-                report=self.out is not None,
+            asked = {
+                **parameters_of(self),
+                "data": data,
+                "kind": kind,
+                "seed": _seed(self.random_state),
+                "check": False,
+                "whole": True,
+                "report": self.out is not None,
                 # A folder of the user's holds the studies of many fits: each has a name of its own.
-                study=f"study-{joblib_hash((self.get_params(), data))[:12]}" if self.out else "study",
-                out=folder,
-                listener=progress,
+                "study": f"study-{joblib_hash((self.get_params(), data))[:12]}" if self.out else "study",
+                "out": folder,
                 **options,
-            )
+            }
+            result = tune(**Settings.of(**asked).arguments(), listener=progress)
             self.refit_time_ = progress.since_refit()
             file = result.directory / "best.keras"
             if not file.exists():
@@ -193,68 +147,27 @@ class _OptimizerSearch(BaseEstimator):  # type: ignore[misc]
         return x.iloc[counts] if isinstance(x, pd.DataFrame) else x[counts], y[counts], weight[counts]
 
 
+@parametrized()
 class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ignore[misc]
     """A Keras classifier whose optimizer, with its settings, is found by a study when it is fitted.
-
-    The parameters are those of `optselect.tune`. model: None for one that suits the data, or as there; trials, time,
-    epochs, optimizers, space, objective, care, confirm, prefer, mlflow, class_weight: as there. workers: training
-    processes; 1, since scikit-learn runs several fits at once where it is asked to (`n_jobs`). random_state: an int
-    makes fits repeatable. out: a folder that keeps the study of each fit; None for a temporary one. verbose: 1 to be
-    told what happens. decimal, dates: how text in a frame is written, where its values leave that open, as there.
 
     X may be an array, or a frame of pandas or polars with text, categories, dates and gaps. y holds labels, or several
     columns of 0 and 1. Rows with the weight 0 are left out; those of a class that has fewer than three are repeated.
     docs/scikit-learn.md lists the attributes after `fit`.
 
+    Parameters
+    ----------
+    {parameters}
+
+    Examples
+    --------
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
     >>> search = OptimizerSearchClassifier(trials=20, random_state=0).fit(X, y)  # doctest: +SKIP
     >>> search.best_params_["optimizer"], search.verdict_.word                   # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        *,
-        model: Any = None,
-        trials: int | None = None,
-        time: float | None = None,
-        epochs: int = 20,
-        optimizers: Sequence[str] | None = None,
-        space: str | Path | None = None,
-        objective: str = "val_loss",
-        class_weight: ClassWeight | None = None,
-        care: str = "standard",
-        confirm: int | None = None,
-        prefer: Preference = "simplest",
-        workers: int | None = 1,
-        random_state: Any = None,
-        mlflow: str | None = None,
-        out: str | Path | None = None,
-        verbose: int = 0,
-        decimal: Decimal | None = None,
-        dates: Order | None = None,
-    ) -> None:
-        super().__init__(
-            model=model,
-            trials=trials,
-            time=time,
-            epochs=epochs,
-            optimizers=optimizers,
-            space=space,
-            objective=objective,
-            care=care,
-            confirm=confirm,
-            prefer=prefer,
-            workers=workers,
-            random_state=random_state,
-            mlflow=mlflow,
-            out=out,
-            verbose=verbose,
-            decimal=decimal,
-            dates=dates,
-        )
-        self.class_weight = class_weight
-
+    class_weight: Any
     classes_: Any
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803 — scikit-learn's word
@@ -340,11 +253,18 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
         return {places.get(label, label): weight for label, weight in self.class_weight.items()}
 
 
+@parametrized(but="class_weight")
 class OptimizerSearchRegressor(RegressorMixin, _OptimizerSearch):  # type: ignore[misc]
     """A Keras regressor whose optimizer, with its settings, is found by a study when it is fitted.
 
-    Parameters and X as in `OptimizerSearchClassifier`. y holds a number a row, or several.
+    X may be as in `OptimizerSearchClassifier`. y holds one number per row, or several.
 
+    Parameters
+    ----------
+    {parameters}
+
+    Examples
+    --------
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)
     >>> search = OptimizerSearchRegressor(trials=20, random_state=0).fit(X, y)  # doctest: +SKIP

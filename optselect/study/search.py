@@ -180,7 +180,7 @@ class Search:
                 space,
                 name,
                 rows=self.course.rows,
-                start=self.options.start,
+                start=self.options.configurations,
                 suggested=found[name].suggested if name in found else (),
                 below=diverging.get(name, math.inf),
             )

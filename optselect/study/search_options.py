@@ -5,48 +5,92 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from optselect.errors import UnknownName
 from optselect.optim.configuration import Configuration
 from optselect.study.arm import Strategy
-from optselect.study.pruners import make_pruner
-from optselect.study.samplers import make_sampler
-from optselect.util.suggestion import suggestion
+from optselect.study.pruners import PRUNERS, make_pruner
+from optselect.study.samplers import SAMPLERS, make_sampler
+from optselect.study.warm_start import known_good
+from optselect.util.option_fields import check_choices, documented, option
 
 __all__ = ["SearchOptions"]
 
 
+@documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SearchOptions:
-    """strategy: "arms", an Optuna study an optimizer, or "joint", one study where the optimizer is a parameter too.
+    """How the search draws configurations, and which trials it ends early.
 
-    sampler: "tpe", "gp", "grid", "qmc", "random", or an Optuna sampler. pruner: who ends trials at rungs: "none",
-    "halving", "hyperband", "median", "patient", "percentile", "successive_halving", "wilcoxon", or an Optuna pruner.
-    range_test: try learning rates a little before an arm's first trial. elimination: give the trials of arms that
-    could not become the best any more to the others. start: configurations to try first, each in its arm.
+    Raises
+    ------
+    UnknownName
+        If a name is none of those listed.
+    InvalidValue
+        If a sampler needs a package that is not installed.
 
+    Examples
+    --------
     >>> SearchOptions(strategy="join")
     Traceback (most recent call last):
     optselect.errors.UnknownName: tune: unknown strategy 'join'. Did you mean 'joint'? Known: arms, joint.
     """
 
-    strategy: Strategy = "arms"
-    sampler: str | BaseSampler = "tpe"
-    pruner: str | BasePruner = "none"
-    range_test: bool = True
-    elimination: bool = True
-    start: tuple[Configuration, ...] = ()
+    strategy: Strategy = option(
+        "arms",
+        '"arms": one Optuna study per optimizer, each with a fair share of the trials. "joint": one study in which '
+        "the optimizer is a parameter.",
+        choices=get_args(Strategy),
+    )
+    sampler: str | BaseSampler = option(
+        "tpe",
+        'Optuna sampler that draws the configurations; "gp" needs PyTorch.',
+        type="str or optuna.samplers.BaseSampler",
+        choices=tuple(sorted(SAMPLERS)),
+    )
+    pruner: str | BasePruner = option(
+        "none",
+        "Early-stopping (pruning) algorithm for trials.",
+        type="str or optuna.pruners.BasePruner",
+        choices=("none", *sorted(name for name in PRUNERS if name != "none")),
+    )
+    range_test: bool = option(
+        True,
+        "Run a short learning-rate range test per optimizer first, and search where it learns.",
+        type="bool",
+    )
+    elimination: bool = option(True, "Stop optimizers that can no longer win and reallocate their trials.", type="bool")
+    start: Configuration | Sequence[Configuration] | str | Path = option(
+        (),
+        "Configurations to try first: a `Configuration` or several, the name or folder of an earlier study, or a JSON "
+        "or YAML file.",
+        type="Configuration, sequence, str or Path",
+        metavar="STUDY|FILE",
+        form="configurations",
+    )
 
     def __post_init__(self) -> None:
-        known = get_args(Strategy)
-        if self.strategy not in known:
-            raise UnknownName(f"tune: unknown strategy {self.strategy!r}. {suggestion(self.strategy, known)}")
+        start = self.start
+        if not isinstance(start, str | Path):
+            object.__setattr__(self, "start", known_good(start or (), studies=Path()))
+        check_choices(self, "tune")
         make_sampler(self.sampler)
         self.pruner_of(1, 4)
+
+    def resolved(self, studies: Path) -> SearchOptions:
+        """The same with the configurations themselves where `start` names a file or a study in the folder `studies`."""
+        return dataclasses.replace(self, start=known_good(self.start or (), studies=studies))
+
+    @property
+    def configurations(self) -> tuple[Configuration, ...]:
+        """Those of `start`, once it is resolved."""
+        assert isinstance(self.start, tuple)
+        return self.start
 
     @property
     def pausing(self) -> bool:
@@ -65,7 +109,7 @@ class SearchOptions:
             "pruner": _named(self.pruner),
             "range test": _yes(self.range_test),
             "elimination": _yes(self.elimination),
-            "start": _digest([c.to_dict() for c in self.start]) if self.start else "none",
+            "start": _digest([c.to_dict() for c in self.configurations]) if self.start else "none",
         }
 
 

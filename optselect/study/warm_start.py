@@ -21,7 +21,8 @@ def known_good(start: Any, *, studies: Path) -> tuple[Configuration, ...]:
     """The configurations that `start` names, the most promising of each optimizer first.
 
     start: a `Configuration`, several, or where they are: a file (JSON or YAML), or an earlier study, by its folder or
-    its name in the folder `studies`, of which the best of each optimizer is taken. A file holds one configuration as
+    its name in the folder `studies`, of which the best of each optimizer is taken; or the text of such a JSON file. A
+    file holds one configuration as
     `Configuration.to_dict` writes it, a `recommendation.json`, or a portfolio: a list whose entries are configurations
     or `{"configuration": ..., "weight": 0.7, "source": "digits, 60 trials"}`; the larger weight goes first, 1 where
     none is given.
@@ -36,10 +37,12 @@ def known_good(start: Any, *, studies: Path) -> tuple[Configuration, ...]:
         return (start,)
     if not isinstance(start, (str, Path)):
         return _all(start)
+    if str(start).lstrip().startswith(("{", "[")):
+        return _listed(_json(str(start)), "tune: `start`")
     path = Path(start)
     if not path.is_file():
         return _of_study(path if (path / "ledger.jsonl").exists() else studies / path, start)
-    return _of_file(path)
+    return _listed(_parsed(path), str(path))
 
 
 def left_out(start: Sequence[Configuration], arms: Iterable[str]) -> list[str]:
@@ -74,14 +77,20 @@ def _of_study(folder: Path, given: Any) -> tuple[Configuration, ...]:
     return tuple(best.values())
 
 
-def _of_file(path: Path) -> tuple[Configuration, ...]:
-    content = _parsed(path)
+def _listed(content: Any, where: str) -> tuple[Configuration, ...]:
     if isinstance(content, Mapping):
         content = [content["configuration"]] if "configuration" in content else [content]
     if not isinstance(content, list) or not content:
-        raise InvalidValue(f"{path}: a configuration or a list of them is wanted, got {type(content).__name__}.")
-    weighted = [_entry(one, f"{path}, entry {number}") for number, one in enumerate(content, start=1)]
+        raise InvalidValue(f"{where}: a configuration or a list of them is wanted, got {type(content).__name__}.")
+    weighted = [_entry(one, f"{where}, entry {number}") for number, one in enumerate(content, start=1)]
     return tuple(c for _, c in sorted(weighted, key=lambda pair: -pair[0]))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvalidValue(f"tune: `start` is not JSON: {error}.") from None
 
 
 def _parsed(path: Path) -> Any:

@@ -24,7 +24,7 @@ __all__ = ["NAME", "Answer", "sealed"]
 
 NAME = "recommendation.json"
 _SEAL = "seal"
-_WITHOUT_TRAININGS = {"storage"}  # kinds of entries that change nothing in an answer
+_WITHOUT_TRAININGS = {"settings", "storage"}  # kinds of entries that change nothing in an answer
 _AGAIN = "Run the command that started the study: it trains what is missing and writes its answer again."
 
 State = Literal["whole", "behind", "missing", "damaged", "other"]

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE
+from optselect.options import Settings
 from optselect.record import Ledger, read
 from optselect.record.entries import TrialRecord
 from optselect.session import time_budget
 from optselect.session.closing import Closing, fresh_seeds
-from optselect.session.settings import Settings
 from optselect.sinks.mlflow import NullTracker
 from optselect.study.budget import Budget, Clock, gap
 from optselect.study.listener import Silent

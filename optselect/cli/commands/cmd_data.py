@@ -7,22 +7,20 @@ from typing import Any
 
 import click
 
-from optselect.cli.data_options import reading_options
+from optselect.cli.options import DerivedCommand, options_of, taken
 
 
-@click.command("data")
+def _options() -> list[click.Option]:
+    from optselect.data import DataOptions
+    from optselect.options import Settings
+
+    return [*options_of(Settings, only=("target", "kind", "seed")), *options_of(DataOptions)]
+
+
+@click.command("data", cls=DerivedCommand, derive=_options)
 @click.argument("data")
-@click.option("--target", help="The column to predict; several with commas.")
-@click.option(
-    "--kind",
-    type=click.Choice(["classification", "regression"]),
-    help="Kind of task.  [default: inferred from the target]",
-)
-@click.option("--weight", "sample_weight", help="The column that says what each row counts in the loss.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed of the split.")
-@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(data: str, as_json: bool, **options: Any) -> None:
+def command(data: str, as_json: bool, **given: Any) -> None:
     """Show what DATA is understood to be, without training.
 
     A table of the columns says what each was read as, with values as they were written, how many are missing, and
@@ -35,6 +33,7 @@ def command(data: str, as_json: bool, **options: Any) -> None:
       optselect data orders.xlsx --target profit --drop order_id --json
     """
     from optselect import api
+    from optselect.data import DataOptions
 
-    found = api.describe_data(data, **options)
+    found = api.describe_data(data, data_options=taken(DataOptions, given), **given)
     click.echo(json.dumps(found.to_dict()) if as_json else found.text())

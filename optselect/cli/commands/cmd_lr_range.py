@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from optselect.cli.commands.cmd_tune import ClassWeights
-from optselect.cli.data_options import reading_options
+from optselect.cli.options import DerivedCommand, options_of, taken
 
 if TYPE_CHECKING:
     from optselect.api import RangeTest, Sweep
@@ -20,26 +19,25 @@ _WIDTH = 80
 _NAMES = 20  # columns in front of the curves, at most
 
 
-@click.command("lr-range")
+_OWN = ("model", "target", "kind", "optimizers", "space", "seed")
+
+
+def _options() -> list[click.Option]:
+    from optselect.data import DataOptions
+    from optselect.options import Settings
+
+    return [*options_of(Settings, only=_OWN), *options_of(DataOptions)]
+
+
+@click.command("lr-range", cls=DerivedCommand, derive=_options)
 @click.argument("data")
-@click.option("--target", help="The column to predict; several with commas, for a model with an output each.")
-@click.option("--model", help="FILE.py:FUNCTION that returns a keras.Model, or a .keras file; a default else.")
-@click.option("--optimizers", help="Only these, with commas: adam,sgd.")
-@click.option("--space", help="A search space, whose ranges are tried: a shipped name or a YAML file.")
-@click.option("--batch-size", type=int, default=32, show_default=True, help="Rows a step.")
-@click.option("--steps", type=int, default=100, show_default=True, help="Of the training at each rate.")
-@click.option("--count", type=int, default=13, show_default=True, help="Rates a rule.")
-@click.option("--kind", type=click.Choice(["classification", "regression"]), help="Inferred from the target else.")
-@click.option("--weight", "sample_weight", help="The column that says what each row counts in the loss.")
-@click.option("--class-weight", type=ClassWeights(), help="What classes count in training: balanced, or no=1,yes=3.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of split, initial weights and order of rows.")
+@click.option("--batch-size", type=int, default=32, show_default=True, help="Rows per step.")
+@click.option("--steps", type=int, default=100, show_default=True, help="Training steps per learning rate.")
+@click.option("--count", type=int, default=13, show_default=True, help="Learning rates per optimizer.")
 @click.option("--workers", type=int, help="Training processes.  [default: 1]")
-@reading_options
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture too: FILE.svg.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and no progress.")
-def command(
-    data: str, model: str | None, optimizers: str | None, plot: Path | None, as_json: bool, **options: Any
-) -> None:
+def command(data: str, plot: Path | None, as_json: bool, **given: Any) -> None:
     """Learning-rate range test: where each optimizer learns on DATA, and where it diverges.
 
     Every optimizer is trained for a few steps from the same initial weights at each of some constant learning rates,
@@ -52,17 +50,13 @@ def command(
       optselect lr-range data.npz --model my_model.py:build --batch-size 128 --steps 200
     """
     from optselect import api
+    from optselect.data import DataOptions
     from optselect.util import whole_files
 
     if plot and plot.suffix != ".svg":
         raise click.UsageError(f"--plot writes SVG, got {plot.name!r}: name it {plot.stem}.svg.")
-    found = api.lr_range(
-        model,
-        data,
-        optimizers=[name.strip() for name in optimizers.split(",") if name.strip()] if optimizers else None,
-        listener=None if as_json else _listener(),
-        **options,
-    )
+    data_options = taken(DataOptions, given)
+    found = api.lr_range(data=data, data_options=data_options, listener=None if as_json else _listener(), **given)
     if plot:
         whole_files.write(plot, found.svg())
     if as_json:

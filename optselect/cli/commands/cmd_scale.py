@@ -9,21 +9,24 @@ from typing import Any
 
 import click
 
-from optselect.cli.data_options import reading_options
+from optselect.cli.options import DerivedCommand, options_of
 
 
-@click.command("scale")
+def _options() -> list[click.Option]:
+    from optselect.data import DataOptions
+    from optselect.options import Settings
+
+    return [*options_of(Settings, only=("model", "target", "kind", "seed")), *options_of(DataOptions)]
+
+
+@click.command("scale", cls=DerivedCommand, derive=_options)
 @click.argument("configuration", metavar="STUDY|FILE")
 @click.option("--batch-size", type=int, required=True, help="The new batch size.")
 @click.option("--rows", type=float, default=1.0, metavar="FACTOR", help="So many times the training rows.")
 @click.option("--epochs", type=float, default=1.0, metavar="FACTOR", help="So many times the epochs.")
 @click.option("--check", "data", metavar="DATA", help="Train on DATA at a third, one and three times the new rate.")
-@click.option("--target", help="Of DATA: column of the target, several with commas.")
-@click.option("--model", help="For DATA: FILE.py:FUNCTION or a .keras file.  [default: one that suits the data]")
-@click.option("--train-epochs", type=int, default=20, show_default=True, help="Epochs of each training on DATA.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the split of DATA and the trainings.")
+@click.option("--train-epochs", type=int, default=20, show_default=True, help="Epochs per training on DATA.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the studies.  [default: optselect-studies]")
-@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     configuration: str,
@@ -31,13 +34,10 @@ def command(
     rows: float,
     epochs: float,
     data: str | None,
-    target: str | None,
-    model: str | None,
     train_epochs: int,
-    seed: int,
     out: Path | None,
     as_json: bool,
-    **reading: Any,
+    **given: Any,
 ) -> None:
     """Rescale a configuration to another batch size, more rows or more epochs.
 
@@ -51,15 +51,9 @@ def command(
       optselect scale recommendation.json --batch-size 512 --rows 10
     """
     from optselect import api
-    from optselect.session.inputs import Question
+    from optselect.options import Settings
 
-    spec = None
-    if data is not None:
-        columns = [name.strip() for name in target.split(",")] if target and "," in target else target
-        question = Question(
-            model=model, data=data, target=columns, epochs=train_epochs, objective="val_loss", seed=seed, **reading
-        )
-        spec = question.spec()
+    spec = None if data is None else Settings.of(data=data, epochs=train_epochs, **given).spec()
     with click.progressbar(length=6, label="Training", file=sys.stderr, hidden=as_json or spec is None) as bar:
         found = api.scale(
             configuration,

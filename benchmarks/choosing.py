@@ -76,7 +76,7 @@ def _of_a_size() -> list[str]:
 
 def compared(data: str, names: Sequence[str], each: int, epochs: int, seeds: int) -> dict[str, Any]:
     """One data set: held-out losses and scores of every optimizer, tuned, at its defaults and off its rate."""
-    from optselect import tune
+    from optselect import Evaluation, RunOptions, SearchOptions, Tracking, tune
 
     frame, target = DATA_SETS[data].read()
     with tempfile.TemporaryDirectory() as folder:
@@ -87,12 +87,10 @@ def compared(data: str, names: Sequence[str], each: int, epochs: int, seeds: int
             optimizers=names,
             trials=each * len(names),
             epochs=epochs,
-            elimination=False,
-            care="quick",
-            confirm=0,
-            mlflow=None,
-            out=folder,
-            study="choosing",
+            search=SearchOptions(elimination=False),
+            evaluation=Evaluation(care="quick", confirm=0),
+            run=RunOptions(out=folder, study="choosing"),
+            tracking=Tracking(mlflow=None),
         )
         tuned = _tuned(result, names, Path(folder))
         found = _judged(result, tuned, seeds, Path(folder))

@@ -123,11 +123,18 @@ def by_executor(trials: int, curve: Curve, folder: Path) -> None:
 
 def by_study(trials: int, curve: Curve, folder: Path) -> None:
     """A whole study on iris, one epoch a trial, one worker, nothing sent to MLflow."""
-    from optselect.api import tune
+    from optselect import Evaluation, RunOptions, Tracking, tune
 
     watch = Watch(curve, max(1, trials // _SHOWN))
     result = tune(
-        None, "sklearn:iris", trials=trials, epochs=1, workers=1, confirm=0, mlflow=None, out=folder, listener=watch
+        None,
+        "sklearn:iris",
+        trials=trials,
+        epochs=1,
+        evaluation=Evaluation(confirm=0),
+        run=RunOptions(workers=1, out=folder),
+        tracking=Tracking(mlflow=None),
+        listener=watch,
     )
     outcomes = collections.Counter(record.outcome for record in result.records if record.stage == "search")
     print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()))

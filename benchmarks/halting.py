@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _trained(task: str, seed: int, options: argparse.Namespace) -> tuple[list[TrialRecord], int]:
-    from optselect import tune
+    from optselect import Evaluation, RunOptions, SearchOptions, Tracking, tune
 
     with tempfile.TemporaryDirectory() as folder:
         result = tune(
@@ -55,14 +55,11 @@ def _trained(task: str, seed: int, options: argparse.Namespace) -> tuple[list[Tr
             f"sklearn:{task}",
             trials=options.trials,
             epochs=options.epochs,
-            pruner=optuna.pruners.NopPruner(),
-            elimination=False,
-            care="quick",
-            confirm=0,
             seed=seed,
-            mlflow=None,
-            out=options.out or folder,
-            study=f"{task}-{seed}",
+            search=SearchOptions(pruner=optuna.pruners.NopPruner(), elimination=False),
+            evaluation=Evaluation(care="quick", confirm=0),
+            run=RunOptions(out=options.out or folder, study=f"{task}-{seed}"),
+            tracking=Tracking(mlflow=None),
         )
         entries = read(result.directory / "ledger.jsonl")
     bare = [{k: v for k, v in e.items() if k not in ("kind", "crc")} for e in entries if e["kind"] == "trial"]

@@ -48,8 +48,9 @@ def closed(self, timeout):
 tracker.MlflowTracker.close = closed
 uri, trials, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 begin = time.perf_counter()
-result = optselect.tune(None, "sklearn:digits", trials=trials, epochs=5, confirm=2, care="quick", workers=1,
-                        mlflow=None if uri == "none" else uri, out=out)
+result = optselect.tune(None, "sklearn:digits", trials=trials, epochs=5,
+                        evaluation=optselect.Evaluation(care="quick", confirm=2),
+                        run=optselect.RunOptions(workers=1, out=out), tracking=optselect.Tracking(mlflow=uri))
 wall = time.perf_counter() - begin
 print(json.dumps({"wall": wall, "trainings": len(result.records), "spent": spent, "closing": closing}))
 """

@@ -64,13 +64,20 @@ def main(only: str | None, trials: int, epochs: int, care: str, reruns: int, out
 
 def check(name: str, trials: int, epochs: int, care: str, reruns: int) -> dict[str, Any]:
     """One data set: the study, then the same three configurations under new seeds."""
-    from optselect import tune
+    from optselect import RunOptions, Tracking, tune
 
     frame, target = DATA_SETS[name].read()
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         result = tune(
-            None, frame, target=target, trials=trials, epochs=epochs, care=care, mlflow=None, out=folder, study="check"
+            None,
+            frame,
+            target=target,
+            trials=trials,
+            epochs=epochs,
+            evaluation=care,
+            run=RunOptions(out=folder, study="check"),
+            tracking=Tracking(mlflow=None),
         )
         seconds = time.perf_counter() - began
         verdict = result.verdict

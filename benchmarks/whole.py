@@ -24,7 +24,7 @@ def long_study(trials: int, epochs: int, mlflow: bool) -> dict[str, Any]:
     """
     from sklearn.datasets import load_digits
 
-    from optselect import tune
+    from optselect import RunOptions, Tracking, tune
 
     digits, kind, clock = load_digits(), KINDS["mlp"], Clock()
     began = time.perf_counter()
@@ -36,9 +36,8 @@ def long_study(trials: int, epochs: int, mlflow: bool) -> dict[str, Any]:
             data,
             trials=trials,
             epochs=epochs,
-            mlflow=uri,
-            out=folder,
-            study="long",
+            run=RunOptions(out=folder, study="long"),
+            tracking=Tracking(mlflow=uri),
             listener=clock,
         )
         whole = time.perf_counter() - began

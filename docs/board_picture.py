@@ -38,5 +38,13 @@ def _save(board: Board, path: Path) -> None:
 if __name__ == "__main__":
     board = Photographed(Console(stderr=True))
     with tempfile.TemporaryDirectory() as folder:
-        optselect.tune(None, "sklearn:digits", trials=60, epochs=20, mlflow=None, out=folder, listener=board)
+        optselect.tune(
+            None,
+            "sklearn:digits",
+            trials=60,
+            epochs=20,
+            run=optselect.RunOptions(out=folder),
+            tracking=optselect.Tracking(mlflow=None),
+            listener=board,
+        )
     board.close()

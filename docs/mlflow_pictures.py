@@ -23,7 +23,13 @@ OPTIMIZERS = ["adam", "adamw", "sgd", "muon", "radam"]
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, server(Path(folder) / "mlflow.db") as address:
         result = optselect.tune(
-            None, "sklearn:digits", trials=60, epochs=10, optimizers=OPTIMIZERS, mlflow=address, out=folder
+            None,
+            "sklearn:digits",
+            trials=60,
+            epochs=10,
+            optimizers=OPTIMIZERS,
+            run=optselect.RunOptions(out=folder),
+            tracking=optselect.Tracking(mlflow=address),
         )
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

@@ -15,7 +15,14 @@ IMAGES = Path(__file__).parent / "images"
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        result = optselect.tune(None, "sklearn:diabetes", trials=60, epochs=20, mlflow=None, out=folder)
+        result = optselect.tune(
+            None,
+            "sklearn:diabetes",
+            trials=60,
+            epochs=20,
+            run=optselect.RunOptions(out=folder),
+            tracking=optselect.Tracking(mlflow=None),
+        )
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for scheme in ("light", "dark"):
             page = browser.new_page(viewport={"width": 1180, "height": 1560}, color_scheme=scheme)  # type: ignore[arg-type]

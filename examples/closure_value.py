@@ -37,12 +37,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default=tempfile.mkdtemp(), help="folder of the studies")
     given = parser.parse_args()
-    settings = {"optimizers": ["adam"], "trials": 2, "epochs": 2, "care": "quick", "confirm": 2, "range_test": False}
+    settings = {
+        "optimizers": ["adam"],
+        "trials": 2,
+        "epochs": 2,
+        "search": optselect.SearchOptions(range_test=False),
+        "evaluation": optselect.Evaluation(care="quick", confirm=2),
+    }
     for units, study in ((8, "net"), (8, "net"), (64, "net"), (64, "net-64")):
         print(f"\n--- {units} units, study={study!r}")
         try:
             result = optselect.tune(
-                network(units), (X, Y), study=study, out=given.out, workers=1, mlflow=None, report=False, **settings
+                network(units),
+                (X, Y),
+                run=optselect.RunOptions(study=study, out=given.out, workers=1, report=False),
+                tracking=optselect.Tracking(mlflow=None),
+                **settings,
             )
         except StudyConflict as conflict:
             print(str(conflict).replace(given.out, "studies"))

@@ -38,10 +38,9 @@ def main() -> None:
         optimizers=list(RULES),
         trials=3 * len(RULES),
         epochs=30,
-        care="quick",
-        confirm=2,
-        mlflow=None,
-        study="every-rule",
+        evaluation=optselect.Evaluation(care="quick", confirm=2),
+        run=optselect.RunOptions(study="every-rule"),
+        tracking=optselect.Tracking(mlflow=None),
     )
     best = result.trials.query("stage == 'search'").groupby("optimizer")["val_accuracy"].max()
     print(f"{'rule':<22}{'model.compile':>14}{'best of 3 in tune':>19}")

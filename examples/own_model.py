@@ -29,7 +29,12 @@ def build(input_shape: tuple[int, ...], n_classes: int) -> Any:
 def main(trials: int = 21, epochs: int = 10) -> None:
     """Tune three optimizers for it on the wine data."""
     result = optselect.tune(
-        build, "sklearn:wine", optimizers=["adam", "sgd", "rmsprop"], trials=trials, epochs=epochs, mlflow=None
+        build,
+        "sklearn:wine",
+        optimizers=["adam", "sgd", "rmsprop"],
+        trials=trials,
+        epochs=epochs,
+        tracking=optselect.Tracking(mlflow=None),
     )
     print(result.verdict.text())
 

@@ -53,8 +53,8 @@ def main(trials: int = 28, epochs: int = EPOCHS, folder: Path = Path("pipeline")
         optimizers=["adam", "sgd", "rmsprop", "radam"],
         trials=trials,
         epochs=epochs,
-        mlflow=None,
-        out=folder,
+        run=optselect.RunOptions(out=folder),
+        tracking=optselect.Tracking(mlflow=None),
     )
     print(result.verdict.text())
 

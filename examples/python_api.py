@@ -14,7 +14,14 @@ import optselect
 def main(trials: int = 21, epochs: int = 20) -> None:
     """Tune on arrays, look at the trials, and train on with the recommended optimizer."""
     x, y = load_diabetes(return_X_y=True)
-    result = optselect.tune(None, (x.astype("float32"), y), trials=trials, epochs=epochs, mlflow=None, study="diabetes")
+    result = optselect.tune(
+        None,
+        (x.astype("float32"), y),
+        trials=trials,
+        epochs=epochs,
+        run=optselect.RunOptions(study="diabetes"),
+        tracking=optselect.Tracking(mlflow=None),
+    )
 
     print(result.verdict.text())
     print(result.trials.groupby("optimizer")["value"].min().sort_values())

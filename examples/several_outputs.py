@@ -42,12 +42,12 @@ def main(trials: int = 21, epochs: int = 20) -> None:
         build,
         penguins,
         target=TARGETS,
-        sample_weight=weights,
         optimizers=["adam", "sgd", "rmsprop"],
         trials=trials,
         epochs=epochs,
-        mlflow=None,
-        study="penguins",
+        data_options=optselect.DataOptions(sample_weight=weights),
+        run=optselect.RunOptions(study="penguins"),
+        tracking=optselect.Tracking(mlflow=None),
     )
     print(result.verdict.text())
     print(result.snippet)

@@ -16,7 +16,9 @@ PENGUINS = Path(__file__).parent / "data" / "penguins.csv"  # palmerpenguins, CC
 
 def main(trials: int = 21, epochs: int = 10) -> None:
     """Tune on the penguins and predict three of them."""
-    result = optselect.tune(None, PENGUINS, target="species", trials=trials, epochs=epochs, mlflow=None)
+    result = optselect.tune(
+        None, PENGUINS, target="species", trials=trials, epochs=epochs, tracking=optselect.Tracking(mlflow=None)
+    )
     print(result.verdict.text())
     print(result.snippet)
     rows = pd.read_csv(PENGUINS).drop(columns="species").sample(3, random_state=0)

@@ -161,10 +161,8 @@ def _run(settings: Settings, *, began: float, listener: Listener) -> Result:
     with Ledger.open(studies / name / "ledger.jsonl") as ledger:
         for place in (ledger.path.parent, ledger.path.parent / "paused"):
             sweep(place)
-        log = StudyLog.of(ledger.entries, ledger.path)
+        StudyLog.of(ledger.entries, ledger.path)
         check_conflict(record, ledger)
-        if log.task and recorded != log.settings:
-            ledger.append("settings", recorded)
         settings = dataclasses.replace(settings, search=search)
         outcome = Session(record, spec, chosen, ledger, settings, listener, began=began).run()
     return Result(**vars(outcome))

@@ -42,11 +42,12 @@ class Row:
 class Evidence:
     """All that there is to tell of a study.
 
-    started, task: what the ledger says of its beginning and of its task, {} where that is not there yet. rows: every
-    trial, by number. answer: what `recommendation.json` holds, None without one that is of these trainings; unusable:
-    what is wrong with the file that is there. settings: what was asked for, as `StudyLog` has them. seal: by which a
-    page of just this is known. probes: by optimizer what its range test measured (`ProbeRun`) and what that says (`Reading`). eliminated: as in `Eliminated`. trials: how
-    many were asked for, None where time was the budget. failures: of the trainings with plain `model.fit`, by kind.
+    started, task: what the ledger says of its beginning and of its task, {} where that is not there yet. settings: what
+    was asked for, as `StudyLog` has them. rows: every trial, by number. answer: what `recommendation.json` holds, None
+    without one that is of these trainings; unusable: what is wrong with the file that is there. seal: by which a page
+    of just this is known. probes: by optimizer what its range test measured (`ProbeRun`) and what that says
+    (`Reading`). eliminated: as in `Eliminated`. trials: how many were asked for, None where time was the budget.
+    failures: of the trainings with plain `model.fit`, by kind.
     """
 
     name: str

@@ -105,6 +105,7 @@ class Session:
         if restored:
             self.listener.restored(restored)
         tracker, patience = self._tracker(objective), _MOST_DELIVERY
+        self._note_settings()
         try:
             tracker.start(dataclasses.replace(self.record, description=description), resumed=restored)
             executor = self._workers()
@@ -125,6 +126,12 @@ class Session:
         if where := mirror.where():
             self.listener.say(f"Optuna: {where}")
         return dataclasses.replace(result, dashboard=tracker.where() or "", registered=self._registered(tracker))
+
+    def _note_settings(self) -> None:
+        """Record settings that are not those of the last time: another budget, other workers."""
+        asked = self.record.settings
+        if asked is not None and asked != StudyLog.read(self.ledger.path).settings:
+            self.ledger.append("settings", asked)
 
     def _restored(self) -> list[TrialRecord]:
         """The trials that are in the ledger, after a word on what was lost since the study ended."""

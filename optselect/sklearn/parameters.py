@@ -44,7 +44,7 @@ def parametrized(*, but: str = "") -> Callable[[type[T]], type[T]]:
                 if name != "self":
                     setattr(self, name, value)
 
-        __init__.__signature__ = signature  # what scikit-learn and `help` read
+        __init__.__signature__ = signature  # type: ignore[attr-defined]  # what scikit-learn and `help` read
         kind.__init__ = __init__  # type: ignore[method-assign]
         lines = [line for name, (usual, about) in found.items() for line in entry(name, about, usual)]
         kind.__doc__ = (kind.__doc__ or "").replace("    {parameters}", textwrap.indent("\n".join(lines), "    "))

@@ -252,8 +252,9 @@ from optselect import data, task
 
 data = read(sys.argv[1], memory={memory})
 result = optselect.tune(
-    None, data, trials=4, epochs=4, optimizers=["sgd", "adam"], care="quick", confirm=0, range_test=False, workers=1,
-    mlflow=None, study="s", out=sys.argv[2],
+    None, data, trials=4, epochs=4, optimizers=["sgd", "adam"], search=optselect.SearchOptions(range_test=False),
+    evaluation=optselect.Evaluation(care="quick", confirm=0), tracking=optselect.Tracking(mlflow=None),
+    run=optselect.RunOptions(workers=1, study="s", out=sys.argv[2]),
 )
 print(len(result.trials))
 """

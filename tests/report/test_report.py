@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optselect import api
+from optselect import Evaluation, RunOptions, Tracking, api
 from optselect.errors import CannotWrite, StudyConflict, UnknownName
 from optselect.report import palette
 from optselect.report.evidence import gather
@@ -246,11 +246,9 @@ def test_a_study_never_fails_for_want_of_its_report(tmp_path: Path) -> None:
         optimizers=["sgd"],
         trials=2,
         epochs=1,
-        care="quick",
-        confirm=0,
-        workers=1,
-        mlflow=None,
-        out=tmp_path,
+        evaluation=Evaluation(care="quick", confirm=0),
+        run=RunOptions(workers=1, out=tmp_path),
+        tracking=Tracking(mlflow=None),
         listener=Heard(),
     )
     assert [text for text in said if text.startswith("Warning: ") and "report.html" in text]

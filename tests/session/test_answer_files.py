@@ -18,6 +18,7 @@ from optselect.errors import DamagedFile, DamagedRecord, NoResult
 from optselect.record import StudyLog, read
 from optselect.study.listener import Silent
 from optselect.verdict.answer import Answer
+from tests.helpers.asking import tuned
 
 ASKED: dict[str, Any] = {
     "trials": 4, "optimizers": ["adam", "sgd"], "epochs": 1, "care": "quick", "confirm": 2, "workers": 1,
@@ -60,7 +61,7 @@ def study(finished: Path, tmp_path: Path) -> Path:
 def again(study: Path) -> list[str]:
     """The same command once more; what it said."""
     told = Told()
-    api.tune(None, "sklearn:iris", **ASKED, mlflow=None, storage=None, out=study.parent, listener=told)
+    tuned(None, "sklearn:iris", mlflow=None, storage=None, out=study.parent, listener=told, **ASKED)
     return told.lines
 
 
@@ -265,7 +266,7 @@ def test_a_torn_model_is_not_delivered(study: Path) -> None:
 
 def test_a_model_that_cannot_be_loaded_is_said(study: Path) -> None:
     """A result whose model was torn or removed since raises one error that says what trains it again."""
-    result = api.tune(None, "sklearn:iris", **ASKED, mlflow=None, storage=None, out=study.parent)
+    result = tuned(None, "sklearn:iris", mlflow=None, storage=None, out=study.parent, **ASKED)
     model = study / "best.keras"
     model.write_bytes(flipped(model.read_bytes(), model.stat().st_size // 2))
     with pytest.raises(DamagedFile, match=r"best\.keras is torn"):

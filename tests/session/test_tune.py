@@ -95,8 +95,10 @@ def test_a_finished_study_only_reports(finished: tuple[Path, dict[str, Any]]) ->
     """The same command once more trains nothing, loads no TensorFlow and gives the same answer."""
     folder, before = finished
     code = (
-        "import json, sys\nfrom optselect import tune\n"
-        "r = tune(None, 'sklearn:iris', trials=28, epochs=4, care='quick', confirm=2, workers=1, pruner='halving')\n"
+        "import json, sys\nfrom optselect import Evaluation, RunOptions, SearchOptions, tune\n"
+        "evaluation, run = Evaluation(care='quick', confirm=2), RunOptions(workers=1)\n"
+        "search = SearchOptions(pruner='halving')\n"
+        "r = tune(None, 'sklearn:iris', trials=28, epochs=4, search=search, evaluation=evaluation, run=run)\n"
         "assert not {'tensorflow', 'mlflow'} & sys.modules.keys()\n"
         "print(json.dumps(r.to_dict()))\n"
     )

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from optselect import api
+from optselect import Tracking, api
 from optselect.errors import InvalidValue, StudyConflict
 from optselect.optim.configuration import Configuration
 from optselect.record import Ledger, read
@@ -368,4 +368,4 @@ def test_a_password_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_names_that_no_registry_takes(name: str) -> None:
     """They are refused before anything is trained."""
     with pytest.raises(InvalidValue, match="`register`"):
-        api.tune(None, "sklearn:iris", register=name)
+        api.tune(None, "sklearn:iris", tracking=Tracking(register=name))

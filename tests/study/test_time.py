@@ -105,7 +105,7 @@ def closing(ledger: Ledger, left: float, said: list[str]) -> Closing:
     listener = Silent()
     listener.say = said.append  # type: ignore[method-assign]
     return Closing(
-        settings=Settings(seconds=1000.0), epochs=8, baseline=BASELINE, objective=Objective("val_loss"),
+        settings=Settings(time_limit=1000.0), epochs=8, baseline=BASELINE, objective=Objective("val_loss"),
         rho=0.0, description={"headline": "loss", "headline_maximize": False}, ledger=ledger, listener=listener,
         clock=clock(left),
         workers=lambda: SimpleNamespace(),  # type: ignore[arg-type,return-value]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optselect import api
+from optselect import Evaluation, RunOptions, Tracking, api
 from optselect.errors import InvalidValue, NoResult, StudyConflict, UnknownName
 from optselect.optim.configuration import Configuration
 from optselect.record import read
@@ -41,11 +41,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Any:
         optimizers=["sgd"],
         trials=3,
         epochs=2,
-        care="quick",
-        confirm=2,
-        workers=1,
-        mlflow=None,
-        out=folder / "studies",
+        evaluation=Evaluation(care="quick", confirm=2),
+        run=RunOptions(workers=1, out=folder / "studies"),
+        tracking=Tracking(mlflow=None),
     )
 
 
@@ -125,7 +123,7 @@ def test_a_study_of_python_objects_says_how_to_replay_it(result: Any, tmp_path: 
     with Ledger.open(copied / "ledger.jsonl") as ledger:
         for entry in entries:
             if entry["kind"] == "study":
-                entry["description"]["question"] = None
+                entry["settings"]["objects"] = ["data"]
             ledger.append(entry["kind"], content(entry))
         answer = sealed(result.to_dict(), ledger.stamp())
     (copied / "recommendation.json").write_text(answer)

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
-import optselect
 from optselect.workers.pool import Pool, kind_of
+from tests.helpers.asking import tuned
 
 QUICK: dict[str, Any] = {
     "trials": 3, "epochs": 4, "optimizers": ["adam", "sgd"], "care": "quick", "mlflow": None, "workers": 1,
@@ -40,7 +40,7 @@ def pids(pool: Pool) -> list[int]:
 
 def found(folder: Path, data: Any = IRIS, model: Any = None, **options: Any) -> tuple[Any, ...]:
     """What a study found, without what a clock says; and what its model predicts."""
-    result = optselect.tune(model, data, out=folder, **QUICK | options)
+    result = tuned(model, data, out=folder, **QUICK | options)
     runs = [(r.number, r.stage, r.arm, r.seed, r.value, r.curves, r.metrics) for r in result.records]
     verdict = result.verdict
     told = [(str(f.configuration), f.held_out, f.p_best, f.versus) for f in verdict.ranking]
@@ -65,9 +65,9 @@ def test_a_warm_process_gives_what_a_new_one_gives(pool: Pool, tmp_path: Path) -
 def test_the_kept_model_may_be_trained_by_the_program(tmp_path: Path) -> None:
     """Without a check it is that of `model.fit` but for the order of the rows; as a whole it knows the test rows."""
     unchecked = {"check": False, "trials": 1, "optimizers": ["adam"]}
-    without = optselect.tune(None, DIABETES, out=tmp_path / "a", **QUICK | unchecked)
-    whole = optselect.tune(None, DIABETES, out=tmp_path / "b", whole=True, **QUICK | unchecked)
-    plain = optselect.tune(None, DIABETES, out=tmp_path / "c", **QUICK | unchecked | {"check": True})
+    without = tuned(None, DIABETES, out=tmp_path / "a", **QUICK | unchecked)
+    whole = tuned(None, DIABETES, out=tmp_path / "b", whole=True, **QUICK | unchecked)
+    plain = tuned(None, DIABETES, out=tmp_path / "c", **QUICK | unchecked | {"check": True})
     assert "model.fit" not in without.verdict.text()
     assert "model.fit" in plain.verdict.text()
     answers = [r.predict(DIABETES[0])["prediction"] for r in (without, plain, whole)]
@@ -136,8 +136,9 @@ import os, sys, time
 import optselect
 from optselect.workers.pool import POOL
 from sklearn.datasets import load_iris
-optselect.tune(None, load_iris(return_X_y=True), out={folder!r}, trials=1, epochs=1, optimizers=["adam"], care="quick",
-               confirm=0, mlflow=None, workers=1)
+optselect.tune(None, load_iris(return_X_y=True), trials=1, epochs=1, optimizers=["adam"],
+               evaluation=optselect.Evaluation(care="quick", confirm=0), tracking=optselect.Tracking(mlflow=None),
+               run=optselect.RunOptions(workers=1, out={folder!r}))
 [worker] = POOL._waiting
 {then}
 """

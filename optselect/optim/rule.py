@@ -101,6 +101,8 @@ class Rule(Declared):
     shared: ClassVar[tuple[str, ...]] = ()  # scalar slots that are the same number for every variable
     sees_head: ClassVar[bool] = False  # `for_variable` asks whether a variable belongs to the model's head
     needs_rate: ClassVar[bool] = False  # it divides by the learning rate, which must never be zero
+    neutral: ClassVar[Mapping[str, Any]] = {}  # of a wrapper: numbers with which it does what the wrapped rule does
+    exempt: ClassVar[Mapping[str, str]] = {}  # checks of `optselect.testing` that it breaks by design, with the reason
     scope: ClassVar[Scope] = "entry"
     scaling: ClassVar[Scaling] = Scaling()
     good_for: ClassVar[str] = ""  # one honest sentence: where it is worth a try

@@ -696,13 +696,3 @@ def swa(w: Array, grads: Array, *, start: float, period: float) -> Array:
 def ema(w: Array, grads: Array, *, momentum: float) -> Array:
     """The mean is no part of where it walks."""
     return sgd(w, grads, learning_rate=_RATE, momentum=_MOMENTUM, nesterov=False)
-
-
-# -- the exceptions to the laws of `test_rule_laws.py`, each with its reason ------------------------------------------
-
-KNOWS_UP_AND_DOWN = {"yogi": "its mean begins above zero, as the paper's appendix has it"}
-MOVES_UNASKED = {"yogi": KNOWS_UP_AND_DOWN["yogi"], "ftrl": "it forgets where it starts, as in Keras"}
-NOT_IN_BFLOAT16 = {
-    "nadam": "0.999 is 1 in bfloat16, and the correction divides by 1 - 1, as in Keras",
-    "soap": "TensorFlow has no eigenvectors in bfloat16",
-}

@@ -285,28 +285,6 @@ def test_wrapper_takes_over_a_schedule(kind: type[Rule]) -> None:
 # -- its steps --------------------------------------------------------------------------------------------------
 
 
-@every_rule
-def test_fit_equals_the_pure_rule(kind: type[Rule]) -> None:
-    """`fit` in eager mode ends, to the bit, where the pure rule ends, at the point where it is judged."""
-    _, weights = _trained(kind)
-    model, rule = _model(), kind().replaced(learning_rate=RATE)
-    model.compile(loss="mse")
-    variables = model.trainable_variables
-    facts = stepping.facts(variables)
-    params: list[Any] = [tf.identity(v.value) for v in variables]
-    states = stepping.init(rule, params, facts)
-    rated = rule.with_numbers(rule.numbers(), learning_rate=tf.constant(RATE, tf.float32))
-    for step in range(1, 9):
-        rows = slice(4 * ((step - 1) % 4), 4 * ((step - 1) % 4) + 4)
-        with tf.GradientTape() as tape:
-            loss = model.compute_loss(X[rows], Y[rows], model(X[rows], training=True))
-        grads = tape.gradient(loss, [v.value for v in variables])
-        params, states = stepping.update(rated, grads, params, states, step, facts)
-        for variable, param in zip(variables, params, strict=True):
-            variable.assign(param)
-    _same(weights, stepping.evaluated(rated, params, states, facts))
-
-
 @twins
 @pytest.mark.parametrize("form", ["default", "altered"])
 def test_optimizer_equals_its_keras_twin(kind: type[Rule], form: str) -> None:
@@ -322,22 +300,6 @@ def test_optimizer_equals_its_keras_twin(kind: type[Rule], form: str) -> None:
 
 # Keras's own: it saves an optimizer's variables by an `__array__` of before NumPy 2.
 saves = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-@saves
-@every_rule
-def test_saved_model_goes_on(kind: type[Rule], tmp_path: Path) -> None:
-    """A model saved in training and loaded trains on, to the bit, as the one that was not."""
-    model, _ = _trained(kind)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    loaded.run_eagerly = True
-    _same(loaded.get_weights(), model.get_weights())
-    before = model.get_weights()
-    _fit(model)
-    _fit(loaded)
-    _same(loaded.get_weights(), model.get_weights())
-    assert any((a != b).any() for a, b in zip(model.get_weights(), before, strict=True))
 
 
 @every_rule
@@ -356,41 +318,6 @@ def test_checkpoint_brings_the_state_back(kind: type[Rule], tmp_path: Path) -> N
     optimizer.apply(grads[3], variables)
     other.apply(grads[3], copies)
     _same(copies, variables)
-
-
-@some_rules
-def test_fit_in_a_graph_is_the_eager_one(kind: type[Rule]) -> None:
-    """Traced, `fit` ends where the eager one ends, up to rounding."""
-    model = _model()
-    model.compile(derive(kind)(learning_rate=RATE), loss="mse", jit_compile=False)
-    _fit(model, epochs=2)
-    _near(model.get_weights(), _trained(kind)[1])
-
-
-@few_rules
-def test_fit_under_xla_is_the_eager_one(kind: type[Rule]) -> None:
-    """With `jit_compile` `fit` ends where the eager one ends, up to rounding."""
-    model = _model()
-    model.compile(derive(kind)(learning_rate=RATE), loss="mse", jit_compile=True)
-    _fit(model, epochs=2)
-    _near(model.get_weights(), _trained(kind)[1])
-
-
-@some_rules
-def test_first_step_inside_a_function_builds(kind: type[Rule]) -> None:
-    """A training loop of one's own may call `apply` first inside a `tf.function`."""
-    optimizer, variables, grads = derive(kind)(), _variables(), _gradients(3)
-
-    @tf.function(autograph=False)
-    def step(*grad: Any) -> None:
-        optimizer.apply(list(grad), variables)
-
-    step(*grads[0])
-    traced = step.experimental_get_tracing_count()  # twice where variables are made
-    for grad in grads[1:]:
-        step(*grad)
-    assert step.experimental_get_tracing_count() == traced
-    _near(variables, _stepped(derive(kind)(), grads))
 
 
 @every_rule

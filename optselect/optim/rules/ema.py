@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from optselect.optim.hyperparameters import UNIT, hyper, log1m, wrapped
 from optselect.optim.rule import Rule, Scaling, State, Tensor, Variable, exact
 from optselect.optim.rules.sgd import SGD
@@ -35,6 +38,7 @@ class EMA(Rule):
     paper = "Polyak & Juditsky 1992; Morales-Brotons et al. 2024, arXiv:2411.18704"
     references = "optax"
     common = False
+    neutral: ClassVar[Mapping[str, Any]] = {"momentum": 0.0}
     scaling = Scaling(means=("momentum",))
     good_for = "The cheapest gain there is with a constant rate: on tables AdamW won 12 times and lost once by it."
     weakness = "Little where the rate decays to zero; batch norm's statistics are those of w, not of the mean."

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from optselect.optim.hyperparameters import NON_NEGATIVE, POSITIVE, Domain, hyper, linear, log
 from optselect.optim.rule import Rule, Scaling, State, Tensor, cast, exact
 from optselect.util.lazy import ops
@@ -42,6 +45,10 @@ class Ftrl(Rule):
             "beta": -1.0,
         }
     )
+    exempt: ClassVar[Mapping[str, str]] = {
+        "stays_without_gradient_and_decay": "it forgets where it starts, as in Keras",
+        "goes_downhill_first": "it forgets where it starts, as in Keras",
+    }
     good_for = "Linear models of many sparse features, in which l1 makes most weights exactly zero."
     weakness = "The first step forgets the initial weights, so a deep network starts from all zeros and learns little."
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from optselect.optim.hyperparameters import NON_NEGATIVE, UNIT, hyper, log, log1m, wrapped
 from optselect.optim.rule import Rule, Scaling, State, Tensor, Variable
 from optselect.optim.rules.sgd import SGD
@@ -32,6 +35,7 @@ class GrokFast(Rule):
     paper = "Lee et al. 2024, arXiv:2405.20233"
     references = "pytorch_optimizer"
     common = False
+    neutral: ClassVar[Mapping[str, Any]] = {"strength": 0.0}
     scaling = Scaling(means=("alpha",))
     good_for = "Small algorithmic data sets on which a model learns by heart long before it generalises."
     weakness = "Elsewhere it is more momentum under another name, and the rate has to be tuned anew with it."

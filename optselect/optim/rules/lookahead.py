@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from optselect.optim.hyperparameters import FRACTION, Domain, choice, hyper, linear, wrapped
 from optselect.optim.rule import Rule, State, Tensor, Variable
 from optselect.optim.rules.sgd import SGD
@@ -34,6 +37,7 @@ class Lookahead(Rule):
     paper = "Zhang et al. 2019, arXiv:1907.08610"
     references = "pytorch_optimizer"
     common = False
+    neutral: ClassVar[Mapping[str, Any]] = {"k": 1, "alpha": 1.0}
     good_for = "A rule with a large rate or much noise: the slow weights damp what the fast ones do."
     weakness = "A rate that decays to zero does the same; two more numbers to choose."
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from optselect.optim.hyperparameters import NON_NEGATIVE, POSITIVE, UNIT, hyper, log, log1m
 from optselect.optim.rule import Rule, State, Tensor, cast
 from optselect.util.lazy import ops
@@ -34,6 +37,9 @@ class Nadam(Rule):
     paper = "Dozat 2016, ICLR workshop"
     twin = "keras.optimizers.Nadam"
     shared = ("u_product",)
+    exempt: ClassVar[Mapping[str, str]] = {
+        "keeps_bfloat16": "0.999 is 1 in bfloat16, and the correction divides by 1 - 1, as in Keras",
+    }
     good_for = "Adam's cases, where a look ahead may help: with ε tuned, it never lost to SGD or momentum in one study."
     weakness = (
         "Its momentum schedule is another in every library, and without a decay its cousin NAdamW is the better choice."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 from optselect.optim.hyperparameters import NON_NEGATIVE, POSITIVE, UNIT, WHOLE, Domain, hyper, log, log1m, setting
@@ -43,6 +44,9 @@ class SOAP(Rule):
     references = "pytorch_optimizer"
     scope = "variable"
     common = False
+    exempt: ClassVar[Mapping[str, str]] = {
+        "keeps_bfloat16": "TensorFlow has no eigenvectors in bfloat16",
+    }
     good_for = "Matrices whose entries hang together: with Muon in front among rules for language models."
     weakness = "Costs matrix products and decompositions of each variable's sides; on tables as often worse as better."
 

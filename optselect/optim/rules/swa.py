@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from optselect.optim.hyperparameters import NON_NEGATIVE, Domain, choice, hyper, wrapped
 from optselect.optim.rule import Rule, Scaling, State, Tensor, Variable, exact
 from optselect.optim.rules.sgd import SGD
@@ -32,6 +35,7 @@ class SWA(Rule):
     paper = "Izmailov et al. 2018, arXiv:1803.05407"
     references = "torch"
     common = False
+    neutral: ClassVar[Mapping[str, Any]] = {"start": 1000}
     scaling = Scaling(steps=("start", "period"))
     good_for = "The last part of a training with a constant or cyclic rate: the mean lies flatter than any sample."
     weakness = "Started too early the mean holds bad weights for good; batch norm's statistics are not the mean's."

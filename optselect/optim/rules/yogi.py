@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from optselect.optim.hyperparameters import NON_NEGATIVE, POSITIVE, UNIT, choice, hyper, log, log1m
 from optselect.optim.rule import Rule, State, Tensor
 from optselect.util.lazy import ops
@@ -28,6 +31,10 @@ class Yogi(Rule):
     common = False
     paper = "Zaheer et al. 2018, NeurIPS"
     references = "optax, pytorch_optimizer, torch_optimizer"
+    exempt: ClassVar[Mapping[str, str]] = {
+        "mirrors_mirrored_gradients": "its mean begins above zero, as the paper's appendix has it",
+        "stays_without_gradient_and_decay": "its mean begins above zero, as the paper's appendix has it",
+    }
     good_for = "Sparse or bursty gradients, where Adam's mean square forgets too fast and its step jumps."
     weakness = "Its large ε turns it into momentum where gradients are small; little recent evidence in its favour."
 

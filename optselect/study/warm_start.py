@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from optselect.errors import InvalidValue, OptselectError, UnknownName
-from optselect.optim.configuration import Configuration
+from optselect.optim.configuration import BASELINE, Configuration
 from optselect.record import StudyLog
 from optselect.util.suggestion import suggestion
 
@@ -20,12 +20,11 @@ _KEYS = ["configuration", "source", "weight"]
 def known_good(start: Any, *, studies: Path) -> tuple[Configuration, ...]:
     """The configurations that `start` names, the most promising of each optimizer first.
 
-    start: a `Configuration`, several, or where they are: a file (JSON or YAML), or an earlier study, by its folder or
-    its name in the folder `studies`, of which the best of each optimizer is taken; or the text of such a JSON file. A
-    file holds one configuration as
-    `Configuration.to_dict` writes it, a `recommendation.json`, or a portfolio: a list whose entries are configurations
-    or `{"configuration": ..., "weight": 0.7, "source": "digits, 60 trials"}`; the larger weight goes first, 1 where
-    none is given.
+    start: a `Configuration`, several, an optimizer as a Keras model is compiled with, or where they are: a file (JSON
+    or YAML), or an earlier study, by its folder or its name in the folder `studies`, of which the best of each
+    optimizer is taken; or the text of such a JSON file. A file holds one configuration as `Configuration.to_dict`
+    writes it, a `recommendation.json`, or a portfolio: a list whose entries are configurations or
+    `{"configuration": ..., "weight": 0.7, "source": "digits"}`; the larger weight goes first, 1 where none is given.
 
     Raises `InvalidValue` or `UnknownName`, with the place.
 
@@ -35,6 +34,8 @@ def known_good(start: Any, *, studies: Path) -> tuple[Configuration, ...]:
     """
     if isinstance(start, Configuration):
         return (start,)
+    if hasattr(start, "get_config"):
+        return (_of_optimizer(start),)
     if not isinstance(start, (str, Path)):
         return _all(start)
     if str(start).lstrip().startswith(("{", "[")):
@@ -49,6 +50,16 @@ def left_out(start: Sequence[Configuration], arms: Iterable[str]) -> list[str]:
     """The optimizers of `start` that are no arm of the search, so that nothing of theirs is tried."""
     known = set(arms)
     return list(dict.fromkeys(c.rule.key for c in start if c.rule.key not in known))
+
+
+def _of_optimizer(optimizer: Any) -> Configuration:
+    """What an optimizer of Keras or of ours does, with the default batch size: it knows of none."""
+    if isinstance(optimizer.get_config()["learning_rate"], Mapping):
+        raise InvalidValue(
+            "tune: `start`: the optimizer has a schedule, and how long a training it is meant for is not known: "
+            "pass optselect.Configuration.from_optimizer(optimizer, total_steps=..., batch_size=...)."
+        )
+    return Configuration.from_optimizer(optimizer, total_steps=1, batch_size=BASELINE.batch_size)
 
 
 def _all(start: Iterable[Any]) -> tuple[Configuration, ...]:

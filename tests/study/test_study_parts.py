@@ -32,6 +32,7 @@ from optselect.study.curve import curves, expected_best
 from optselect.study.elimination import eliminated, optimistic_bound
 from optselect.study.findings import tradeoffs
 from optselect.study.grid import Grid
+from optselect.study.initial_points import first_points
 from optselect.study.pruners import FAMILY, PRUNERS, make_pruner
 from optselect.study.rung_reliability import CALIBRATION, Guard, rank_correlation
 from optselect.study.rungs import Rungs, lengths
@@ -281,6 +282,23 @@ def test_every_form_of_a_start_is_read(tmp_path: Path) -> None:
     for given_as in ("earlier", str(tmp_path / "earlier")):
         assert set(known_good(given_as, studies=tmp_path)) == {record.configuration for record in best.values()}
     assert left_out((first, second), ["adam"]) == ["sgd"]
+
+
+def test_a_search_starts_from_the_optimizer_of_a_compiled_model(tmp_path: Path) -> None:
+    """As it is where its rate is a number, by its configuration where that is a schedule; tried after the default."""
+    import keras
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer=keras.optimizers.Adam(3e-3, beta_1=0.8, clipnorm=1.0), loss="mse")
+    [found] = known_good(model.optimizer, studies=tmp_path)
+    assert (found.rule, found.clipping.values()) == (Adam(learning_rate=3e-3, beta_1=0.8), {"clipnorm": 1.0})
+    tried = first_points(space("adam", "sgd"), "adam", rows=1000, start=[found])
+    assert tried[1] == found
+    model.compile(optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, 100)), loss="mse")
+    with pytest.raises(InvalidValue, match="from_optimizer"):
+        known_good(model.optimizer, studies=tmp_path)
+    timed = Configuration.from_optimizer(model.optimizer, total_steps=200, batch_size=64)
+    assert known_good(timed, studies=tmp_path)[0].schedule == SCHEDULES["cosine_decay"](decay_steps=0.5)
 
 
 BAD_STARTS: dict[str, tuple[str, str]] = {

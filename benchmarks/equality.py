@@ -24,10 +24,11 @@ from optselect.optim.configuration import BASELINE, Configuration
 from optselect.optim.rules import RULES
 from optselect.task import make_spec
 from optselect.task.prepared import Task
+from optselect.trainer.compiled import CompiledTrainer
 from optselect.trainer.evaluation import CHUNK
 from optselect.trainer.feeding import parts, row_order
 from optselect.trainer.messages import Job
-from optselect.trainer.trial import CompiledTrainer, make_trainer
+from optselect.trainer.trainer_choice import make_trainer
 
 __all__ = ["BATCH", "EPOCHS", "Outcome", "compared"]
 

@@ -39,8 +39,8 @@ def of_kind(name: str) -> dict[str, float]:
     from optselect.task.baselines import baselines
     from optselect.task.prepared import Task
     from optselect.trainer.comparison import Reference
+    from optselect.trainer.compiled import CompiledTrainer
     from optselect.trainer.messages import Job
-    from optselect.trainer.trial import CompiledTrainer
 
     task, found = Task.from_spec(spec(name, 1)), dict[str, float]()
     reference, traced = Reference(task, 0), Reference(task, 0)

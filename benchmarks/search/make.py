@@ -82,7 +82,7 @@ def _trainer(task: grid.TableTask) -> Any:
     import tensorflow as tf
 
     from optselect.task.prepared import Task
-    from optselect.trainer.trial import CompiledTrainer
+    from optselect.trainer.compiled import CompiledTrainer
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -10,10 +10,12 @@ from optselect.task.baselines import baselines
 from optselect.task.prepared import Task
 from optselect.task.suspects import suspects
 from optselect.trainer.agreement import Agreement
+from optselect.trainer.by_fit import FitTrainer
 from optselect.trainer.comparison import Reference
+from optselect.trainer.compiled import CompiledTrainer
 from optselect.trainer.messages import Plan
 from optselect.trainer.program import Kept
-from optselect.trainer.trial import CompiledTrainer, FitTrainer, Trainer
+from optselect.trainer.trial import Trainer
 
 __all__ = ["FirstLook"]
 

@@ -15,6 +15,8 @@ import keras
 from optselect.errors import InvalidState
 from optselect.optim.configuration import BASELINE
 from optselect.task.prepared import Task
+from optselect.trainer.by_fit import FitTrainer
+from optselect.trainer.compiled import CompiledTrainer
 from optselect.trainer.failure import described, disk_refusal, failed, print_trace
 from optselect.trainer.first_look import FirstLook
 from optselect.trainer.messages import (
@@ -34,7 +36,8 @@ from optselect.trainer.messages import (
     broken,
 )
 from optselect.trainer.program import Kept
-from optselect.trainer.trial import CompiledTrainer, FitTrainer, Trainer, make_trainer
+from optselect.trainer.trainer_choice import make_trainer
+from optselect.trainer.trial import Trainer
 from optselect.util.machine import resident_memory
 
 __all__ = ["Worker"]

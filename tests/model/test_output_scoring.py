@@ -16,10 +16,11 @@ from optselect.data import read
 from optselect.optim.configuration import Configuration
 from optselect.optim.rules import RULES
 from optselect.task import Task, make_spec
+from optselect.trainer.by_fit import FitTrainer
+from optselect.trainer.compiled import CompiledTrainer
 from optselect.trainer.feeding import row_order
 from optselect.trainer.messages import Job
 from optselect.trainer.program import Program
-from optselect.trainer.trial import CompiledTrainer, FitTrainer
 
 layers = keras.layers
 ROWS, STEPS = 30, 5

@@ -16,10 +16,11 @@ from optselect.optim.rules.adam import Adam
 from optselect.task import make_spec
 from optselect.task.prepared import Task
 from optselect.trainer.agreement import Agreement, told
+from optselect.trainer.by_fit import FitTrainer
 from optselect.trainer.comparison import Reference
+from optselect.trainer.compiled import CompiledTrainer
 from optselect.trainer.first_look import FirstLook
 from optselect.trainer.messages import Plan, decided
-from optselect.trainer.trial import CompiledTrainer, FitTrainer
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(300, 6)).astype("float32")

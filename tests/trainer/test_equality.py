@@ -18,11 +18,12 @@ from optselect.errors import InvalidModel  # noqa: E402
 from optselect.optim.configuration import BASELINE  # noqa: E402
 from optselect.task import make_spec  # noqa: E402
 from optselect.task.prepared import Task  # noqa: E402
+from optselect.trainer.by_fit import FitTrainer  # noqa: E402
 from optselect.trainer.compilable import own_hooks, own_loss  # noqa: E402
 from optselect.trainer.messages import Job  # noqa: E402
 from optselect.trainer.population import Populations  # noqa: E402
 from optselect.trainer.program import Program  # noqa: E402
-from optselect.trainer.trial import FitTrainer, make_trainer  # noqa: E402
+from optselect.trainer.trainer_choice import make_trainer  # noqa: E402
 
 PROBE = Job(configuration=dataclasses.replace(BASELINE, batch_size=BATCH), seed=0, epochs=1)
 

@@ -19,12 +19,13 @@ from optselect.optim.configuration import BASELINE, Configuration  # noqa: E402
 from optselect.optim.rules import RULES  # noqa: E402
 from optselect.optim.schedules import SCHEDULES  # noqa: E402
 from optselect.task.prepared import Task  # noqa: E402
+from optselect.trainer.by_fit import FitTrainer  # noqa: E402
+from optselect.trainer.compiled import CompiledTrainer  # noqa: E402
 from optselect.trainer.feeding import Feed  # noqa: E402
 from optselect.trainer.messages import Job, Population, Probe  # noqa: E402
 from optselect.trainer.population import Populations  # noqa: E402
 from optselect.trainer.program import Program  # noqa: E402
 from optselect.trainer.state import TrialState, load_state, save_state  # noqa: E402
-from optselect.trainer.trial import CompiledTrainer, FitTrainer  # noqa: E402
 
 BATCH = 36  # 96 training rows: the last batch is a smaller one
 SCHEDULED = [kind for kind in SCHEDULES.values() if kind.name != "constant"]

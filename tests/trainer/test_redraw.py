@@ -14,9 +14,10 @@ from optselect.data import read
 from optselect.optim.configuration import BASELINE
 from optselect.task import make_spec
 from optselect.task.prepared import Task
+from optselect.trainer.by_fit import FitTrainer
+from optselect.trainer.compiled import CompiledTrainer
 from optselect.trainer.feeding import parts
 from optselect.trainer.messages import Job
-from optselect.trainer.trial import CompiledTrainer, FitTrainer
 
 JOB = Job(configuration=BASELINE, seed=5, epochs=2, test=True)
 

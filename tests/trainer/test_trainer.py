@@ -23,11 +23,13 @@ from optselect.optim.rules import RULES  # noqa: E402
 from optselect.optim.schedules import SCHEDULES  # noqa: E402
 from optselect.task.prepared import Task  # noqa: E402
 from optselect.trainer.backend import choose  # noqa: E402
+from optselect.trainer.by_fit import FitTrainer  # noqa: E402
+from optselect.trainer.compiled import CompiledTrainer  # noqa: E402
 from optselect.trainer.feeding import Feed, row_order  # noqa: E402
 from optselect.trainer.messages import Job, Plan, Probe  # noqa: E402
 from optselect.trainer.program import Program  # noqa: E402
 from optselect.trainer.state import load_state, save_state  # noqa: E402
-from optselect.trainer.trial import CompiledTrainer, FitTrainer, make_trainer  # noqa: E402
+from optselect.trainer.trainer_choice import make_trainer  # noqa: E402
 
 EPOCHS = 3
 BATCH = 36  # 96 training rows: the last batch is a smaller one

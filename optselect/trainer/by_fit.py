@@ -1,0 +1,139 @@
+"""Trials by `model.fit`, for models that no traced program holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from optselect.errors import InvalidModel, InvalidState
+from optselect.optim.keras.derived import Derived
+from optselect.optim.keras.swap import SwapEvaluated
+from optselect.optim.schedules import SCHEDULES
+from optselect.task.prepared import Task
+from optselect.trainer.evaluation import CHUNK
+from optselect.trainer.feeding import Feed, batch_rows, is_on_disk, parts
+from optselect.trainer.messages import Job, Population, Probe, ProbeRun, Run
+from optselect.trainer.trial import in_units
+
+__all__ = ["FitTrainer"]
+
+_AT_ONCE = CHUNK  # rows that are evaluated at once: in some models it matters how many
+_AT_ONCE_FROM_DISK = 1024
+
+
+class FitTrainer:
+    """Each trial builds its model anew and calls `model.fit` with the stock Keras optimizer.
+
+    Rows on disk come in the order in which the compiled program takes them, others in that of `model.fit`.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def run(self, job: Job) -> Run:
+        if job.start or job.keep:
+            raise InvalidState("A training by `model.fit` cannot be paused: it builds its model anew.")
+        task, started = self.task, time.perf_counter()
+        model, data = task.build(job.seed), parts(task, job.split)
+        rows = len(tf.nest.flatten(data["train"][1])[0])
+        size = min(job.configuration.batch_size, rows)
+        steps = job.configuration.steps_per_epoch(rows)
+        optimizer = job.configuration.optimizer(total_steps=steps * job.epochs)
+        self._compile(model, optimizer)
+        swap = [SwapEvaluated()] if isinstance(optimizer, Derived) else []  # validate where the model is judged
+        given, reading = self._given(job, size, data)
+        history = model.fit(
+            **given, epochs=job.epochs, callbacks=[*reading, *swap, keras.callbacks.TerminateOnNaN()], verbose=0
+        ).history
+        if missing := [name for name in ("loss", "val_loss") if name not in history]:
+            raise InvalidModel(
+                f"{task.who}: `model.fit` reports {', '.join(history) or 'nothing'} and no {' and no '.join(missing)}, "
+                "which a study compares: return `loss` from its own train_step and from its test_step."
+            )
+        names = ["loss", "val_loss", *(f"val_{name}" for name in task.metric_names)]
+        curves = {name: [float(v) for v in history[name]] for name in names if name in history}
+        epochs = len(curves["loss"])
+        rates = job.configuration.schedule.rates(job.configuration.learning_rate, steps * job.epochs)
+        curves["learning_rate"] = [float(r) for r in np.asarray(rates)[steps - 1 :: steps][:epochs]]
+        metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_")}
+        finite = all(math.isfinite(curves[name][-1]) for name in ("loss", "val_loss"))
+        if job.test and finite:
+            metrics |= {f"test_{name}": value for name, value in self._evaluate(model, "test").items()}
+        if job.save and finite:
+            task.save(model, job.save)
+        return Run(
+            curves=in_units(task, curves),
+            metrics=in_units(task, metrics),
+            epochs=epochs,
+            finite=finite,
+            seconds=time.perf_counter() - started,
+        )
+
+    def population(self, population: Population) -> list[Run]:
+        return [self.run(job) for job in population.jobs]
+
+    def probe(self, probe: Probe) -> ProbeRun:
+        started, task = time.perf_counter(), self.task
+        model = task.build(probe.seed)
+        self._compile(model)
+        first, start = model.get_weights(), self._evaluate(model, "validation")["loss"]
+        found = [self._try_rate(model, first, probe, rate) for rate in probe.rates]
+        return ProbeRun(
+            rates=probe.rates,
+            start=start,
+            losses=[loss for loss, _ in found],
+            val_losses=[val_loss for _, val_loss in found],
+            seconds=time.perf_counter() - started,
+        )
+
+    def _try_rate(self, model: Any, first: Any, probe: Probe, rate: float) -> tuple[float, float]:
+        task, configuration = self.task, probe.configuration
+        rule = configuration.rule.replaced(learning_rate=rate)
+        constant = dataclasses.replace(configuration, rule=rule, schedule=SCHEDULES["constant"]())
+        model.set_weights(first)
+        self._compile(model, constant.optimizer(total_steps=probe.steps))
+        size = min(configuration.batch_size, len(tf.nest.flatten(task.y_train)[0]))
+        order = batch_rows(probe.seed, size, probe.steps, len(tf.nest.flatten(task.y_train)[0]))
+        data = (task.x_train, task.y_train) if task.w_train is None else (task.x_train, task.y_train, task.w_train)
+        losses = []
+        for rows in np.split(order, probe.steps):
+            batch = tf.nest.map_structure(lambda a, rows=rows: a[rows], data)
+            losses.append(float(model.train_on_batch(*batch, return_dict=True)["loss"]))
+            if not math.isfinite(losses[-1]):
+                return math.nan, math.nan
+        return float(np.mean(losses[probe.steps * 3 // 4 :])), self._evaluate(model, "validation")["loss"]
+
+    def _given(
+        self, job: Job, size: int, data: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[keras.callbacks.Callback]]:
+        """The data for `model.fit`, and what tells a stream from disk which epoch has begun."""
+        if not is_on_disk(data["train"]):
+            x, y, *weights = data["train"]
+            given = {"x": x, "y": y, "sample_weight": weights[0] if weights else None, "batch_size": size}
+            return given | {"validation_data": data["validation"], "validation_batch_size": _AT_ONCE}, []
+        feed, epoch = Feed(self.task, split=job.split), [0]
+        begun = keras.callbacks.LambdaCallback(on_epoch_begin=lambda number, _: epoch.__setitem__(0, number))
+        train = feed.stream("train", size, lambda: (job.seed, epoch[0]))
+        given = {"x": train, "shuffle": False, "validation_data": feed.stream("validation", _AT_ONCE_FROM_DISK)}
+        return given, [begun]
+
+    def _compile(self, model: Any, optimizer: Any = "sgd") -> None:
+        eager = model.run_eagerly  # what the user compiled it with: a layer may need it
+        self.task.compile(model, optimizer)
+        model.run_eagerly = eager
+
+    def _evaluate(self, model: Any, part: str) -> dict[str, float]:
+        """Loss and metrics on "validation" or "test"."""
+        x, y, *weights = parts(self.task)[part]
+        given: dict[str, Any] = {"x": x, "y": y, "sample_weight": weights[0] if weights else None}
+        given["batch_size"] = _AT_ONCE
+        if is_on_disk((x, y)):
+            given = {"x": Feed(self.task).stream(part, _AT_ONCE_FROM_DISK)}
+        found = model.evaluate(**given, verbose=0, return_dict=True)
+        return {name: float(value) for name, value in found.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -69,16 +70,33 @@ def test_what_a_page_names_is_there(page: Path) -> None:
         assert not anchor or anchor in _anchors(there), f"{_named(page)}: no heading for {target}"
 
 
-@pytest.mark.parametrize("page", TUTORIALS, ids=_named)
-def test_a_tutorials_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its blocks run one after the other as they stand, in a folder with the data and the model that it names."""
-    for file in (EXAMPLES / "data" / "penguins.csv", EXAMPLES / "own_model.py"):
-        shutil.copy(file, tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///team.db")
+def _python_of(page: Path) -> str:
     blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    (tmp_path / "page.py").write_text("\n".join(blocks), encoding="utf-8")
-    done = subprocess.run([sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    return "\n".join(blocks)
+
+
+def _run_tutorial(code: str, folder: Path) -> None:
+    """In a folder with the data and the model that tutorials name."""
+    for file in (EXAMPLES / "data" / "penguins.csv", EXAMPLES / "own_model.py"):
+        shutil.copy(file, folder)
+    (folder / "page.py").write_text(code, encoding="utf-8")
+    command, environment = [sys.executable, "page.py"], os.environ | {"MLFLOW_TRACKING_URI": "sqlite:///team.db"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=_named)
+def test_a_tutorials_python_runs(page: Path, tmp_path: Path) -> None:
+    """Its blocks run one after the other, with fewer trials and epochs and nothing else changed."""
+    code = re.sub(r"\btrials=\d+", "trials=6", re.sub(r"\bepochs=\d+", "epochs=2", _python_of(page)))
+    _run_tutorial(code, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TUTORIALS, ids=_named)
+def test_a_tutorials_python_runs_as_it_stands(page: Path, tmp_path: Path) -> None:
+    """With the page's own numbers."""
+    _run_tutorial(_python_of(page), tmp_path)
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda folder: folder.name)

@@ -25,7 +25,7 @@ from optselect.verdict.across import (
 )
 from optselect.verdict.finals import score
 
-__all__ = ["THRESHOLDS", "Across", "Line", "compare"]
+__all__ = ["THRESHOLDS", "Across", "ComparedOptimizer", "compare"]
 
 THRESHOLDS = (0.0, 1.0, 5.0, 10.0)  # per cent better than the default
 RECOMMENDED = "recommended"
@@ -34,7 +34,7 @@ Runs = list[float]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Line:
+class ComparedOptimizer:
     """One optimizer, or the recommended configuration, over all studies.
 
     Parameters
@@ -66,14 +66,14 @@ class Across:
     ----------
     studies : tuple of str
         Names of the studies.
-    lines : tuple of Line
+    lines : tuple of ComparedOptimizer
         One line per optimizer, the largest gain first.
     left_out : tuple of str
         Optimizers that were not rerun on fresh seeds in every study.
     """
 
     studies: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ComparedOptimizer, ...]
     left_out: tuple[str, ...]
 
     def text(self) -> str:
@@ -203,10 +203,10 @@ def _gains(
     return mine, its
 
 
-def _line(name: str, studies: Sequence[tuple[Runs, Runs]]) -> Line:
+def _line(name: str, studies: Sequence[tuple[Runs, Runs]]) -> ComparedOptimizer:
     runs = min(len(side) for study in studies for side in study)
     ours, theirs = (np.array([study[i][:runs] for study in studies]).T for i in range(2))
-    return Line(
+    return ComparedOptimizer(
         name=name,
         runs=runs,
         gain=stratified(interquartile_mean, ours),

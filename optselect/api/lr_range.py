@@ -38,7 +38,7 @@ class Sweep:
     declared: tuple[float, float] | None
     default: float
     run: ProbeRun
-    reading: range_test.Reading
+    reading: range_test.RangeReading
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only; None where a rate diverged."""

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-__all__ = ["WIDTH", "Band", "Scale"]
+__all__ = ["WIDTH", "Band", "BandScale"]
 
 WIDTH = 20  # characters of a line
 _FAR = 10.0  # times apart: then a scale is logarithmic
@@ -40,14 +40,14 @@ class Band(NamedTuple):
         return cls(min(top, middle), top, max(top, middle))
 
 
-class Scale(NamedTuple):
+class BandScale(NamedTuple):
     """Where values stand on a line of text; `falling`: the larger is on the left. Better is on the left.
 
     Logarithmic where all values are positive and far apart.
 
     >>> bands = [Band(1.0, 1.0, 10.0), Band(10.0, 100.0, 100.0)]
     >>> for band in bands:
-    ...     print(repr(Scale.of(bands).drawn(band)))
+    ...     print(repr(BandScale.of(bands).drawn(band)))
     '●─────────┤         '
     '          ├────────●'
     """
@@ -58,7 +58,7 @@ class Scale(NamedTuple):
     falling: bool
 
     @classmethod
-    def of(cls, bands: Sequence[Band], *, falling: bool = False) -> Scale:
+    def of(cls, bands: Sequence[Band], *, falling: bool = False) -> BandScale:
         """A scale that holds all of them."""
         low = min((band.low for band in bands), default=0.0)
         high = max((band.high for band in bands), default=1.0)

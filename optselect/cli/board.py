@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from optselect.cli.bands import WIDTH, Band, Scale
+from optselect.cli.bands import WIDTH, Band, BandScale
 from optselect.optim.configuration import Configuration
 from optselect.record.entries import TrialRecord
 from optselect.study.listener import Outlook
@@ -134,7 +134,7 @@ class Board:
         bands = {
             arm: Band.of([r.value for r in records], best=min if self._sign > 0 else max) for arm, records in ranked
         }
-        scale = Scale.of([band for band in bands.values() if band], falling=self._sign < 0)
+        scale = BandScale.of([band for band in bands.values() if band], falling=self._sign < 0)
         for arm, records in ranked[:_ROWS]:
             best, bad = self._best(records), sum(r.outcome == "diverged" for r in records)
             shown = (
@@ -157,7 +157,7 @@ class Board:
             who: [value - values[seed] for seed, value in found.items() if seed in values] for who, found in others
         }
         bands = {who: Band.of(found) for who, found in differences.items()}
-        scale = Scale.of([Band(0.0, 0.0, 0.0), *filter(None, bands.values())], falling=self._sign < 0)
+        scale = BandScale.of([Band(0.0, 0.0, 0.0), *filter(None, bands.values())], falling=self._sign < 0)
         table.add_row(str(first), str(len(values)), f"{_mean(values):.4g}", scale.drawn(Band(0.0, 0.0, 0.0)))
         for who, found in others[: _ROWS - 1]:
             mean = signed(statistics.fmean(differences[who])) if differences[who] else ""

@@ -13,14 +13,14 @@ import numpy as np
 from optselect.data.on_disk import Array, Growing, Room, placed
 from optselect.errors import InvalidData
 
-__all__ = ["Member", "load", "load_large", "members"]
+__all__ = ["ArrayMember", "load", "load_large", "members"]
 
 _PIECE = 8_000_000  # bytes unpacked at once
 _LOCAL_HEADER = 30  # bytes, before the name and the extra field of a member, as zip has it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Member:
+class ArrayMember:
     """What the header of an array says. begins: bytes of that header."""
 
     file: str
@@ -35,7 +35,7 @@ class Member:
         return int(np.prod(self.shape, dtype="int64")) * self.dtype.itemsize
 
 
-def members(path: Path) -> dict[str, Member]:
+def members(path: Path) -> dict[str, ArrayMember]:
     """The arrays by name.
 
     Raises InvalidData if some hold Python objects; what zipfile and NumPy raise if the file is damaged.
@@ -51,11 +51,11 @@ def members(path: Path) -> dict[str, Member]:
     return found
 
 
-def _member(file: IO[bytes], name: str) -> Member:
+def _member(file: IO[bytes], name: str) -> ArrayMember:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran, dtype = read(file)
-    return Member(file=name, dtype=dtype, shape=shape, fortran=fortran and len(shape) > 1, begins=file.tell())
+    return ArrayMember(file=name, dtype=dtype, shape=shape, fortran=fortran and len(shape) > 1, begins=file.tell())
 
 
 def load(path: Path, names: list[str]) -> dict[str, np.ndarray]:
@@ -64,7 +64,7 @@ def load(path: Path, names: list[str]) -> dict[str, np.ndarray]:
         return {name: archive[name] for name in names}
 
 
-def load_large(path: Path, member: Member, room: Room) -> Array:
+def load_large(path: Path, member: ArrayMember, room: Room) -> Array:
     """An array that stays on disk: in the file itself where it lies there as it is, else unpacked."""
     stored = member.shape[::-1] if member.fortran else member.shape
     with zipfile.ZipFile(path) as archive:
@@ -89,7 +89,7 @@ def _contents(path: Path, header: int) -> int:
     return header + _LOCAL_HEADER + int(name) + int(extra)
 
 
-def _unpacked(file: IO[bytes], member: Member, shape: tuple[int, ...], room: Room, where: str) -> Path:
+def _unpacked(file: IO[bytes], member: ArrayMember, shape: tuple[int, ...], room: Room, where: str) -> Path:
     """The values of a compressed member in a file of their own."""
     file.read(member.begins)
     growing = Growing(room, 0, where)

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from optselect.data import read
 from optselect.demo.descent import Descent, Runner, best_walk, near
-from optselect.demo.run import Entry
+from optselect.demo.entry import Entry
 from optselect.errors import InvalidData, InvalidModel, InvalidValue, UnknownName
 from optselect.optim.configuration import Configuration
 from optselect.optim.rule import Rule

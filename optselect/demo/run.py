@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from optselect.demo.descent import Descent, Runner, best_walk, near
+from optselect.demo.entry import Entry
 from optselect.demo.surfaces import CLASSICS, SURFACES, Surface, named, named_classic
 from optselect.errors import InvalidValue
-from optselect.optim.rule import Rule
 from optselect.optim.rules import parse_settings
 from optselect.user_code.functions import is_reference, load_function, split_reference, where_it_failed
 
-__all__ = ["CATALOG", "Entry", "descend"]
+__all__ = ["CATALOG", "descend"]
 
 CATALOG: Mapping[str, Mapping[str, str]] = {
     "surfaces": {name: surface.summary for name, surface in SURFACES.items()},
@@ -27,39 +27,7 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
 
 _DEFAULT = ("sgd", "sgd(momentum=0.9)", "rmsprop", "adam", "lion")
 _MOST = 12  # rules in one picture: more markers and colours nobody can tell apart
-_A_DECADE = 4  # learning rates that are tried
 _CELLS = 141  # of a map, along each side
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A rule that is to run. text: as it was given. given: whether that said the learning rate."""
-
-    text: str
-    rule: Rule
-    given: bool
-
-    @property
-    def label(self) -> str:
-        """The rule and what differs from its defaults, without the learning rate: "sgd, momentum 0.9"."""
-        plain = {type(part): {h.name: h.default for h in part.hypers()} for part in self.rule.parts}
-        changed = [
-            name if value is True else f"{name} {value:g}" if not isinstance(value, bool) else f"no {name}"
-            for part in self.rule.parts
-            for name, value in part.values().items()
-            if name != "learning_rate" and value != plain[type(part)][name]
-        ]
-        return ", ".join([self.rule.key, *changed])
-
-    def rates(self, beyond: float = 1.0) -> tuple[float, ...]:
-        """Four learning rates a decade over the range that the rule declares, and so many times beyond both ends."""
-        [declared] = [h for h in self.rule.base.hypers() if h.name == "learning_rate"]
-        search = declared.search
-        if search is None or search.scale != "log":
-            return (self.rule.rate,)
-        low, high = (math.log10(end) for end in (search.low / beyond, search.high * beyond))
-        powers = np.arange(math.ceil(low * _A_DECADE - 1e-9), math.floor(high * _A_DECADE + 1e-9) + 1) / _A_DECADE
-        return tuple(float(f"{10**power:.3g}") for power in powers)
 
 
 def descend(

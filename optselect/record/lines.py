@@ -16,8 +16,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from optselect.errors import DamagedRecord, StudyConflict
+from optselect.record.faults import fault
 
-__all__ = ["FIRST", "RESERVED", "Line", "Scanned", "advice", "by_kind", "content", "make", "parsed", "scan", "split"]
+__all__ = [
+    "FIRST",
+    "RESERVED",
+    "Line",
+    "Scanned",
+    "advice",
+    "by_kind",
+    "content",
+    "make",
+    "parsed",
+    "scan",
+    "split",
+    "usable",
+]
 
 FIRST = "00000000"  # what the first line comes after
 RESERVED = frozenset({"crc", "kind", "line", "follows", "format"})  # keys that a payload must not have
@@ -103,6 +117,28 @@ def scan(data: bytes, path: Path) -> Scanned:
     return Scanned([line.entry for line in lines], end, lines[-1].crc if lines else FIRST)
 
 
+def usable(data: bytes) -> list[Line]:
+    """The longest whole record that the lines of a damaged file make up, from the first line on."""
+    found = [parsed(raw) for raw, _ in split(data)]
+    kept = _without_place(found)
+    chain = {(line.number, line.after): line for line in found if line is not None and line.number is not None}
+    while (following := chain.get((len(kept) + 1, kept[-1].crc if kept else FIRST))) is not None:
+        kept.append(following)
+    wrong = fault([line.entry for line in kept])
+    return kept if wrong is None else kept[: wrong.index]
+
+
+def _without_place(found: list[Line | None]) -> list[Line]:
+    """The first lines of a ledger that an earlier version began, each trial once."""
+    kept: list[Line] = []
+    for line in found:
+        if line is None or line.number is not None:
+            break
+        if line.entry.get("kind") != "trial" or all(line.raw != one.raw for one in kept):
+            kept.append(line)
+    return kept
+
+
 def advice(folder: Path, kept: int, total: int) -> str:
     """How to go on from a damaged record, of which `kept` lines can be used."""
     where = folder.parent if folder.name == "ledger.jsonl" else folder
@@ -165,8 +201,6 @@ def _misplaced(before: Sequence[Line], line: Line, raws: Sequence[tuple[bytes, i
 
 
 def _damaged(path: Path, data: bytes, number: int, what: str) -> DamagedRecord:
-    from optselect.record.mending import usable
-
     kept = len(usable(data))
     before = f"The {number - 1} lines before it are whole. " if number > 1 else ""
     return DamagedRecord(f"{path}, line {number}: {what}. {before}{advice(path, kept, len(split(data)))}")

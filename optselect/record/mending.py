@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from optselect.errors import OptselectError
+from optselect.record.faults import fault
 from optselect.record.ledger import read_bytes, reserved
-from optselect.record.lines import FIRST, Line, parsed, scan, split
-from optselect.record.study_log import fault
+from optselect.record.lines import scan, split, usable
 from optselect.util import whole_files
 
-__all__ = ["Repaired", "repair", "usable"]
+__all__ = ["Repaired", "repair"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,28 +86,6 @@ def repair(path: Path) -> Repaired:
         whole_files.write(aside, data, safe="Nothing was changed.")
         whole_files.write(path, b"".join(line.raw + b"\n" for line in lines), safe=f"The old file is in {aside} too.")
         return Repaired(study=study, kept=len(lines), total=total, aside=aside, damage=damage)
-
-
-def usable(data: bytes) -> list[Line]:
-    """The longest whole record that the lines of a damaged file make up, from the first line on."""
-    found = [parsed(raw) for raw, _ in split(data)]
-    kept = _without_place(found)
-    chain = {(line.number, line.after): line for line in found if line is not None and line.number is not None}
-    while (following := chain.get((len(kept) + 1, kept[-1].crc if kept else FIRST))) is not None:
-        kept.append(following)
-    wrong = fault([line.entry for line in kept])
-    return kept if wrong is None else kept[: wrong.index]
-
-
-def _without_place(found: list[Line | None]) -> list[Line]:
-    """The first lines of a ledger that an earlier version began, each trial once."""
-    kept: list[Line] = []
-    for line in found:
-        if line is None or line.number is not None:
-            break
-        if line.entry.get("kind") != "trial" or all(line.raw != one.raw for one in kept):
-            kept.append(line)
-    return kept
 
 
 def _damage(data: bytes, path: Path) -> str:

@@ -46,7 +46,7 @@ class Evidence:
     was asked for, as `StudyLog` has them. rows: every trial, by number. answer: what `recommendation.json` holds, None
     without one that is of these trainings; unusable: what is wrong with the file that is there. seal: by which a page
     of just this is known. probes: by optimizer what its range test measured (`ProbeRun`) and what that says
-    (`Reading`). eliminated: as in `Eliminated`. trials: how many were asked for, None where time was the budget.
+    (`RangeReading`). eliminated: as in `Eliminated`. trials: how many were asked for, None where time was the budget.
     failures: of the trainings with plain `model.fit`, by kind.
     """
 

@@ -17,7 +17,7 @@ from optselect.trainer.agreement import told
 from optselect.verdict import Verdict
 from optselect.verdict.numbers import number
 
-__all__ = ["Arm", "arms", "command", "how", "warnings"]
+__all__ = ["ArmSummary", "arms", "command", "how", "warnings"]
 
 _STAGES = {
     "search": "in the search",
@@ -28,7 +28,7 @@ _STAGES = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arm:
+class ArmSummary:
     """An optimizer in numbers, and what stood against it."""
 
     name: str
@@ -42,7 +42,7 @@ class Arm:
     recommended: bool
 
 
-def arms(evidence: Evidence) -> list[Arm]:
+def arms(evidence: Evidence) -> list[ArmSummary]:
     """Every optimizer, the best of the search first."""
     verdict = evidence.verdict
     lost = {loss.arm: loss.reasons for loss in verdict.lost} if verdict else {}
@@ -54,7 +54,7 @@ def arms(evidence: Evidence) -> list[Arm]:
         steps = [row.record.step_seconds for row in own if row.record.step_seconds > 0]
         given = [f"given up after {e['checkpoint']} trials" for e in evidence.eliminated if e["arm"] == name]
         found.append(
-            Arm(
+            ArmSummary(
                 name=name,
                 place=place,
                 trials=len(own),

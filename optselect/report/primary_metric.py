@@ -14,7 +14,7 @@ from optselect.report.svg import Scale, grouped, line, points, scale
 from optselect.util.intervals import Estimate
 from optselect.verdict import Standing, Verdict
 from optselect.verdict.numbers import number, seconds, signed
-from optselect.verdict.statistics import Comparison
+from optselect.verdict.statistics import PairedComparison
 
 __all__ = ["Finalist", "Tile", "better", "finalists", "settings", "tiles"]
 
@@ -63,10 +63,10 @@ def _against_default(v: Verdict) -> Iterator[Tile]:
         yield Tile("against Keras's default", _gain(v, gain), _span(gain, _sign(v) * factor) + word)
 
 
-def better(versus: Comparison) -> str:
+def better(versus: PairedComparison) -> str:
     """What may be said of one against another.
 
-    >>> better(Comparison(better=0.99, equivalent=0.01, worse=0.0))
+    >>> better(PairedComparison(better=0.99, equivalent=0.01, worse=0.0))
     'clearly better'
     """
     return versus.word.replace("best", "better")

@@ -13,13 +13,13 @@ from markupsafe import Markup
 from optselect.report.evidence import Evidence, Row
 from optselect.verdict.numbers import number
 
-__all__ = ["Column", "Table", "embedded", "table"]
+__all__ = ["Table", "TableColumn", "embedded", "table"]
 
 _STATIC = 50  # rows that are there without the script, and on paper
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
+class TableColumn:
     """kind: "number" or "text"; numbers sort as such. of: the cell of a trial, None where it has none."""
 
     name: str
@@ -32,7 +32,7 @@ class Table:
     """columns: those that some trial has a cell in. rows: cells of all trials, by number. best: the cells as words of
     the best ones, with the places of their optimizers. shown: how many these are at most."""
 
-    columns: Sequence[Column]
+    columns: Sequence[TableColumn]
     rows: Sequence[Sequence[Any]]
     best: Sequence[tuple[int, Sequence[str]]]
     shown: int
@@ -47,24 +47,24 @@ def table(evidence: Evidence) -> Table:
     """All trials of all stages."""
     metric = str(evidence.task.get("headline", ""))
     columns = [
-        Column("trial", "number", lambda row: row.record.number),
-        Column("stage", "text", lambda row: row.record.stage),
-        Column("optimizer", "text", lambda row: row.optimizer),
-        Column("outcome", "text", lambda row: row.record.outcome),
-        Column(evidence.objective.name, "number", lambda row: row.value),
+        TableColumn("trial", "number", lambda row: row.record.number),
+        TableColumn("stage", "text", lambda row: row.record.stage),
+        TableColumn("optimizer", "text", lambda row: row.optimizer),
+        TableColumn("outcome", "text", lambda row: row.record.outcome),
+        TableColumn(evidence.objective.name, "number", lambda row: row.value),
         *(
-            Column(name, "number", lambda row, name=name: row.record.metrics.get(name))  # type: ignore[misc]
+            TableColumn(name, "number", lambda row, name=name: row.record.metrics.get(name))  # type: ignore[misc]
             for name in (f"val_{metric}", f"test_{metric}")
             if name != evidence.objective.name
         ),
-        Column("learning_rate", "number", lambda row: row.rate),
-        Column("batch_size", "number", lambda row: row.record.configuration.batch_size),
-        Column("schedule", "text", lambda row: row.record.configuration.schedule.key),
-        Column("other settings", "text", _settings),
-        Column("epochs", "number", lambda row: row.record.epochs),
-        Column("seconds", "number", lambda row: round(row.record.seconds, 4)),
-        Column("seed", "number", lambda row: row.record.seed),
-        Column("message", "text", lambda row: row.record.message or None),
+        TableColumn("learning_rate", "number", lambda row: row.rate),
+        TableColumn("batch_size", "number", lambda row: row.record.configuration.batch_size),
+        TableColumn("schedule", "text", lambda row: row.record.configuration.schedule.key),
+        TableColumn("other settings", "text", _settings),
+        TableColumn("epochs", "number", lambda row: row.record.epochs),
+        TableColumn("seconds", "number", lambda row: round(row.record.seconds, 4)),
+        TableColumn("seed", "number", lambda row: row.record.seed),
+        TableColumn("message", "text", lambda row: row.record.message or None),
     ]
     cells = [[_finite(column.of(row)) for column in columns] for row in evidence.rows]
     kept = [k for k in range(len(columns)) if any(row[k] is not None for row in cells)] or [0]

@@ -17,7 +17,7 @@ from optselect.study.budget import Budget, Clock
 from optselect.study.listener import Listener
 from optselect.study.notes import Notes
 from optselect.study.runner import Study
-from optselect.study.search import Course, Search, search_seed
+from optselect.study.search import Course, StudySearch, search_seed
 from optselect.workers.executor import Executor
 
 __all__ = ["Opening"]
@@ -42,11 +42,11 @@ class Opening:
     budget: Budget
     clock: Clock
 
-    def search(self, study: Study) -> Search:
+    def search(self, study: Study) -> StudySearch:
         """The search as far as it has come; over where a later stage has begun."""
         notes, settings = Notes(self.ledger), self.settings
         pausable = bool(self.description.get("way"))  # `model.fit` cannot go on with a training
-        return Search(
+        return StudySearch(
             self.space,
             study.records,
             Course(
@@ -64,7 +64,7 @@ class Opening:
             say=self.listener.say,
         )
 
-    def prepared(self, search: Search, study: Study, executor: Executor) -> Search:
+    def prepared(self, search: StudySearch, study: Study, executor: Executor) -> StudySearch:
         """The search in the space that range tests narrow, after running those that are wanted and not there."""
         share = (self.settings.trials or math.inf) / len(self.space.optimizers)
         if search.finished() or not self.settings.search.range_test or share < ranging.WORTHWHILE:

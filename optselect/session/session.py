@@ -32,7 +32,7 @@ from optselect.study.importance import importance
 from optselect.study.listener import Listener, Outlook
 from optselect.study.notes import Notes
 from optselect.study.runner import Study
-from optselect.study.search import Search, search_seed
+from optselect.study.search import StudySearch, search_seed
 from optselect.trainer.messages import Plan, decided
 from optselect.verdict.answer import Answer
 from optselect.verdict.statistics import overlap
@@ -257,7 +257,7 @@ class Session:
                 self.listener.say(f"Warning: {warning}")
 
     def _result(
-        self, study: Study, closing: Closing, search: Search, description: Mapping[str, Any], resumed: int
+        self, study: Study, closing: Closing, search: StudySearch, description: Mapping[str, Any], resumed: int
     ) -> Outcome:
         mattered = {name: importance(arm.study) for name, arm in search.arms.items()}
         verdict = dataclasses.replace(
@@ -278,7 +278,7 @@ class Session:
             resumed=resumed,
         )
 
-    def _files(self, result: Outcome, search: Search) -> AnswerFiles:
+    def _files(self, result: Outcome, search: StudySearch) -> AnswerFiles:
         """What the study leaves behind beside its model."""
         return AnswerFiles(
             result=result,
@@ -319,6 +319,6 @@ class Session:
         return next(self._entries(kind), None)
 
 
-def _optuna(search: Search) -> dict[str, Any]:
+def _optuna(search: StudySearch) -> dict[str, Any]:
     """The Optuna study of every arm."""
     return {name: arm.study for name, arm in search.arms.items()}

@@ -33,9 +33,9 @@ from optselect.errors import InvalidData, NoResult
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.options import Settings
-from optselect.sklearn.outcome import best_index, cv_results
 from optselect.sklearn.parameters import parameters_of, parametrized
 from optselect.sklearn.pickled_model import KeptModel
+from optselect.sklearn.search_results import best_index, cv_results
 from optselect.sklearn.xy import checked, form_of, formed, names
 from optselect.study.listener import Silent
 from optselect.verdict import Verdict

@@ -20,8 +20,9 @@ from optselect.optim.rule import Rule
 from optselect.optim.rules import parse
 from optselect.optim.schedules import SCHEDULES
 from optselect.spaces.coupling import factor
-from optselect.spaces.families import SHARED, Members, declared, declared_members, defaults
-from optselect.spaces.suggesting import FromConfiguration, FromTrial, OutsideError, Source, choose, draw, tidied
+from optselect.spaces.families import FAMILIES, SHARED, Members, declared, declared_members, defaults
+from optselect.spaces.full_form import full_form
+from optselect.spaces.suggesting import FromConfiguration, FromTrial, OutsideError, ValueSource, choose, draw, tidied
 from optselect.util.suggestion import suggestion
 
 __all__ = ["Space", "default_space"]
@@ -242,7 +243,7 @@ class Space:
             return None
         return (source.params, source.distributions) if found == configuration else None
 
-    def _configuration(self, source: Source, arm: str, share: int, rows: int) -> Configuration:
+    def _configuration(self, source: ValueSource, arm: str, share: int, rows: int) -> Configuration:
         narrow = {name: search for name, search in self.optimizers[arm].items() if name in SHARED}
         own = {name: search for name, search in self.optimizers[arm].items() if name not in SHARED}
         rule = parse(arm)
@@ -263,9 +264,7 @@ class Space:
         dict
             The sections of the file.
         """
-        from optselect.spaces.writing import plain
-
-        return plain(self)
+        return full_form(self.description, {name: getattr(self, name) for name in FAMILIES}, self.batch_size)
 
 
 def default_space() -> Space:
@@ -303,7 +302,7 @@ def _with_values(rule: Rule, values: Mapping[str, Any]) -> Rule:
 
 
 def _part(
-    source: Source, what: str, family: Mapping[str, Any], members: Members, narrow: Search | None, share: int
+    source: ValueSource, what: str, family: Mapping[str, Any], members: Members, narrow: Search | None, share: int
 ) -> Any:
     """A schedule or a clipping. `narrow`: those of them that the arm goes with, if not with all."""
     names = [name for name in members if narrow is None or name in narrow.choices]
@@ -312,7 +311,7 @@ def _part(
     return kind(**draw(source, members[name], defaults(kind), share, prefix=f"{name}."))
 
 
-def _batch_size(source: Source, search: Search, share: int, rows: int) -> int:
+def _batch_size(source: ValueSource, search: Search, share: int, rows: int) -> int:
     if share < search.from_trials:
         return min(BASELINE.batch_size, rows)
     sizes = sorted({rows if size == "full" else int(size) for size in search.choices})

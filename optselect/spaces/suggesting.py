@@ -13,7 +13,7 @@ from optselect.optim.configuration import Configuration
 from optselect.optim.hyperparameters import Search
 from optselect.spaces.coupling import factor, holds, in_order
 
-__all__ = ["FromConfiguration", "FromTrial", "OutsideError", "Source", "choose", "draw", "tidied"]
+__all__ = ["FromConfiguration", "FromTrial", "OutsideError", "ValueSource", "choose", "draw", "tidied"]
 
 
 class OutsideError(Exception):
@@ -58,7 +58,7 @@ def tidied(number: float) -> float:
     return float(f"{number:.4g}")
 
 
-class Source(Protocol):
+class ValueSource(Protocol):
     """Where values come from."""
 
     def take(self, coordinate: Coordinate) -> Any:
@@ -100,7 +100,7 @@ class FromConfiguration:
 
 
 def draw(
-    source: Source, searches: Mapping[str, Search], values: Mapping[str, Any], share: int, prefix: str = ""
+    source: ValueSource, searches: Mapping[str, Search], values: Mapping[str, Any], share: int, prefix: str = ""
 ) -> dict[str, Any]:
     """The values of all hyperparameters of one member.
 
@@ -114,7 +114,7 @@ def draw(
     return drawn
 
 
-def choose(source: Source, what: str, choices: Sequence[Any]) -> Any:
+def choose(source: ValueSource, what: str, choices: Sequence[Any]) -> Any:
     """One of several, without asking if there is one only."""
     if len(choices) == 1:
         return choices[0]
@@ -122,7 +122,7 @@ def choose(source: Source, what: str, choices: Sequence[Any]) -> Any:
     return source.take(Coordinate(what, what, search, CategoricalDistribution(search.choices)))
 
 
-def _one(source: Source, key: str, search: Search, by: float) -> Any:
+def _one(source: ValueSource, key: str, search: Search, by: float) -> Any:
     if search.scale == "choice":
         return choose(source, key, search.choices)
     if search.scale == "log1m":

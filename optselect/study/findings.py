@@ -39,7 +39,7 @@ class Tradeoff:
 class Findings:
     """curves: best value against budget by arm. tradeoffs: best value first. eliminated: in their order.
 
-    range_tests: by arm what was measured (`ProbeRun`) and what it says (`Reading`), JSON types.
+    range_tests: by arm what was measured (`ProbeRun`) and what it says (`RangeReading`), JSON types.
     """
 
     curves: Mapping[str, Curve]

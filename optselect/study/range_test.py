@@ -24,7 +24,7 @@ from optselect.spaces import Space
 from optselect.spaces.coupling import factor
 from optselect.trainer.messages import ProbeRun
 
-__all__ = ["Reading", "bounds", "diverges_from", "joined", "rates", "rates_below", "read"]
+__all__ = ["RangeReading", "bounds", "diverges_from", "joined", "rates", "rates_below", "read"]
 
 _STANDS_OUT = 4.0  # standard deviations of the noise, by which a fall of the loss must exceed it
 _TENTH = 0.1  # of the deepest fall: where learning starts
@@ -40,7 +40,7 @@ _SAME = 1.5  # suggestions nearer to each other than this factor are one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Reading:
+class RangeReading:
     """What a range test says.
 
     low: the lowest rate that learns, part of an unbroken run of rates up to `lowest`, that with the lowest loss; both
@@ -127,8 +127,8 @@ def joined(lower: ProbeRun, upper: ProbeRun) -> ProbeRun:
 def diverges_from(run: ProbeRun) -> float:
     """The lowest rate from which on every loss of a range test was not finite or a hundred times the start.
 
-    Infinite if there is none. Unlike `Reading.edge` it leaves out rates at which the loss had merely risen: a longer
-    training may learn there.
+    Infinite if there is none. Unlike `RangeReading.edge` it leaves out rates at which the loss had merely risen: a
+    longer training may learn there.
 
     >>> losses = [0.9, 0.5, 2.0, 900.0, math.nan]
     >>> diverges_from(ProbeRun(rates=(0.1, 0.2, 0.4, 0.8, 1.6), start=1.0, losses=losses, val_losses=losses, seconds=0))
@@ -143,7 +143,7 @@ def diverges_from(run: ProbeRun) -> float:
     return float(run.rates[first]) if first < len(blown) else math.inf
 
 
-def read(run: ProbeRun) -> Reading:
+def read(run: ProbeRun) -> RangeReading:
     """What the losses of a range test say; rates in rising order, three digits each in what is suggested.
 
     The curve is that of the validation loss, which before and after the steps means the same rows. A loss counts as
@@ -181,7 +181,7 @@ def read(run: ProbeRun) -> Reading:
     return _reading(tried, float(tried[bottom]), float(tried[best]), edge, noise)
 
 
-def _reading(tried: np.ndarray, low: float, best: float, edge: float | None, noise: float) -> Reading:
+def _reading(tried: np.ndarray, low: float, best: float, edge: float | None, noise: float) -> RangeReading:
     suggested = _apart([_tidy(math.sqrt(low * best)), low])
     top = min(_ABOVE * best, tried[-1] if edge is None else edge)
     narrowed = _decade(min(best / _BELOW, *suggested), max(top, *suggested))
@@ -189,7 +189,7 @@ def _reading(tried: np.ndarray, low: float, best: float, edge: float | None, noi
     words.append("no rate tried diverges" if edge is None else f"diverges from {edge:.3g}")
     if low == tried[0]:
         words[0] += " or below: the lowest rate tried"
-    return Reading(
+    return RangeReading(
         low=low,
         lowest=best,
         edge=edge,
@@ -211,7 +211,7 @@ def _apart(found: Sequence[float]) -> list[float]:
 
 def _nothing(
     tried: Sequence[float], edge: float | None, noise: float, note: str, whole: tuple[float, float] | None = None
-) -> Reading:
+) -> RangeReading:
     """Nothing learns, or nothing can be said."""
     if whole is None:
         whole = (min(tried), max(tried))
@@ -219,7 +219,7 @@ def _nothing(
             note += f"; diverges from {edge:.3g}" + (", the lowest rate tried" if edge == whole[0] else "")
             whole = (min(whole[0], edge / 10), edge)
     narrowed = _decade(*whole) if math.isfinite(whole[0]) else whole
-    return Reading(low=None, lowest=None, edge=edge, suggested=(), narrowed=narrowed, noise=noise, note=note)
+    return RangeReading(low=None, lowest=None, edge=edge, suggested=(), narrowed=narrowed, noise=noise, note=note)
 
 
 def _finite_or_inf(val_losses: Sequence[float], losses: Sequence[float]) -> np.ndarray:

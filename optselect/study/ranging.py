@@ -86,7 +86,7 @@ def sound(
             tell(f"Range test of {arm}: {range_test.read(run).note}.")
 
 
-def readings(notes: Notes) -> dict[str, range_test.Reading]:
+def readings(notes: Notes) -> dict[str, range_test.RangeReading]:
     """What the range tests of the ledger say, by arm."""
     return {entry["arm"]: range_test.read(_run(entry["run"])) for entry in notes.of("probe")}
 

@@ -31,7 +31,7 @@ from optselect.study.stage import Planned
 from optselect.trainer.messages import Job, Run
 from optselect.util.seeds import derive
 
-__all__ = ["Course", "Search", "search_seed", "why_nothing"]
+__all__ = ["Course", "StudySearch", "search_seed", "why_nothing"]
 
 _JOINT = "joint"  # the one arm of that strategy
 _DRAWN = 4  # trials beyond its points that every arm has before the first checkpoint
@@ -53,7 +53,7 @@ class Course:
     folder: Path | None
 
 
-class Search:
+class StudySearch:
     """The stage that looks for good configurations.
 
     space: as the user gave it; range tests among the notes narrow it. records: the trials of the study that are

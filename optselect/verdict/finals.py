@@ -14,7 +14,7 @@ from optselect.study.stage import Planned
 from optselect.trainer.messages import Job, Run
 from optselect.util.seeds import derive
 from optselect.verdict.lr_sensitivity import FACTORS
-from optselect.verdict.race import FINALISTS, Plan, Progress, progress
+from optselect.verdict.race import FINALISTS, Progress, RacePlan, progress
 from optselect.verdict.scaled import around
 from optselect.verdict.screening import candidates, noise, smoothed
 
@@ -69,7 +69,7 @@ class Contest:
     """
 
     candidates: Sequence[Candidate]
-    plan: Plan
+    plan: RacePlan
     baseline: Configuration
     objective: Objective
     seed: int

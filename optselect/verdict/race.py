@@ -12,7 +12,7 @@ from optselect.errors import InvalidValue, UnknownName
 from optselect.model.objective import Objective
 from optselect.util.suggestion import suggestion
 
-__all__ = ["PRESETS", "Plan", "Preset", "Progress", "Round", "plan", "progress"]
+__all__ = ["PRESETS", "Preset", "Progress", "RacePlan", "Round", "plan", "progress"]
 
 Runs = Mapping[tuple[int, int], float]
 
@@ -41,7 +41,7 @@ class Round:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class RacePlan:
     """The rounds of a race, the last between two finalists, and the fresh seeds after it."""
 
     rounds: tuple[Round, ...]
@@ -59,7 +59,9 @@ class Plan:
         return race + min(FINALISTS + 1, size) * len(self.confirmation)
 
 
-def plan(preset: str | Preset = "standard", *, candidates: int | None = None, confirmations: int | None = None) -> Plan:
+def plan(
+    preset: str | Preset = "standard", *, candidates: int | None = None, confirmations: int | None = None
+) -> RacePlan:
     """Successive halving on paired seeds (Karnin et al. 2013; Jamieson & Talwalkar 2016).
 
     Every round costs about the same: half the candidates, more seeds for each, never fewer than two. "standard"
@@ -92,7 +94,7 @@ def plan(preset: str | Preset = "standard", *, candidates: int | None = None, co
         rounds.append(Round(size, seeds))
         used = seeds.stop
         size = max(FINALISTS, (size + 1) // 2) if size > FINALISTS else 1
-    return Plan(tuple(rounds), range(used, used + confirmed))
+    return RacePlan(tuple(rounds), range(used, used + confirmed))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Progress:
     missing: tuple[tuple[int, int], ...]
 
 
-def progress(plan: Plan, runs: Runs, *, baseline: int, objective: Objective) -> Progress:
+def progress(plan: RacePlan, runs: Runs, *, baseline: int, objective: Objective) -> Progress:
     """What is next, given what has been run: a pure function, so a race that was killed goes on where it stood.
 
     A round ends when all its runs are there. The better half by the mean over all seeds so far goes on; whoever

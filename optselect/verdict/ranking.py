@@ -14,7 +14,7 @@ from optselect.verdict.context import Context
 from optselect.verdict.costs import Cost
 from optselect.verdict.diagnosis import Edge, Loss
 from optselect.verdict.lr_sensitivity import Basin
-from optselect.verdict.statistics import Comparison, Word
+from optselect.verdict.statistics import PairedComparison, Word
 
 __all__ = ["Preference", "Standing", "Verdict"]
 
@@ -41,7 +41,7 @@ class Standing:
     held_out: Estimate
     gain: Estimate | None
     lead: Estimate | None
-    versus: Comparison | None
+    versus: PairedComparison | None
     p_best: float
     regret: float = dataclasses.field(metadata={NULL: math.inf})
     screened: float | None

@@ -18,8 +18,8 @@ from optselect.model.objective import Objective
 from optselect.util.intervals import Estimate, estimate, inside, widening
 
 __all__ = [
-    "Comparison",
     "Odds",
+    "PairedComparison",
     "Word",
     "correlated_t_test",
     "gains",
@@ -117,7 +117,7 @@ def optimism(screened: float, confirmed: Iterable[float], objective: Objective) 
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class PairedComparison:
     """The posterior probabilities that a difference is above, within and below ± the ROPE; NaN if nothing is known."""
 
     better: float
@@ -128,7 +128,7 @@ class Comparison:
     def word(self) -> Word:
         """What may be said: a word from a probability of 0.95, else "undecided".
 
-        >>> Comparison(0.97, 0.02, 0.01).word, Comparison(0.6, 0.3, 0.1).word
+        >>> PairedComparison(0.97, 0.02, 0.01).word, PairedComparison(0.6, 0.3, 0.1).word
         ('clearly best', 'undecided')
         """
         if self.better > SURE:
@@ -138,7 +138,7 @@ class Comparison:
         return "equivalent" if self.equivalent > SURE else "undecided"
 
 
-def correlated_t_test(differences: ArrayLike, *, rope: float, rho: float = 0.0) -> Comparison:
+def correlated_t_test(differences: ArrayLike, *, rope: float, rho: float = 0.0) -> PairedComparison:
     """The Bayesian correlated t-test: how probable is it that the mean difference exceeds the ROPE?
 
     The posterior of the mean is Student's t with n - 1 degrees of freedom around the mean of the differences, of
@@ -153,19 +153,19 @@ def correlated_t_test(differences: ArrayLike, *, rope: float, rho: float = 0.0) 
     >>> round(test.better, 4), round(test.worse, 4)
     (0.9629, 0.0371)
     >>> correlated_t_test([0.0, 0.0], rope=0.01)
-    Comparison(better=0.0, equivalent=1.0, worse=0.0)
+    PairedComparison(better=0.0, equivalent=1.0, worse=0.0)
     """
     from scipy import stats
 
     x = np.asarray(differences, float)
     if len(x) < 2 or np.isnan(x).any():
-        return Comparison(math.nan, math.nan, math.nan)
+        return PairedComparison(math.nan, math.nan, math.nan)
     mean, sd = float(x.mean()), float(x.std(ddof=1))
     if sd <= 1e-12 * float(np.abs(x).max()):  # equal but for rounding
-        return Comparison(float(mean > rope), float(abs(mean) <= rope), float(mean < -rope))
+        return PairedComparison(float(mean > rope), float(abs(mean) <= rope), float(mean < -rope))
     where = {"df": len(x) - 1, "loc": mean, "scale": sd * widening(len(x), rho)}
     better, worse = float(stats.t.sf(rope, **where)), float(stats.t.cdf(-rope, **where))
-    return Comparison(better, max(0.0, 1 - better - worse), worse)
+    return PairedComparison(better, max(0.0, 1 - better - worse), worse)
 
 
 def rope(scores: ArrayLike, *, share: bool, width: float | None = None) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from optselect.util.intervals import Estimate
 from optselect.verdict.context import beside, doubts
 from optselect.verdict.numbers import number, seconds, signed
-from optselect.verdict.statistics import Comparison
+from optselect.verdict.statistics import PairedComparison
 
 if TYPE_CHECKING:
     from optselect.verdict.ranking import Standing, Verdict
@@ -109,13 +109,13 @@ def _told(v: Verdict, other: Standing, *, reverse: bool = False) -> str:
     lead, versus = other.lead, other.versus
     if reverse:
         lead = Estimate(-lead.mean, -lead.high, -lead.low, lead.seeds)
-        versus = Comparison(better=versus.worse, equivalent=versus.equivalent, worse=versus.better)
+        versus = PairedComparison(better=versus.worse, equivalent=versus.equivalent, worse=versus.better)
     sign = 1 if v.minimize else -1
     surprise = v.confirmed and not reverse and sign * (other.objective.mean - v.recommended.objective.mean) > 0
     return f"{difference(v, lead)}, {_word(v, versus, surprise=surprise)}."
 
 
-def _word(v: Verdict, versus: Comparison, *, surprise: bool) -> str:
+def _word(v: Verdict, versus: PairedComparison, *, surprise: bool) -> str:
     """surprise: whether validation data have it the other way round."""
     width = _amount(v, v.rope)
     if versus.word == "clearly best":

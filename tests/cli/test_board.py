@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from optselect.cli.bands import WIDTH, Band, Scale
+from optselect.cli.bands import WIDTH, Band, BandScale
 from optselect.cli.board import Board
 from optselect.cli.commands.cmd_tune import _typed
 from optselect.optim.configuration import BASELINE
@@ -189,7 +189,7 @@ def test_scale_of_equal_values() -> None:
         for falling in (False, True):
             bands = [band for band in (Band.of([v]) for v in values) if band]
             for band in bands:
-                assert len(Scale.of(bands, falling=falling).drawn(band)) == WIDTH
+                assert len(BandScale.of(bands, falling=falling).drawn(band)) == WIDTH
 
 
 def _board(*, maximize: bool) -> Board:

@@ -20,7 +20,7 @@ from optselect.study.budget import Budget, Clock
 from optselect.study.listener import Silent
 from optselect.study.notes import Notes
 from optselect.study.runner import Study
-from optselect.study.search import Course, Search, search_seed
+from optselect.study.search import Course, StudySearch, search_seed
 from optselect.study.search_options import SearchOptions
 from optselect.trainer.messages import Job, Probe, ProbeRun, Run
 from optselect.workers.executor import Executor
@@ -100,12 +100,14 @@ def space(*arms: str) -> Space:
     return default_space().only(arms or ("adam", "sgd", "rmsprop"))
 
 
-def search(ledger: Ledger, study: Study, over: Space, *, trials: int | None, epochs: int = 8, **options: Any) -> Search:
+def search(
+    ledger: Ledger, study: Study, over: Space, *, trials: int | None, epochs: int = 8, **options: Any
+) -> StudySearch:
     """A search as `tune` makes it."""
     seconds = options.pop("seconds", None)
     budget = Budget(trials=trials, seconds=seconds)
     spent = float(sum(r.seconds for r in study.records))
-    return Search(
+    return StudySearch(
         over,
         study.records,
         Course(
@@ -134,7 +136,7 @@ class _Stopwatch(Clock):
         return self._budget.seconds - sum(r.seconds for r in records)
 
 
-def run(folder: Path, executor: Formulas, over: Space, *, probe: bool = True, **options: Any) -> Search:
+def run(folder: Path, executor: Formulas, over: Space, *, probe: bool = True, **options: Any) -> StudySearch:
     """A study from where its ledger stands to its end, or until the executor kills it."""
     with Ledger.open(folder / "ledger.jsonl") as ledger:
         records = [TrialRecord.from_dict(bare(e)) for e in ledger.entries if e["kind"] == "trial"]

@@ -14,7 +14,7 @@ import pytest
 from optselect.api.lr_range import RangeTest, Sweep, lr_range
 from optselect.errors import InvalidData, InvalidValue, UnknownName
 from optselect.spaces import default_space, load_space
-from optselect.study.range_test import Reading, bounds, rates, read
+from optselect.study.range_test import RangeReading, bounds, rates, read
 from optselect.trainer.messages import ProbeRun
 
 RATES = rates(1e-5, 0.1)
@@ -257,6 +257,6 @@ def test_the_command_finds_what_the_call_finds(optselect: Any, tmp_path: Any, fo
 def test_a_reading_is_frozen() -> None:
     """It is a value."""
     reading: Any = read(probed([1.0] * len(RATES)))
-    assert isinstance(reading, Reading)
+    assert isinstance(reading, RangeReading)
     with pytest.raises(AttributeError):
         reading.low = 1.0

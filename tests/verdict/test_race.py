@@ -19,7 +19,7 @@ from optselect.optim.rules import RULES
 from optselect.optim.schedules import SCHEDULES
 from optselect.verdict.choosing import Simplicity, recommend, simplicity
 from optselect.verdict.lr_sensitivity import FACTORS, basin
-from optselect.verdict.race import PRESETS, Plan, Runs, plan, progress
+from optselect.verdict.race import PRESETS, RacePlan, Runs, plan, progress
 from optselect.verdict.screening import candidates, noise, smoothed
 
 LOSS = Objective("val_loss")
@@ -132,7 +132,9 @@ def test_eight_are_let_in() -> None:
 # -- the race -----------------------------------------------------------------------------------------------------
 
 
-def _run(drawn: Plan, world: Array, baseline: int, *, stop_after: int | None = None) -> tuple[dict[Any, float], Any]:
+def _run(
+    drawn: RacePlan, world: Array, baseline: int, *, stop_after: int | None = None
+) -> tuple[dict[Any, float], Any]:
     """The race over a world of (candidates, seeds); `stop_after` runs, then asked again with what is there."""
     runs: dict[tuple[int, int], float] = {}
     while True:

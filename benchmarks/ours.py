@@ -19,7 +19,7 @@ class Optselect:
     """The study loop with its ledger and its worker processes, without MLflow, over a given list of trials."""
 
     def __init__(self, setup: Setup) -> None:
-        from optselect.record import Ledger
+        from optselect.record import StudyLog
         from optselect.study.runner import Study
         from optselect.trainer.messages import Plan
         from optselect.workers.local import LocalExecutor
@@ -39,8 +39,8 @@ class Optselect:
             plan=Plan(steps=steps, way=setup.way),
         )
         self._way = self._executor.start()["way"] or "fit"
-        self._ledger = Ledger.open(folder / "ledger.jsonl")
-        self._study = Study(self._ledger, restored=(), objective="val_loss")
+        self._log = StudyLog.open(folder / "ledger.jsonl")
+        self._study = Study(self._log, objective="val_loss")
 
     def block(self, numbers: Sequence[int], seconds: float) -> Block:
         """As `Side.block`; the list is never cut short: it is what the others are compared with."""
@@ -64,7 +64,7 @@ class Optselect:
 
     def close(self) -> None:
         self._executor.close()
-        self._ledger.close()
+        self._log.close()
         self._folder.cleanup()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE
 from optselect.options import Settings
-from optselect.record import Ledger
+from optselect.record import StudyLog
 from optselect.record.entries import TrialRecord
 from optselect.session.opening import Opening
 from optselect.sinks.mlflow import NullTracker
@@ -32,8 +32,8 @@ def searched(
 ) -> list[TrialRecord]:
     """The trials of a search, range tests before them. epochs: of a trial. options: of `SearchOptions`."""
     home = _MEMORY if _MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(dir=home) as folder, Ledger.open(Path(folder) / "ledger.jsonl") as ledger:
-        study = Study(ledger, restored=[], objective="val_loss")
+    with tempfile.TemporaryDirectory(dir=home) as folder, StudyLog.open(Path(folder) / "ledger.jsonl") as log:
+        study = Study(log, objective="val_loss")
         budget = Budget(trials=trials)
         opening = Opening(
             settings=Settings(trials=trials, seed=seed, search=SearchOptions(**options)),
@@ -43,7 +43,7 @@ def searched(
             baseline=dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, rows)),
             objective=Objective("val_loss"),
             description={"way": "graph", "workers": 1},
-            ledger=ledger,
+            log=log,
             listener=Silent(),
             budget=budget,
             clock=Clock(budget, workers=1, since=time.monotonic()),

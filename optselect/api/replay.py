@@ -188,7 +188,7 @@ def replay(
 def _same(place: Path, spec: TaskSpec | None) -> TaskSpec:
     """The study's task, given or read anew, after a look at whether it is still the same."""
     log = StudyLog.read(place / "ledger.jsonl")
-    started = log.record
+    started = log.begun
     if spec is None:
         if from_objects(log.settings):
             raise InvalidValue(

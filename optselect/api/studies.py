@@ -101,12 +101,12 @@ def _listed(place: Path) -> dict[str, Any] | None:
     try:
         log = StudyLog.read(place / "ledger.jsonl")
         answered = Answer.read(log)
-        if not log.started:
+        if log.study is None:
             return None if answered.state == "missing" else {**found, "error": answered.problem}
-        record, trials = log.record, log.trials
+        record, trials, ended = log.study, log.trials, log.ended
     except OptselectError as error:
         return {**found, "error": str(error)}
-    finished = log.ended and answered.usable
+    finished = ended and answered.usable
     return {
         **found,
         "name": record.name,

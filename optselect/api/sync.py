@@ -10,7 +10,7 @@ from typing import Any
 from optselect.api.studies import folder, folders
 from optselect.errors import DamagedFile, OptselectError
 from optselect.model.objective import Objective
-from optselect.record import Ledger, StudyLog
+from optselect.record import StudyLog
 from optselect.record.entries import TrialRecord
 from optselect.session.mlflow_copy import ending
 from optselect.session.saved_model import model_problem
@@ -116,11 +116,10 @@ def sync(
 
 
 def _synced(directory: Path, mlflow: str | None, register: str | None) -> Synced:
-    with Ledger.open(directory / "ledger.jsonl") as ledger:  # held, so that no process runs the study meanwhile
-        log = StudyLog.of(ledger.entries, ledger.path, ledger.path.read_bytes())
-        if not log.task:
+    with StudyLog.open(directory / "ledger.jsonl") as log:  # held, so that no process runs the study meanwhile
+        if log.task is None:
             return Synced(study=directory.name)  # it has not begun
-        record, description, records = log.record, log.task, log.trials
+        record, description, records = log.begun, log.task.description, log.trials
         kept = Remembered.of(directory)
         tracker = MlflowTracker(
             mlflow or (kept.address() if kept else default_uri()),
@@ -131,17 +130,18 @@ def _synced(directory: Path, mlflow: str | None, register: str | None) -> Synced
         )
         end = _ending(log, register or (kept.register if kept else None))
         whole = dataclasses.replace(record, description={**record.description, **description})
-        done, warnings = tracker.catch_up(whole, records, end, when=_when(records, ledger.path))
+        done, warnings = tracker.catch_up(whole, records, end, when=_when(records, log.path))
     return _told(record.name, done, end, records, tracker.where() or "", warnings)
 
 
 def _ending(log: StudyLog, register: str | None) -> Ending | None:
     """The end of a study that has one. Raises `DamagedFile` where its answer or its model is not whole."""
     answer, directory = Answer.read(log), log.path.parent
-    if answer.state == "missing" or (answer.usable and not log.ended):
+    refit = log.final("refit")
+    if answer.state == "missing" or (answer.usable and refit is None):
         return None
     recommendation = answer.wanted()
-    if problem := model_problem(directory, log.kinds["refit"][-1]):
+    if refit is not None and (problem := model_problem(directory, refit)):
         raise DamagedFile(problem)
     return ending(recommendation, directory, log.trials, register)
 

@@ -14,7 +14,7 @@ from optselect.api.studies import STUDIES
 from optselect.data import DataOptions
 from optselect.optim.configuration import Configuration
 from optselect.options import Evaluation, RunOptions, Settings, Tracking
-from optselect.record import Ledger, StudyLog
+from optselect.record import StudyLog
 from optselect.record.entries import StudyRecord
 from optselect.session.session import Session
 from optselect.spaces import Space, load_space
@@ -158,13 +158,12 @@ def _run(settings: Settings, *, began: float, listener: Listener) -> Result:
         *_batches(chosen, len(spec.split.train)),
     ):
         listener.say(line)
-    with Ledger.open(studies / name / "ledger.jsonl") as ledger:
-        for place in (ledger.path.parent, ledger.path.parent / "paused"):
+    with StudyLog.open(studies / name / "ledger.jsonl") as log:
+        for place in (log.path.parent, log.path.parent / "paused"):
             sweep(place)
-        StudyLog.of(ledger.entries, ledger.path)
-        check_conflict(record, ledger)
+        check_conflict(record, log)
         settings = dataclasses.replace(settings, search=search)
-        outcome = Session(record, spec, chosen, ledger, settings, listener, began=began).run()
+        outcome = Session(record, spec, chosen, log, settings, listener, began=began).run()
     return Result(**vars(outcome))
 
 

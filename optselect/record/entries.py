@@ -1,17 +1,40 @@
-"""What a study remembers of itself: plain data that goes to the ledger, to MLflow and to the verdict."""
+"""What a study remembers of itself: plain data that goes to the ledger, to MLflow and to the verdict.
+
+Each class is a kind of entry of the ledger: `kind` is its name there, `to_dict` what is written.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from optselect.optim.configuration import Configuration
 
-__all__ = ["Outcome", "StageName", "StudyRecord", "TrialRecord"]
+__all__ = [
+    "Entry",
+    "Outcome",
+    "SettingsRecord",
+    "StageName",
+    "StorageRecord",
+    "StudyRecord",
+    "TaskRecord",
+    "TrialRecord",
+]
 
 Outcome = Literal["complete", "pruned", "diverged", "failed"]
 StageName = Literal["search", "race", "confirm", "basin"]
+
+
+class Entry(Protocol):
+    """What can be written to a ledger."""
+
+    @property
+    def kind(self) -> str:
+        """Its name in the ledger."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is written, JSON types only."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,6 +45,8 @@ class StudyRecord:
     epochs, seed, objective ...); each value is a short string. description: for people and for MLflow (rows,
     features, parameters of the model ...). settings: all that was asked for, None in studies of earlier versions.
     """
+
+    kind: ClassVar = "study"
 
     name: str
     fingerprint: Mapping[str, str]
@@ -44,6 +69,61 @@ class StudyRecord:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class SettingsRecord:
+    """What was asked for when a study was resumed with other settings."""
+
+    kind: ClassVar = "settings"
+
+    settings: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only."""
+        return dict(self.settings)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SettingsRecord:
+        """The inverse of `to_dict`."""
+        return cls(settings=data)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TaskRecord:
+    """What the workers say of the task. architecture: of the model, None where it is compared by content alone."""
+
+    kind: ClassVar = "task"
+
+    description: Mapping[str, Any]
+    architecture: Mapping[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only."""
+        return {"description": self.description, "architecture": self.architecture}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TaskRecord:
+        """The inverse of `to_dict`."""
+        return cls(**data)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StorageRecord:
+    """The key under which a database has the study's copy."""
+
+    kind: ClassVar = "storage"
+
+    key: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only."""
+        return {"key": self.key}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> StorageRecord:
+        """The inverse of `to_dict`."""
+        return cls(**data)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrialRecord:
     """One configuration trained with one seed.
 
@@ -56,6 +136,8 @@ class TrialRecord:
     memory: bytes of the parameters and the rule's slots. attributes: what the stage must know to go on (its Optuna
     parameters, say).
     """
+
+    kind: ClassVar = "trial"
 
     number: int
     stage: StageName

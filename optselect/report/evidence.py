@@ -7,19 +7,20 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record import Stamp, StudyLog
 from optselect.record.entries import TrialRecord
+from optselect.record.notes import FINALS, Eliminated
 from optselect.study import range_test
 from optselect.trainer.messages import ProbeRun
 from optselect.verdict import Verdict
 from optselect.verdict.answer import Answer
 from optselect.verdict.recommendation import Recommendation
 
-__all__ = ["Evidence", "Row", "gather"]
+__all__ = ["ArmRangeTest", "Evidence", "Row", "gather"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,13 @@ class Row:
         return float(self.record.value or 0.0) if whole else math.nan
 
 
+class ArmRangeTest(NamedTuple):
+    """What a range test measured, and what that says."""
+
+    run: ProbeRun
+    reading: range_test.RangeReading
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evidence:
     """All that there is to tell of a study.
@@ -45,9 +53,8 @@ class Evidence:
     started, task: what the ledger says of its beginning and of its task, {} where that is not there yet. settings: what
     was asked for, as `StudyLog` has them. rows: every trial, by number. answer: what `recommendation.json` holds, None
     without one that is of these trainings; unusable: what is wrong with the file that is there. seal: by which a page
-    of just this is known. probes: by optimizer what its range test measured (`ProbeRun`) and what that says
-    (`RangeReading`). eliminated: as in `Eliminated`. trials: how many were asked for, None where time was the budget.
-    failures: of the trainings with plain `model.fit`, by kind.
+    of just this is known. probes: by optimizer its range test. eliminated: in their order. trials: how many were asked
+    for, None where time was the budget. failures: of the trainings with plain `model.fit`, by kind.
     """
 
     name: str
@@ -59,8 +66,8 @@ class Evidence:
     answer: Recommendation | None
     unusable: str
     seal: str
-    probes: Mapping[str, Mapping[str, Any]]
-    eliminated: Sequence[Mapping[str, Any]]
+    probes: Mapping[str, ArmRangeTest]
+    eliminated: Sequence[Eliminated]
     trials: int | None
     failures: Mapping[str, str]
 
@@ -113,22 +120,22 @@ class Evidence:
 def gather(folder: Path) -> Evidence:
     """Read what there is. Raises `UnknownName` without a ledger, `StudyConflict` if it is damaged."""
     log = StudyLog.read(folder / "ledger.jsonl")
-    kinds, answer = log.kinds, Answer.read(log)
+    answer, study = Answer.read(log), log.study
     records = sorted(log.trials, key=lambda r: r.number)
     return Evidence(
-        name=log.started.get("name", folder.name),
+        name=study.name if study else folder.name,
         folder=folder,
-        started=log.started,
-        task=log.task,
+        started=study.to_dict() if study else {},
+        task=log.description,
         settings=log.settings,
         rows=[_row(record) for record in records],
         answer=answer.recommendation,
         unusable="" if answer.usable or answer.state == "missing" else answer.problem,
         seal=f"{Stamp.of(log.data).sha256} {answer.digest}".strip(),
-        probes={e["arm"]: _probe(e["run"]) for e in kinds.get("probe", [])},
-        eliminated=kinds.get("eliminated", []),
-        trials=kinds["share"][-1]["trials"] if "share" in kinds else None,
-        failures={kind: kinds[kind][-1]["error"] for kind in ("check", "refit") if kinds.get(kind)},
+        probes={test.arm: ArmRangeTest(test.run, range_test.read(test.run)) for test in log.range_tests},
+        eliminated=log.eliminated,
+        trials=log.share,
+        failures={kind: last.error for kind in FINALS if (last := log.final(kind))},
     )
 
 
@@ -138,8 +145,3 @@ def _row(record: TrialRecord) -> Row:
     rates = {name for name in numbers if name.endswith("learning_rate")}
     rate = numbers[max(rates, key=len)]  # the wrapped rule's: its name has the most before it
     return Row(record, rule.key, rate, {name: value for name, value in numbers.items() if name not in rates})
-
-
-def _probe(run: Mapping[str, Any]) -> dict[str, Any]:
-    measured = ProbeRun(**{**run, "rates": tuple(run["rates"])})
-    return dataclasses.asdict(measured) | dataclasses.asdict(range_test.read(measured))

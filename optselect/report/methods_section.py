@@ -52,7 +52,7 @@ def arms(evidence: Evidence) -> list[ArmSummary]:
         own = evidence.of(name)
         value = evidence.objective.best(row.value for row in own)
         steps = [row.record.step_seconds for row in own if row.record.step_seconds > 0]
-        given = [f"given up after {e['checkpoint']} trials" for e in evidence.eliminated if e["arm"] == name]
+        given = [f"given up after {gone.checkpoint} trials" for gone in evidence.eliminated if gone.arm == name]
         found.append(
             ArmSummary(
                 name=name,

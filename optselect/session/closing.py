@@ -11,13 +11,13 @@ from typing import Any
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.options import Settings
-from optselect.record import Ledger, read
+from optselect.record import StudyLog
 from optselect.record.entries import StageName
+from optselect.record.notes import CareRecord, Eliminated, FinalKind, FinalTraining, Preset
 from optselect.session import time_budget
 from optselect.session.saved_model import digests, model_problem, put_aside
 from optselect.study.budget import Clock
 from optselect.study.listener import Listener
-from optselect.study.notes import Notes
 from optselect.study.runner import Study
 from optselect.study.search import why_nothing
 from optselect.trainer.messages import Job
@@ -25,7 +25,7 @@ from optselect.util.seeds import derive
 from optselect.verdict import Verdict, judge, seeds_around
 from optselect.verdict.context import Context
 from optselect.verdict.finals import Around, Contest, Rerun, fresh_seed, screen
-from optselect.verdict.race import PRESETS, Preset, plan
+from optselect.verdict.race import PRESETS, plan
 from optselect.workers.executor import Executor
 
 __all__ = ["Closing", "fresh_seeds", "trainings"]
@@ -48,7 +48,7 @@ class Closing:
     objective: Objective
     rho: float
     description: Mapping[str, Any]
-    ledger: Ledger
+    log: StudyLog
     listener: Listener
     clock: Clock
     workers: Callable[[], Executor]
@@ -74,8 +74,7 @@ class Closing:
 
     def care(self) -> Preset:
         """How much there is of each stage: as asked for, or as little as time left."""
-        noted = Notes(self.ledger).of("care")
-        return Preset(**noted[-1]["care"]) if noted else _asked(self.settings)
+        return self.log.care[-1].care if self.log.care else _asked(self.settings)
 
     def stages(self, study: Study, *, begin: bool = False) -> Iterator[Rerun | Around]:
         """What is trained, stage after stage; each is known when those before it have ended.
@@ -99,12 +98,14 @@ class Closing:
         if not all(stage.finished() for stage in self.stages(study)):
             return False
         best = self.verdict(study).recommended.configuration
-        kinds = ["refit", *["check"] * self.settings.evaluation.check]
-        return all(self._done(kind, best) is not None for kind in kinds)
+        return all(self._done(kind, best) is not None for kind in self._finals())
+
+    def _finals(self) -> tuple[FinalKind, ...]:
+        return ("refit", "check") if self.settings.evaluation.check else ("refit",)
 
     def verdict(self, study: Study) -> Verdict:
         """What race and confirmation say, without check, refit and importance."""
-        reasons = {e["arm"]: _given_up(e) for e in read(self.ledger.path) if e["kind"] == "eliminated"}
+        reasons = {gone.arm: _given_up(gone) for gone in self.log.eliminated}
         found = judge(
             self.contest(study),
             study.records,
@@ -130,22 +131,22 @@ class Closing:
         kept = self._folder / "best.keras"
         if plain:
             check = self._trained("check", dataclasses.replace(job, test=True))
-            number = float(check["metrics"].get(f"test_{verdict.headline}", number))
-            failures["check"] = check["error"]
+            number = float(check.metrics.get(f"test_{verdict.headline}", number))
+            failures["check"] = check.error
         whole = self.settings.evaluation.whole
         refit = self._trained("refit", dataclasses.replace(job, refit=True, whole=whole, save=kept))
-        failures["refit"] = refit["error"]
+        failures["refit"] = refit.error
         named = {kind: error for kind, error in failures.items() if error}
-        return dataclasses.replace(verdict, check=number, refit=not refit["error"], failures=named)
+        return dataclasses.replace(verdict, check=number, refit=not refit.error, failures=named)
 
     def _fit(self, name: StageName, study: Study) -> None:
         """Decide once how much of a stage there is time for."""
-        notes, before = Notes(self.ledger), self.care()
-        decided = {entry["stage"] for entry in notes.of("care")} | {r.stage for r in study.records}
+        before = self.care()
+        decided = {record.stage for record in self.log.care} | {r.stage for r in study.records}
         if math.isinf(self.clock.left()) or name in decided:
             return
         after = self._fitting(name, before, study)
-        notes.write("care", {"stage": name, "care": dataclasses.asdict(after)})
+        self.log.append(CareRecord(stage=name, care=after))
         if line := time_budget.told(before, after):
             self.listener.say(line)
 
@@ -162,7 +163,7 @@ class Closing:
             return time_budget.fewer_seeds_around(care, fit)
         return time_budget.within(care, fit) if name == "race" else time_budget.fewer_confirmations(care, fit, len(who))
 
-    def _trained(self, kind: str, job: Job) -> Mapping[str, Any]:
+    def _trained(self, kind: FinalKind, job: Job) -> FinalTraining:
         """A training of the recommended configuration with `model.fit`, once."""
         best = job.configuration
         done = self._done(kind, best)
@@ -174,23 +175,21 @@ class Closing:
             error = run.error or ("" if run.finite else "it diverged")
             if error:
                 self.listener.say(f"Warning: {'plain `model.fit`' if job.plain else 'the last one'} failed: {error}")
-            done = {"configuration": best.to_dict(), "metrics": dict(run.metrics), "error": error}
-            if job.save and not error:
-                done["files"] = digests(job.save.parent)
-            self.ledger.append(kind, done)
-            self.ledger.entries.append({"kind": kind, **done})
+            files = digests(job.save.parent) if job.save and not error else None
+            done = FinalTraining(kind=kind, configuration=best, metrics=run.metrics, error=error, files=files)
+            self.log.append(done)
         return done
 
-    def _done(self, kind: str, best: Configuration) -> Mapping[str, Any] | None:
+    def _done(self, kind: FinalKind, best: Configuration) -> FinalTraining | None:
         """The last entry of a kind if it is of this configuration, and if the model that it saved is whole."""
         last = self._last(kind, best)
         lost = kind == "refit" and last is not None and model_problem(self._folder, last)
         return None if lost else last
 
-    def _last(self, kind: str, best: Configuration) -> Mapping[str, Any] | None:
+    def _last(self, kind: FinalKind, best: Configuration) -> FinalTraining | None:
         """The last entry of a kind if it is of this configuration: the file that was saved is the last one's."""
-        found = [e for e in self.ledger.entries if e["kind"] == kind]
-        return found[-1] if found and found[-1]["configuration"] == best.to_dict() else None
+        found = self.log.final(kind)
+        return found if found is not None and found.configuration == best else None
 
     def _make_room(self, best: Configuration) -> None:
         """Say why the model is trained again, if it is; a whole one that somebody put in its place is kept."""
@@ -203,7 +202,7 @@ class Closing:
 
     @property
     def _folder(self) -> Path:
-        return self.ledger.path.parent.resolve()
+        return self.log.path.parent.resolve()
 
 
 def trainings(settings: Settings) -> int:
@@ -224,8 +223,8 @@ def _asked(settings: Settings) -> Preset:
     return care if confirmations is None else dataclasses.replace(care, confirmations=confirmations)
 
 
-def _given_up(entry: Mapping[str, Any]) -> str:
+def _given_up(gone: Eliminated) -> str:
     return (
-        f"given up after {entry['checkpoint']} trials: it could hope for {entry['bound']:.4g}, {entry['leader']} had "
-        f"{entry['needed']:.4g}"
+        f"given up after {gone.checkpoint} trials: it could hope for {gone.bound:.4g}, {gone.leader} had "
+        f"{gone.needed:.4g}"
     )

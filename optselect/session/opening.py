@@ -10,12 +10,11 @@ from typing import Any
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.options import Settings
-from optselect.record import Ledger
+from optselect.record import StudyLog
 from optselect.spaces import Space
 from optselect.study import ranging
 from optselect.study.budget import Budget, Clock
 from optselect.study.listener import Listener
-from optselect.study.notes import Notes
 from optselect.study.runner import Study
 from optselect.study.search import Course, StudySearch, search_seed
 from optselect.workers.executor import Executor
@@ -25,7 +24,7 @@ __all__ = ["Opening"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Opening:
-    """The search of a study, made from what is in its ledger.
+    """The search of a study, made from what is in its log.
 
     epochs: of a trial. rows: of the training part. description: of the task. clock: of the budget.
     """
@@ -37,14 +36,14 @@ class Opening:
     baseline: Configuration
     objective: Objective
     description: Mapping[str, Any]
-    ledger: Ledger
+    log: StudyLog
     listener: Listener
     budget: Budget
     clock: Clock
 
     def search(self, study: Study) -> StudySearch:
         """The search as far as it has come; over where a later stage has begun."""
-        notes, settings = Notes(self.ledger), self.settings
+        settings = self.settings
         pausable = bool(self.description.get("way"))  # `model.fit` cannot go on with a training
         return StudySearch(
             self.space,
@@ -54,13 +53,13 @@ class Opening:
                 rows=self.rows,
                 epochs=self.epochs,
                 objective=self.objective,
-                folder=self.ledger.path.parent / "paused" if pausable else None,
+                folder=self.log.path.parent / "paused" if pausable else None,
             ),
             options=settings.search,
             budget=self.budget,
             clock=self.clock,
-            notes=notes,
-            closed=bool(notes.of("care")) or any(record.stage != "search" for record in study.records),
+            log=self.log,
+            closed=bool(self.log.care) or any(record.stage != "search" for record in study.records),
             say=self.listener.say,
         )
 
@@ -72,5 +71,5 @@ class Opening:
         whole = self.epochs * self.baseline.steps_per_epoch(self.rows)
         seed = search_seed(self.settings.seed)
         wanted = ranging.probes(self.space, seed=seed, batch_size=self.baseline.batch_size, whole=whole)
-        ranging.sound(wanted, Notes(self.ledger), executor, whole=whole, tell=self.listener.say)
+        ranging.sound(wanted, self.log, executor, whole=whole, tell=self.listener.say)
         return self.search(study)

@@ -7,9 +7,9 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from optselect.record.notes import FinalTraining
 
 __all__ = ["digests", "is_model", "model_problem", "put_aside"]
 
@@ -22,18 +22,17 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.name: digest for path in paths if (digest := _digest(path))}
 
 
-def model_problem(folder: Path, refit: Mapping[str, Any]) -> str:
+def model_problem(folder: Path, refit: FinalTraining) -> str:
     """What is wrong with the model's files, "" if nothing. refit: what the ledger says of the training.
 
     A training that failed left no model, so none is missed. Studies of earlier versions did not note the digests: of
     those it is seen whether the file is a whole archive.
     """
-    if refit["error"]:
+    if refit.error:
         return ""
-    noted = refit.get("files")
-    if noted is None:
+    if refit.files is None:
         return _unnoted(folder)
-    for name, digest in noted.items():
+    for name, digest in refit.files.items():
         found = _digest(folder / name)
         if found != digest:
             what = "not the file that the study wrote: torn, changed or of another training" if found else "missing"

@@ -6,15 +6,15 @@ import dataclasses
 import math
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE
 from optselect.optim.rules import parse
 from optselect.options import Settings
-from optselect.record import Ledger, StudyLog, content
-from optselect.record.entries import StudyRecord, TrialRecord
+from optselect.record import StudyLog
+from optselect.record.entries import SettingsRecord, StorageRecord, StudyRecord, TaskRecord, TrialRecord
 from optselect.report.environment import environment
 from optselect.session.answer_files import AnswerFiles
 from optselect.session.closing import Closing, fresh_seeds, trainings
@@ -30,7 +30,6 @@ from optselect.study.budget import Budget, Clock
 from optselect.study.conflict import check_architecture, needs_architecture
 from optselect.study.importance import importance
 from optselect.study.listener import Listener, Outlook
-from optselect.study.notes import Notes
 from optselect.study.runner import Study
 from optselect.study.search import StudySearch, search_seed
 from optselect.trainer.messages import Plan, decided
@@ -45,7 +44,7 @@ _LEAST_DELIVERY, _MOST_DELIVERY = 2.0, 30.0  # seconds that a tracker may take i
 
 
 class Session:
-    """One call of `tune` with its ledger open: what needs a worker starts one, what does not does not.
+    """One call of `tune` with its log open: what needs a worker starts one, what does not does not.
 
     began: when the call came, on the clock of `time.monotonic`.
     """
@@ -55,15 +54,15 @@ class Session:
         record: StudyRecord,
         spec: Any,
         space: Space,
-        ledger: Ledger,
+        log: StudyLog,
         settings: Settings,
         listener: Listener,
         *,
         began: float,
     ) -> None:
-        self.record, self.spec, self.space, self.ledger = record, spec, space, ledger
+        self.record, self.spec, self.space, self.log = record, spec, space, log
         self.settings, self.listener = settings, listener
-        self.directory = ledger.path.parent
+        self.directory = log.path.parent
         self.rows = len(spec.split.train)
         self.baseline = dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, self.rows))
         self._executor: LocalExecutor | None = None
@@ -77,15 +76,15 @@ class Session:
                 self._executor.close()
 
     def _run(self) -> Outcome:
-        known = self._entry("task")
-        description = known["description"] if known else self._describe()
-        if known and (why := needs_architecture(self.record, self.ledger)):
+        known = self.log.task
+        description = known.description if known else self._describe()
+        if known and (why := needs_architecture(self.record, self.log)):
             self.listener.say(why)
             self._workers()
         name = self.spec.objective.rpartition(":")[2]
         objective = Objective(name, maximize=description["objective_maximize"])
         restored = self._restored()
-        study = Study(self.ledger, restored=restored, objective=name)
+        study = Study(self.log, objective=name)
         budget, clock = self._budget(description, restored)
         self.listener.ready(description, Outlook(after=budget.reserve, left=clock.left))
         opening = self._opening(description, objective, budget, clock)
@@ -130,27 +129,26 @@ class Session:
     def _note_settings(self) -> None:
         """Record settings that are not those of the last time: another budget, other workers."""
         asked = self.record.settings
-        if asked is not None and asked != StudyLog.read(self.ledger.path).settings:
-            self.ledger.append("settings", asked)
+        if asked is not None and asked != self.log.settings:
+            self.log.append(SettingsRecord(settings=asked))
 
     def _restored(self) -> list[TrialRecord]:
         """The trials that are in the ledger, after a word on what was lost since the study ended."""
-        if self.ledger.torn:
+        if self.log.torn:
             self.listener.say(
-                f"The last line of {self.ledger.path} was cut short: its {self.ledger.torn} bytes are in "
-                f"{self.ledger.path.name}.torn, and what it held is trained again."
+                f"The last line of {self.log.path} was cut short: its {self.log.torn} bytes are in "
+                f"{self.log.path.name}.torn, and what it held is trained again."
             )
-        log = StudyLog.read(self.ledger.path)
-        answer = Answer.read(log)
+        answer = Answer.read(self.log)
         if answer.state == "other":
             self.listener.say(f"{answer.path}: {answer.why}. What is missing is trained again, and the answer written.")
-        return log.trials
+        return list(self.log.trials)
 
     def _budget(self, description: Mapping[str, Any], restored: Sequence[TrialRecord]) -> tuple[Budget, Clock]:
         """The budget, and a clock that counts what earlier processes spent on trainings."""
         settings, workers = self.settings, description.get("workers", 1)
         budget = Budget(trials=settings.trials, seconds=settings.time_limit, reserve=trainings(settings))
-        before = ranging.seconds(Notes(self.ledger)) + sum(r.seconds for r in restored)
+        before = ranging.seconds(self.log) + sum(r.seconds for r in restored)
         return budget, Clock(budget, workers=workers, since=self._began - before / workers, setup=self._setup)
 
     def _opening(self, description: Mapping[str, Any], objective: Objective, budget: Budget, clock: Clock) -> Opening:
@@ -162,7 +160,7 @@ class Session:
             baseline=self.baseline,
             objective=objective,
             description=description,
-            ledger=self.ledger,
+            log=self.log,
             listener=self.listener,
             budget=budget,
             clock=clock,
@@ -176,19 +174,19 @@ class Session:
             objective=objective,
             rho=overlap(self.rows, len(self.spec.split.validation)) if self.spec.redraws else 0.0,
             description=description,
-            ledger=self.ledger,
+            log=self.log,
             listener=self.listener,
             clock=clock,
             workers=self._workers,
         )
 
-    def _describe(self) -> dict[str, Any]:
+    def _describe(self) -> Mapping[str, Any]:
         """Start the workers, hear what they say of the task, and only then begin the ledger."""
         told = self._workers_started()
         built = told.pop("architecture")
         description = {**told, **about_data(self.spec), "environment": environment()}
-        self.ledger.append("study", self.record.to_dict())
-        self.ledger.append("task", {"description": description, "architecture": built})
+        self.log.append(self.record)
+        self.log.append(TaskRecord(description=description, architecture=built))
         return description
 
     def _workers(self) -> LocalExecutor:
@@ -199,7 +197,7 @@ class Session:
 
     def _workers_started(self) -> dict[str, Any]:
         self.listener.stage("start", 0, None)
-        known, before = self._entry("task"), time.monotonic()
+        known, before = self.log.task, time.monotonic()
         self._executor = LocalExecutor(
             self.spec,
             [parse(name) for name in self.space.optimizers],
@@ -208,24 +206,24 @@ class Session:
             plan=self._plan(),
             workers=self.settings.run.workers,
             device=self.settings.run.device,
-            threads=known["description"].get("threads") if known else None,
+            threads=known.description.get("threads") if known else None,
             pool=POOL,
         )
         description = self._executor.start()
-        check_architecture(self.record, self.ledger, description, description["architecture"])
+        check_architecture(self.record, self.log, description, description["architecture"])
         self._setup = time.monotonic() - before
         return description
 
     def _plan(self) -> Plan:
         """What the workers will have to do; the way of running the steps, once decided, holds for the whole study."""
-        known = self._entry("task")
+        known = self.log.task
         count = (self.settings.trials or math.inf) + trainings(self.settings) + 2
         steps = count * self.spec.epochs * BASELINE.steps_per_epoch(self.rows)
         return Plan(
             steps=steps,
             seconds=self.settings.time_limit or math.inf,
             sizes=len({*self.space.batch_size.choices, BASELINE.batch_size}),
-            way=decided(known["description"]) if known else None,
+            way=decided(known.description) if known else None,
             compare=not known,
         )
 
@@ -243,10 +241,10 @@ class Session:
 
     def _mirror(self) -> Mirror:
         """The study's copy in a database, under a key that no other study has."""
-        known = self._entry("storage")
-        key = known["key"] if known else uuid.uuid4().hex
+        known = self.log.storage
+        key = known or uuid.uuid4().hex
         if self.settings.tracking.database is not None and not known:
-            self.ledger.append("storage", {"key": key})
+            self.log.append(StorageRecord(key=key))
         return Mirror(self.settings.tracking.database, key=key, name=self.record.name)
 
     def _close(self, patience: float, *mirrors: Tracker | Mirror) -> None:
@@ -282,7 +280,7 @@ class Session:
         """What the study leaves behind beside its model."""
         return AnswerFiles(
             result=result,
-            stamp=self.ledger.stamp(),
+            stamp=self.log.stamp(),
             studies={f"{self.record.name}/{arm}": study for arm, study in _optuna(search).items()},
             pages=self.settings.run.report,
             say=self.listener.say,
@@ -309,14 +307,6 @@ class Session:
             return ""
         self.listener.say(f"Registered in MLflow: model {name!r}, version {version}, alias {ALIAS!r}.")
         return f"{name} {version}"
-
-    def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
-        for entry in self.ledger.entries:
-            if entry["kind"] == kind:
-                yield content(entry)
-
-    def _entry(self, kind: str) -> dict[str, Any] | None:
-        return next(self._entries(kind), None)
 
 
 def _optuna(search: StudySearch) -> dict[str, Any]:

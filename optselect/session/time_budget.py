@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from optselect.record.notes import Preset
 from optselect.verdict.lr_sensitivity import FACTORS
-from optselect.verdict.race import PRESETS, Preset, plan
+from optselect.verdict.race import PRESETS, plan
 
 __all__ = ["cost", "fewer_confirmations", "fewer_seeds_around", "told", "within"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from optselect.errors import StudyConflict
 from optselect.model.architecture import CONNECTED
-from optselect.record import Ledger
+from optselect.record import StudyLog
 from optselect.record.entries import StudyRecord
 
 __all__ = ["check_architecture", "check_conflict", "differences", "needs_architecture"]
@@ -18,24 +18,22 @@ _MOST = 6  # changes of a model that are listed
 _BY_CONTENT = "content:"  # how a digest of the model begins since it is of its content
 
 
-def check_conflict(record: StudyRecord, ledger: Ledger) -> None:
-    """Raise `StudyConflict`, naming what changed, if the ledger belongs to another question."""
-    stored = _stored(ledger)
-    changed = differences(stored, record.to_dict()) if stored else []
+def check_conflict(record: StudyRecord, log: StudyLog) -> None:
+    """Raise `StudyConflict`, naming what changed, if the log belongs to another question."""
+    changed = differences(log.study.to_dict(), record.to_dict()) if log.study else []
     if changed:
-        raise StudyConflict(_refusal(record.name, ledger.path.parent, changed))
+        raise StudyConflict(_refusal(record.name, log.path.parent, changed))
 
 
-def check_architecture(record: StudyRecord, ledger: Ledger, description: Mapping[str, Any], built: Any) -> None:
-    """Raise `StudyConflict` if the model that was built is not the one that the ledger tells of.
+def check_architecture(record: StudyRecord, log: StudyLog, description: Mapping[str, Any], built: Any) -> None:
+    """Raise `StudyConflict` if the model that was built is not the one that the log tells of.
 
     description: of the task, as a worker gives it. built: the architecture.
     """
-    entry = next((e for e in ledger.entries if e["kind"] == "task"), None)
-    if entry is None or not record.description.get("model"):  # the default model is ours
+    if log.task is None or not record.description.get("model"):  # the default model is ours
         return
-    known, changed = entry["description"], []
-    before = entry.get("architecture") or {"parameters": known.get("parameters")}
+    known, changed = log.task.description, []
+    before = log.task.architecture or {"parameters": known.get("parameters")}
     if before["parameters"] not in (None, (built or description)["parameters"]):
         changed.append(f"{before['parameters']:,} parameters, now {(built or description)['parameters']:,}")
     if built and "layers" in before:
@@ -45,15 +43,15 @@ def check_architecture(record: StudyRecord, ledger: Ledger, description: Mapping
             changed.append(f"{figure} {known[figure]}, now {description[figure]}")
     if changed:
         lines = [f"  the architecture: {line}" for line in changed]
-        raise StudyConflict(_refusal(record.name, ledger.path.parent, lines))
+        raise StudyConflict(_refusal(record.name, log.path.parent, lines))
 
 
-def needs_architecture(record: StudyRecord, ledger: Ledger) -> str:
+def needs_architecture(record: StudyRecord, log: StudyLog) -> str:
     """Why content alone does not tell that the model is the same: a sentence, "" if it does."""
-    stored, now = _stored(ledger), record.description.get("model") or {}
-    if stored is None or not now:
+    now = record.description.get("model") or {}
+    if log.study is None or not now:
         return ""
-    before = stored["description"].get("model")
+    before = log.study.description.get("model")
     if before is None:
         return "This study was recorded by an earlier version: the model's architecture is compared too."
     if before["python"] != now["python"]:
@@ -149,7 +147,3 @@ def _refusal(name: str, folder: Path, lines: list[str]) -> str:
         "Nothing was trained. Give the new question a name of its own (`study=` in Python, `--study NAME`), "
         f"or remove {folder}."
     )
-
-
-def _stored(ledger: Ledger) -> Mapping[str, Any] | None:
-    return next((entry for entry in ledger.entries if entry["kind"] == "study"), None)

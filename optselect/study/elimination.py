@@ -8,46 +8,19 @@ but a sampler learns (`python -m benchmarks.halting` counts how many bounds real
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from optselect.record.entries import TrialRecord
+from optselect.record.notes import Eliminated
 from optselect.study.curve import expected_best
 
-__all__ = ["OPTIMISM", "Eliminated", "eliminated", "noise", "optimistic_bound"]
+__all__ = ["OPTIMISM", "eliminated", "noise", "optimistic_bound"]
 
 _FEWEST = 4  # trials with a value; fewer say too little about what an arm may gain
 OPTIMISM = 2.0  # times the last doubling's gain
 _LEFT = 2  # arms that stay, so that a verdict has something to compare
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Eliminated:
-    """Why an arm gets no more trials; in the objective's direction and units.
-
-    checkpoint: trials that it and every other arm had. best: its best value. bound: what it could hope for, with all
-    its chances. needed: the best value of the leader, which it would have had to reach. leader: the leader's name.
-    """
-
-    arm: str
-    checkpoint: int
-    best: float
-    bound: float
-    needed: float
-    leader: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON types only."""
-        return dataclasses.asdict(self)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.arm} gets no more trials after {self.checkpoint}: best {self.best:.4g}, could hope for "
-            f"{self.bound:.4g}; {self.leader} has {self.needed:.4g}."
-        )
 
 
 def optimistic_bound(

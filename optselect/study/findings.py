@@ -9,8 +9,8 @@ from typing import Any
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record.entries import TrialRecord
+from optselect.record.notes import Eliminated
 from optselect.study.curve import Curve
-from optselect.study.elimination import Eliminated
 
 __all__ = ["Findings", "Tradeoff", "tradeoffs"]
 

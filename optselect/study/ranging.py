@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from optselect.optim.configuration import Configuration
+from optselect.record import StudyLog
+from optselect.record.notes import RangeTestRecord
 from optselect.spaces import Space
 from optselect.spaces.coupling import factor
 from optselect.study import range_test
-from optselect.study.notes import Notes
 from optselect.trainer.messages import Probe, ProbeRun
+from optselect.util.json_types import plain
 from optselect.workers.executor import Executor
 
 __all__ = [
@@ -54,20 +56,20 @@ def probes(space: Space, *, seed: int, batch_size: int, whole: int) -> dict[str,
     return found
 
 
-def missing(wanted: Mapping[str, Probe], notes: Notes) -> dict[str, Probe]:
+def missing(wanted: Mapping[str, Probe], log: StudyLog) -> dict[str, Probe]:
     """Those that the ledger does not have."""
-    done = {entry["arm"] for entry in notes.of("probe")}
+    done = {test.arm for test in log.range_tests}
     return {arm: probe for arm, probe in wanted.items() if arm not in done}
 
 
 def sound(
-    wanted: Mapping[str, Probe], notes: Notes, executor: Executor, *, whole: int, tell: Callable[[str], None]
+    wanted: Mapping[str, Probe], log: StudyLog, executor: Executor, *, whole: int, tell: Callable[[str], None]
 ) -> None:
     """Run the range tests that the ledger does not have; nothing else may be under way.
 
     A test that sees nothing but divergence goes on at lower rates. whole: steps of a trial. tell: told a line each.
     """
-    arms = dict(enumerate(missing(wanted, notes)))
+    arms = dict(enumerate(missing(wanted, log)))
     upper: dict[str, ProbeRun] = {}
     for ticket, arm in arms.items():
         executor.submit(ticket, wanted[arm])
@@ -81,65 +83,48 @@ def sound(
                 arms[again] = arm
                 executor.submit(again, dataclasses.replace(wanted[arm], rates=lower))
                 continue
-            about = {"arm": arm, "steps": wanted[arm].steps, "whole": whole}
-            notes.write("probe", {**about, "run": dataclasses.asdict(run)})
+            log.append(RangeTestRecord(arm=arm, steps=wanted[arm].steps, whole=whole, run=run))
             tell(f"Range test of {arm}: {range_test.read(run).note}.")
 
 
-def readings(notes: Notes) -> dict[str, range_test.RangeReading]:
+def readings(log: StudyLog) -> dict[str, range_test.RangeReading]:
     """What the range tests of the ledger say, by arm."""
-    return {entry["arm"]: range_test.read(_run(entry["run"])) for entry in notes.of("probe")}
+    return {test.arm: range_test.read(test.run) for test in log.range_tests}
 
 
-def told(notes: Notes) -> dict[str, dict[str, Any]]:
+def told(log: StudyLog) -> dict[str, dict[str, Any]]:
     """What the range tests of the ledger measured and say, by arm, JSON types; None for a loss that is not finite."""
-    said = readings(notes)
-    return {
-        entry["arm"]: {
-            name: _plain(value) for name, value in (entry["run"] | dataclasses.asdict(said[entry["arm"]])).items()
-        }
-        for entry in notes.of("probe")
-    }
+    said = readings(log)
+    return {test.arm: {**plain(test.run), **plain(said[test.arm])} for test in log.range_tests}
 
 
-def seconds(notes: Notes) -> float:
+def seconds(log: StudyLog) -> float:
     """What the range tests of the ledger took, all workers together."""
-    return sum((float(entry["run"]["seconds"]) for entry in notes.of("probe")), 0.0)
+    return sum((test.run.seconds for test in log.range_tests), 0.0)
 
 
-def narrowed(space: Space, notes: Notes) -> Space:
+def narrowed(space: Space, log: StudyLog) -> Space:
     """The space where every arm whose test found a rate that learns looks around there only.
 
     Upwards to where it diverges. Downwards beyond what the reading says, by the root of how many times a trial is
     longer than the test: with so many more steps lower rates learn too, and on small data they are often the best.
     Where all of an arm's range diverged and the test went on below it, the range is widened downwards.
     """
-    found = readings(notes)
-    for entry in notes.of("probe"):
-        reading = found[entry["arm"]]
-        arm, run = entry["arm"], _run(entry["run"])
+    found = readings(log)
+    for test in log.range_tests:
+        arm, run, reading = test.arm, test.run, found[test.arm]
         if arm not in space.optimizers:
             continue
         low, high = reading.narrowed
         diverges = range_test.diverges_from(run)
         if reading.suggested:
-            low /= math.sqrt(entry["whole"] / entry["steps"])
+            low /= math.sqrt(test.whole / test.steps)
             space = space.narrowed(arm, low, high, floor=min(run.rates))
         elif min(run.rates) < diverges < math.inf:  # nothing learns yet, but where not to search is known
             space = space.narrowed(arm, min(run.rates), diverges, floor=min(run.rates))
     return space
 
 
-def diverging(notes: Notes) -> dict[str, float]:
+def diverging(log: StudyLog) -> dict[str, float]:
     """From which learning rate on the range tests of the ledger diverged, by arm; infinite where none did."""
-    return {entry["arm"]: range_test.diverges_from(_run(entry["run"])) for entry in notes.of("probe")}
-
-
-def _run(entry: Mapping[str, Any]) -> ProbeRun:
-    return ProbeRun(**{**entry, "rates": tuple(entry["rates"])})
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return {test.arm: range_test.diverges_from(test.run) for test in log.range_tests}

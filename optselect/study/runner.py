@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from optselect.errors import InvalidModel
-from optselect.record import Ledger
+from optselect.record import StudyLog
 from optselect.record.entries import Outcome, StageName, TrialRecord
+from optselect.record.notes import RungRecord
 from optselect.sinks.mlflow import Tracker
 from optselect.study.listener import Listener
 from optselect.study.oddities import oddities
@@ -35,22 +34,27 @@ class _Parties:
 
 
 class Study:
-    """All trials of one task, over a ledger.
+    """All trials of one task, over its log.
 
-    restored: the trials that are in the ledger. objective: a metric, as in "val_loss".
+    objective: a metric, as in "val_loss".
     """
 
-    def __init__(self, ledger: Ledger, *, restored: Sequence[TrialRecord], objective: str) -> None:
-        self.ledger, self.objective = ledger, objective
-        self.records = list(restored)
+    def __init__(self, log: StudyLog, *, objective: str) -> None:
+        self.log, self.objective = log, objective
         self._next_number = 1 + max((r.number for r in self.records), default=-1)
         self._told: list[str] = []  # what was odd
         self._running: dict[int, Planned] = {}
         self._runs: dict[int, list[Run]] = {}  # of the rungs of trials under way
-        self._paused: dict[int | None, list[dict[str, Any]]] = {}  # rungs that an earlier process trained
-        for entry in ledger.entries:
-            if entry["kind"] == "rung" and entry["number"] not in {r.number for r in self.records}:
-                self._paused.setdefault(entry["number"], []).append(entry)
+        ended = {r.number for r in self.records}
+        self._paused: dict[int | None, list[RungRecord]] = {}  # rungs that an earlier process trained
+        for rung in log.rungs:
+            if rung.number not in ended:
+                self._paused.setdefault(rung.number, []).append(rung)
+
+    @property
+    def records(self) -> list[TrialRecord]:
+        """The finished trials, in the order in which they ended."""
+        return self.log.trials
 
     def of_stage(self, stage: StageName) -> list[TrialRecord]:
         """The finished trials of a stage, by number."""
@@ -89,9 +93,9 @@ class Study:
 
     def _trained(self, planned: Planned) -> Run | None:
         """What an earlier process found at this rung of this trial."""
-        for entry in self._paused.get(planned.number, []):
-            if entry["epochs"] == planned.job.epochs and entry["configuration"] == planned.job.configuration.to_dict():
-                return Run(**entry["run"])
+        for rung in self._paused.get(planned.number, []):
+            if (rung.epochs, rung.configuration) == (planned.job.epochs, planned.job.configuration):
+                return rung.run
         return None
 
     def _take(self, number: int, run: Run, to: _Parties) -> None:
@@ -99,7 +103,7 @@ class Study:
         planned, runs = self._running[number], self._runs.setdefault(number, [])
         runs.append(_after(runs[-1], run, planned) if runs else run)
         if planned.until is not None and planned.job.epochs < planned.until and run.finite and not run.error:
-            self.ledger.append("rung", _rung(planned, runs[-1]))
+            self.log.append(_rung(number, planned, runs[-1]))
         self._goes_on(number, to)
         if number in self._running:
             to.executor.submit(number, self._running[number].job)
@@ -112,8 +116,7 @@ class Study:
             self._running[number] = further
             return
         record = self._record(number, planned, self._runs.pop(number)[-1])
-        self.ledger.append("trial", record.to_dict())
-        self.records.append(record)
+        self.log.append(record)
         to.stage.learn(record)
         self._give_up_if_hopeless()
         self._look(to.listener)
@@ -169,7 +172,7 @@ def _after(before: Run, run: Run, planned: Planned) -> Run:
     return dataclasses.replace(run, curves=curves, seconds=seconds)
 
 
-def _rung(planned: Planned, run: Run) -> Mapping[str, Any]:
+def _rung(number: int, planned: Planned, run: Run) -> RungRecord:
     """A rung as the ledger keeps it."""
-    about = {"number": planned.number, "arm": planned.arm, "epochs": planned.job.epochs}
-    return {**about, "configuration": planned.job.configuration.to_dict(), "run": dataclasses.asdict(run)}
+    job = planned.job
+    return RungRecord(number=number, arm=planned.arm, epochs=job.epochs, configuration=job.configuration, run=run)

@@ -12,17 +12,17 @@ from typing import Any
 
 from optselect.errors import NoResult
 from optselect.model.objective import Objective
+from optselect.record import StudyLog
 from optselect.record.entries import StageName, TrialRecord
+from optselect.record.notes import Eliminated, ShareRecord
 from optselect.spaces import Space
 from optselect.study import elimination, ranging
 from optselect.study.agenda import Agenda, Place
 from optselect.study.arm import Arm
 from optselect.study.budget import Budget, Clock
 from optselect.study.curve import curves
-from optselect.study.elimination import Eliminated
 from optselect.study.findings import Findings, tradeoffs
 from optselect.study.initial_points import first_points
-from optselect.study.notes import Notes
 from optselect.study.rung_reliability import CALIBRATION, Guard
 from optselect.study.rungs import Rungs
 from optselect.study.samplers import make_sampler
@@ -56,7 +56,7 @@ class Course:
 class StudySearch:
     """The stage that looks for good configurations.
 
-    space: as the user gave it; range tests among the notes narrow it. records: the trials of the study that are
+    space: as the user gave it; range tests in the log narrow it. records: the trials of the study that are
     there. clock: of the budget. closed: the search is over, whatever the budget says: a later stage has begun.
     say: told in a line what is decided.
     """
@@ -72,13 +72,13 @@ class StudySearch:
         options: SearchOptions,
         budget: Budget,
         clock: Clock,
-        notes: Notes,
+        log: StudyLog,
         closed: bool = False,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.course, self.options, self.budget = course, options, budget
         self.eliminated: list[Eliminated] = []
-        self._clock, self._notes, self._closed = clock, notes, closed
+        self._clock, self._log, self._closed = clock, log, closed
         self._say: Callable[[str], None] = lambda line: None  # what is restored is no news
         self._optimizers = list(space.optimizers)
         self.records = sorted((r for r in records if r.stage == "search"), key=lambda r: r.number)
@@ -166,15 +166,15 @@ class StudySearch:
             curves=curves(self.records, self.course.objective),
             tradeoffs=tradeoffs(self.records, self.course.objective),
             eliminated=tuple(self.eliminated),
-            range_tests=ranging.told(self._notes),
+            range_tests=ranging.told(self._log),
         )
 
     # -- arms -------------------------------------------------------------------------------------------------
 
     def _make_arms(self, space: Space) -> Iterable[Arm]:
-        found = ranging.readings(self._notes)
-        narrow = ranging.narrowed(space, self._notes)
-        diverging = ranging.diverging(self._notes)
+        found = ranging.readings(self._log)
+        narrow = ranging.narrowed(space, self._log)
+        diverging = ranging.diverging(self._log)
         points = {
             name: first_points(
                 space,
@@ -247,14 +247,12 @@ class StudySearch:
 
     def _fix_share(self) -> bool:
         """Fix how many trials are expected, once that is known: with a time limit after a first trial of every arm."""
-        noted = self._notes.of("share")
-        if not noted:
+        if self._log.share is None:
             if self.budget.seconds is not None and self._agenda.reached == 0 and not self._closed:
                 return False
             fitting = self._agenda.written + self._clock.fitting(self.records, statistics.median)
-            noted = [{"trials": int(min(fitting, self.budget.trials or math.inf))}]
-            self._notes.write("share", noted[0])
-        self._expected = noted[0]["trials"]
+            self._log.append(ShareRecord(trials=int(min(fitting, self.budget.trials or math.inf))))
+        self._expected = self._log.share or 0
         self.share = max(1, self._expected // len(self._optimizers))
         for arm in self.arms.values():
             arm.widen(self.share)
@@ -283,13 +281,13 @@ class StudySearch:
         for gone in self._hopeless(shared):
             self.eliminated.append(gone)
             self._live.remove(gone.arm)
-            if gone.to_dict() not in self._notes.of("eliminated"):
-                self._notes.write("eliminated", gone.to_dict())
+            if gone not in self._log.eliminated:
+                self._log.append(gone)
                 self._say(str(gone))
 
     def _hopeless(self, shared: Mapping[Place, TrialRecord]) -> list[Eliminated]:
         """Who is eliminated at this checkpoint; what was noted before stands, also if the budget was raised since."""
-        noted = [Eliminated(**entry) for entry in self._notes.of("eliminated")]
+        noted = self._log.eliminated
         before = [one for one in noted if one.checkpoint == self._agenda.reached and one.arm in self._live]
         expected = self.budget.trials or self._expected
         objective = self.course.objective

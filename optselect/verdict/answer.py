@@ -65,7 +65,7 @@ class Answer:
             said = Recommendation.from_dict(content)
         except InvalidValue as error:
             return found(state="damaged", why=f"it is not what a study writes ({error})")
-        if log.started and said.study != log.started.get("name"):
+        if log.study is not None and said.study != log.study.name:
             return found(state="other", why=f"it is of another study, {said.study!r}")
         state, why = _unsealed(said, log) if seal is None else _compared(seal, log)
         held = {} if state == "other" else {"recommendation": said, "content": content}

@@ -10,22 +10,12 @@ import numpy as np
 
 from optselect.errors import InvalidValue, UnknownName
 from optselect.model.objective import Objective
+from optselect.record.notes import Preset
 from optselect.util.suggestion import suggestion
 
-__all__ = ["PRESETS", "Preset", "Progress", "RacePlan", "Round", "plan", "progress"]
+__all__ = ["PRESETS", "Progress", "RacePlan", "Round", "plan", "progress"]
 
 Runs = Mapping[tuple[int, int], float]
-
-
-@dataclasses.dataclass(frozen=True)
-class Preset:
-    """How much care: candidates that start, trainings that a round may cost, confirmations of a finalist, seeds at
-    each other learning rate."""
-
-    candidates: int
-    round_cost: int
-    confirmations: int
-    around: int
 
 
 PRESETS = {"quick": Preset(4, 6, 5, 1), "standard": Preset(8, 12, 10, 2), "careful": Preset(16, 24, 30, 2)}

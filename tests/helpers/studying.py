@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import random
@@ -11,14 +12,12 @@ from typing import Any
 
 from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE, Configuration
-from optselect.record import Ledger, read
-from optselect.record.entries import TrialRecord
+from optselect.record import Ledger, StudyLog, read
 from optselect.sinks.mlflow import NullTracker
 from optselect.spaces import Space, default_space
 from optselect.study import ranging
 from optselect.study.budget import Budget, Clock
 from optselect.study.listener import Silent
-from optselect.study.notes import Notes
 from optselect.study.runner import Study
 from optselect.study.search import Course, StudySearch, search_seed
 from optselect.study.search_options import SearchOptions
@@ -101,7 +100,7 @@ def space(*arms: str) -> Space:
 
 
 def search(
-    ledger: Ledger, study: Study, over: Space, *, trials: int | None, epochs: int = 8, **options: Any
+    log: StudyLog, study: Study, over: Space, *, trials: int | None, epochs: int = 8, **options: Any
 ) -> StudySearch:
     """A search as `tune` makes it."""
     seconds = options.pop("seconds", None)
@@ -115,12 +114,12 @@ def search(
             rows=ROWS,
             epochs=epochs,
             objective=Objective("val_loss"),
-            folder=ledger.path.parent / "paused",
+            folder=log.path.parent / "paused",
         ),
         options=SearchOptions(**options),
         budget=budget,
         clock=_Stopwatch(budget, spent) if seconds else Clock(budget, workers=1, since=0.0),
-        notes=Notes(ledger),
+        log=log,
     )
 
 
@@ -138,16 +137,22 @@ class _Stopwatch(Clock):
 
 def run(folder: Path, executor: Formulas, over: Space, *, probe: bool = True, **options: Any) -> StudySearch:
     """A study from where its ledger stands to its end, or until the executor kills it."""
-    with Ledger.open(folder / "ledger.jsonl") as ledger:
-        records = [TrialRecord.from_dict(bare(e)) for e in ledger.entries if e["kind"] == "trial"]
-        study = Study(ledger, restored=records, objective="val_loss")
+    with headless(folder) as log:
+        study = Study(log, objective="val_loss")
         if probe:
             whole = options.get("epochs", 8) * BASELINE.steps_per_epoch(ROWS)
             wanted = ranging.probes(over, seed=search_seed(0), batch_size=BASELINE.batch_size, whole=whole)
-            ranging.sound(wanted, Notes(ledger), executor, whole=80, tell=lambda line: None)
-        made = search(ledger, study, over, **options)
+            ranging.sound(wanted, log, executor, whole=80, tell=lambda line: None)
+        made = search(log, study, over, **options)
         study.drive(made, executor, NullTracker(), Silent())
         return made
+
+
+@contextlib.contextmanager
+def headless(folder: Path) -> Iterator[StudyLog]:
+    """The log of a study, which need not say what the study asks."""
+    with Ledger.open(folder / "ledger.jsonl") as ledger:
+        yield StudyLog.over(ledger)
 
 
 def trials(folder: Path) -> list[dict[str, Any]]:

@@ -20,8 +20,8 @@ import pytest
 from optselect.errors import StudyConflict
 from optselect.model.identity import identity_of_object
 from optselect.model.reference import ModelReference, model_reference
-from optselect.record import Ledger
-from optselect.record.entries import StudyRecord
+from optselect.record import StudyLog
+from optselect.record.entries import StudyRecord, TaskRecord
 from optselect.study.conflict import check_architecture, check_conflict, differences, needs_architecture
 from tests.helpers import ROOT
 
@@ -270,37 +270,37 @@ def closure(units: int) -> Any:
     return build
 
 
-def opened(folder: Path, stored: StudyRecord, **task: Any) -> Ledger:
-    ledger = Ledger.open(folder / "ledger.jsonl")
-    ledger.entries.append({"kind": "study", **stored.to_dict()})
-    ledger.entries.append({"kind": "task", **task})
-    return ledger
+def opened(folder: Path, stored: StudyRecord, **task: Any) -> StudyLog:
+    log = StudyLog.open(folder / "ledger.jsonl")
+    log.append(stored)
+    log.append(TaskRecord(**task))
+    return log
 
 
 def test_a_study_of_another_model_is_refused_in_words(tmp_path: Path) -> None:
     """The refusal names the value and the ways out, and no digest of 64 digits."""
     with (
-        opened(tmp_path, record(closure(8)), description={}) as ledger,
+        opened(tmp_path, record(closure(8)), description={}) as log,
         pytest.raises(StudyConflict, match="closure value `units` of `build` was 8, is now 64") as caught,
     ):
-        check_conflict(record(closure(64)), ledger)
+        check_conflict(record(closure(64)), log)
     assert "study=" in str(caught.value)
     assert not any(len(word) >= 32 and word.isalnum() for word in str(caught.value).split())
 
 
 def test_a_study_of_an_earlier_version_still_opens(tmp_path: Path) -> None:
-    """A ledger that knows the source text alone goes on if that is the same, and asks for the architecture."""
+    """A log that knows the source text alone goes on if that is the same, and asks for the architecture."""
     now = record(closure(8))
     old = StudyRecord(name="s", fingerprint={"model": reference(closure(8)).source}, description={})
-    with opened(tmp_path, old, description={"parameters": 49, "loss": "mse"}) as ledger:
-        check_conflict(now, ledger)
-        assert needs_architecture(now, ledger)
-        check_architecture(now, ledger, {"parameters": 49, "loss": "mse"}, {"parameters": 49, "layers": {}})
+    with opened(tmp_path, old, description={"parameters": 49, "loss": "mse"}) as log:
+        check_conflict(now, log)
+        assert needs_architecture(now, log)
+        check_architecture(now, log, {"parameters": 49, "loss": "mse"}, {"parameters": 49, "layers": {}})
         with pytest.raises(StudyConflict, match="49 parameters, now 385"):
-            check_architecture(now, ledger, {"parameters": 385, "loss": "mse"}, {"parameters": 385, "layers": {}})
+            check_architecture(now, log, {"parameters": 385, "loss": "mse"}, {"parameters": 385, "layers": {}})
     other = StudyRecord(name="s", fingerprint={"model": "f" * 64}, description={})
-    with opened(tmp_path / "other", other, description={}) as ledger, pytest.raises(StudyConflict, match="the model"):
-        check_conflict(now, ledger)
+    with opened(tmp_path / "other", other, description={}) as log, pytest.raises(StudyConflict, match="the model"):
+        check_conflict(now, log)
 
 
 def test_another_architecture_is_refused_layer_by_layer(tmp_path: Path) -> None:
@@ -308,11 +308,11 @@ def test_another_architecture_is_refused_layer_by_layer(tmp_path: Path) -> None:
     built = {"parameters": 49, "layers": {"layer 1 (Dense)": ["a", "units=8"], "layer 2 (Dense)": ["b", "units=1"]}}
     other = {"parameters": 385, "layers": {**built["layers"], "layer 1 (Dense)": ["c", "units=64"]}}  # type: ignore[dict-item]
     about = {"parameters": 49, "loss": "mse"}
-    with opened(tmp_path, record(closure(8)), description=about, architecture=built) as ledger:
-        check_architecture(record(closure(8)), ledger, about, built)
-        assert not needs_architecture(record(closure(8)), ledger)
+    with opened(tmp_path, record(closure(8)), description=about, architecture=built) as log:
+        check_architecture(record(closure(8)), log, about, built)
+        assert not needs_architecture(record(closure(8)), log)
         with pytest.raises(StudyConflict, match=r"layer 1 \(Dense\) was units=8, is now units=64"):
-            check_architecture(record(closure(8)), ledger, about, other)
+            check_architecture(record(closure(8)), log, about, other)
 
 
 EDITS: dict[str, Callable[[Any, Path], Any]] = {

@@ -347,8 +347,8 @@ def test_an_old_ledger_opens_and_goes_on(tmp_path):
     path.write_bytes(b"".join(OLD))
     with Ledger.open(path) as ledger:
         assert len(ledger.entries) == len(OLD)
-        ledger.append("refit", {"error": ""})
-    assert StudyLog.read(path).kinds["refit"] == [{"error": ""}]
+        ledger.append("share", {"trials": 7})
+    assert StudyLog.read(path).share == 7
     lines = path.read_bytes().splitlines(keepends=True)
     assert lines[:-1] == OLD
     for what, damaged in damages(lines).items():

@@ -11,7 +11,7 @@ import pytest
 from optselect.optim.configuration import Configuration
 from optselect.optim.rules.adam import Adam
 from optselect.optim.schedules import SCHEDULES
-from optselect.record import Ledger
+from optselect.record import StudyLog
 from optselect.record.entries import TrialRecord
 from optselect.sinks.mlflow import NullTracker
 from optselect.study.listener import Silent
@@ -62,8 +62,8 @@ def test_a_promoted_trial_is_the_unpaused_training(executor: LocalExecutor, tmp_
     configuration = Configuration(rule=Adam(learning_rate=0.01), schedule=SCHEDULES[schedule](), batch_size=16)
     rungs = Rungs(EPOCHS, rows=ROWS, objective="val_loss", folder=tmp_path / "paused")
     stage = Promoting(configuration, rungs)
-    with Ledger.open(tmp_path / "ledger.jsonl") as ledger:
-        study = Study(ledger, restored=[], objective="val_loss")
+    with StudyLog.open(tmp_path / "ledger.jsonl") as log:
+        study = Study(log, objective="val_loss")
         study.drive(stage, executor, NullTracker(), Silent())
     [record] = study.records
     whole = executor.run(Job(configuration=configuration, seed=3, epochs=EPOCHS))
@@ -95,8 +95,8 @@ def test_a_damaged_pause_is_trained_from_its_start(executor: LocalExecutor, tmp_
             return super().goes_on(planned, runs)
 
     rungs = Rungs(EPOCHS, rows=ROWS, objective="val_loss", folder=tmp_path / "paused")
-    with Ledger.open(tmp_path / "ledger.jsonl") as ledger:
-        study = Study(ledger, restored=[], objective="val_loss")
+    with StudyLog.open(tmp_path / "ledger.jsonl") as log:
+        study = Study(log, objective="val_loss")
         study.drive(Breaking(Configuration(rule=Adam()), rungs), executor, NullTracker(), Silent())
     [record] = study.records
     whole = executor.run(Job(configuration=Configuration(rule=Adam()), seed=3, epochs=EPOCHS))

@@ -13,7 +13,7 @@ import pytest
 
 from optselect.optim.configuration import Configuration
 from optselect.optim.rules.adam import Adam
-from optselect.record import Ledger
+from optselect.record import StudyLog
 from optselect.study.pruners import PRUNERS
 from optselect.study.samplers import SAMPLERS
 from tests.helpers.studying import Formulas, Killed, notes, run, space, trials
@@ -221,9 +221,9 @@ def test_a_changed_search_is_refused(tmp_path: Path) -> None:
         "elimination: yes -> no": {"elimination": False},
         "start: none -> ": {"start": (Configuration(rule=Adam()),)},
     }
-    with Ledger.open(tmp_path / "ledger.jsonl") as ledger:
-        ledger.entries.append({"kind": "study", **record().to_dict()})
-        check_conflict(record(), ledger)
+    with StudyLog.open(tmp_path / "ledger.jsonl") as log:
+        log.append(record())
+        check_conflict(record(), log)
         for said, options in changes.items():
             with pytest.raises(StudyConflict, match=said):
-                check_conflict(record(**options), ledger)
+                check_conflict(record(**options), log)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE
 from optselect.options import Settings
-from optselect.record import Ledger, read
+from optselect.record import StudyLog, read
 from optselect.record.entries import TrialRecord
 from optselect.session import time_budget
 from optselect.session.closing import Closing, fresh_seeds
@@ -28,7 +28,7 @@ from optselect.study.budget import Budget, Clock, gap
 from optselect.study.listener import Silent
 from optselect.study.runner import Study
 from optselect.verdict.race import PRESETS
-from tests.helpers.studying import Formulas, notes
+from tests.helpers.studying import Formulas, headless, notes
 
 PRESET = st.sampled_from(list(PRESETS.values()))
 
@@ -100,13 +100,13 @@ def test_confirmations_and_other_rates_are_as_many_as_fit(care: Any, trainings: 
     assert around <= care.around
 
 
-def closing(ledger: Ledger, left: float, said: list[str]) -> Closing:
+def closing(log: StudyLog, left: float, said: list[str]) -> Closing:
     """What follows a search with so many seconds left."""
     listener = Silent()
     listener.say = said.append  # type: ignore[method-assign]
     return Closing(
         settings=Settings(time_limit=1000.0), epochs=8, baseline=BASELINE, objective=Objective("val_loss"),
-        rho=0.0, description={"headline": "loss", "headline_maximize": False}, ledger=ledger, listener=listener,
+        rho=0.0, description={"headline": "loss", "headline_maximize": False}, log=log, listener=listener,
         clock=clock(left),
         workers=lambda: SimpleNamespace(),  # type: ignore[arg-type,return-value]
     )  # fmt: skip
@@ -115,9 +115,11 @@ def closing(ledger: Ledger, left: float, said: list[str]) -> Closing:
 def test_a_decision_that_time_made_stands(tmp_path: Path) -> None:
     """With no time left two race and two confirmations follow; a later call with all the time keeps to that."""
     said: list[str] = []
-    with Ledger.open(tmp_path / "ledger.jsonl") as ledger:
-        study = Study(ledger, restored=trials(20, 1.0), objective="val_loss")
-        hurried = closing(ledger, 5.0, said)
+    with headless(tmp_path) as log:
+        study = Study(log, objective="val_loss")
+        for record in trials(20, 1.0):
+            log.append(record)
+        hurried = closing(log, 5.0, said)
         for _ in range(2):
             race = next(hurried.stages(study, begin=True))
         assert len(said) == 1
@@ -125,7 +127,7 @@ def test_a_decision_that_time_made_stands(tmp_path: Path) -> None:
         study.drive(race, Formulas(), NullTracker(), Silent())  # type: ignore[arg-type]
         assert len({r.configuration for r in study.of_stage("race")}) == 2
         assert {r.seed for r in study.records if r.stage == "race"} <= set(fresh_seeds(Settings()))
-        later = closing(ledger, 900.0, said)
+        later = closing(log, 900.0, said)
         assert later.contest(study) == hurried.contest(study)
         stages = later.stages(study, begin=True)
         assert next(stages).finished()
@@ -138,9 +140,11 @@ def test_a_decision_that_time_made_stands(tmp_path: Path) -> None:
 def test_with_time_enough_nothing_shrinks(tmp_path: Path, left: float) -> None:
     """As much as was asked for, without a word; without a limit nothing is noted either."""
     said: list[str] = []
-    with Ledger.open(tmp_path / "ledger.jsonl") as ledger:
-        study = Study(ledger, restored=trials(20, 1.0), objective="val_loss")
-        ample = closing(ledger, min(left, 900.0), said)
+    with headless(tmp_path) as log:
+        study = Study(log, objective="val_loss")
+        for record in trials(20, 1.0):
+            log.append(record)
+        ample = closing(log, min(left, 900.0), said)
         if math.isinf(left):
             ample = dataclasses.replace(ample, clock=Clock(Budget(trials=20), workers=1, since=0.0))
         next(ample.stages(study, begin=True))

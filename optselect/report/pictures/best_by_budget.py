@@ -38,9 +38,9 @@ def draw(evidence: Evidence) -> Drawn | str:
             grouped([path(at, steps=True, said=said), points(at[-1:], mark(place), said=said)], f"arm a{place}")
         )
     for out in evidence.eliminated:
-        if out["arm"] in found:
-            stop = (x(out["checkpoint"]), y(out["best"]))
-            drawn.append(points([stop], "cross", kind="end", said=f"{out['arm']} was given up here"))
+        if out.arm in found:
+            stop = (x(out.checkpoint), y(out.best))
+            drawn.append(points([stop], "cross", kind="end", said=f"{out.arm} was given up here"))
     axes = frame.axes(x, y, below="trials of the optimizer", beside=f"best {evidence.objective} so far")
     return Drawn(
         svg=svg([axes, *drawn], high=frame.high),
@@ -64,7 +64,7 @@ def _caption(evidence: Evidence, found: dict[str, Curve]) -> str:
     others = [arm for arm in evidence.optimizers if arm in found][1:]
     if others:
         said += f"; the last of {len(found)}, {others[-1]}, stands at {number(_last(found[others[-1]]))}"
-    if given := [out["arm"] for out in evidence.eliminated if out["arm"] in found]:
+    if given := [out.arm for out in evidence.eliminated if out.arm in found]:
         said += f"; given up as hopeless (×): {', '.join(given)}"
     return said + "."
 

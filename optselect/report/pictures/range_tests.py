@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from markupsafe import Markup
 
-from optselect.report.evidence import Evidence
+from optselect.report.evidence import ArmRangeTest, Evidence
 from optselect.report.palette import mark
 from optselect.report.pictures import Drawn
 from optselect.report.svg import Frame, grouped, line, path, points, rect, svg, text
@@ -41,38 +40,38 @@ def draw(evidence: Evidence) -> Drawn | str:
     )
 
 
-def _losses(probe: Mapping[str, Any]) -> list[tuple[float, float]]:
-    pairs = zip(probe["rates"], probe["val_losses"], strict=False)
-    return [(rate, loss) for rate, loss in pairs if math.isfinite(loss)] if math.isfinite(probe["start"]) else []
+def _losses(probe: ArmRangeTest) -> list[tuple[float, float]]:
+    pairs = zip(probe.run.rates, probe.run.val_losses, strict=False)
+    return [(rate, loss) for rate, loss in pairs if math.isfinite(loss)] if math.isfinite(probe.run.start) else []
 
 
-def _unbroken(probe: Mapping[str, Any]) -> list[list[tuple[float, float]]]:
+def _unbroken(probe: ArmRangeTest) -> list[list[tuple[float, float]]]:
     """The points between rates that diverged."""
-    pairs = zip(probe["rates"], probe["val_losses"], strict=False)
+    pairs = zip(probe.run.rates, probe.run.val_losses, strict=False)
     groups = itertools.groupby(pairs, key=lambda pair: math.isfinite(pair[1]))
     return [list(group) for finite, group in groups if finite]
 
 
-def _panel(probe: Mapping[str, Any], arm: str, place: int) -> Markup:
-    known, start = _losses(probe), probe["start"]
+def _panel(probe: ArmRangeTest, arm: str, place: int) -> Markup:
+    known, start = _losses(probe), probe.run.start
     lowest = min([start, *(loss for _, loss in known)])
     fall = max(start - lowest, 1e-3 * abs(start), 1e-12)
-    x = _FRAME.across(probe["rates"], log=True)
+    x = _FRAME.across(probe.run.rates, log=True)
     y = _FRAME.up([lowest, start + 0.2 * fall])
     top, floor = _FRAME.top, _FRAME.high - _FRAME.bottom
-    shade = [x(rate) for rate in probe["narrowed"]] if probe["low"] is not None else []
+    shade = [x(rate) for rate in probe.reading.narrowed] if probe.reading.low is not None else []
     runs = [[(x(rate), y(loss)) for rate, loss in run] for run in _unbroken(probe)]
-    lost = [(x(rate), top + 5) for rate, loss in zip(probe["rates"], probe["val_losses"], strict=False)
+    lost = [(x(rate), top + 5) for rate, loss in zip(probe.run.rates, probe.run.val_losses, strict=False)
             if not math.isfinite(loss)]  # fmt: skip
     parts = [
         *([rect(shade[0], top, shade[1], floor, "shade")] if shade else []),
         _FRAME.axes(x, y, below="learning rate", beside=""),
         text(4, 16, arm, kind="name strong"),
-        text(4, 31, f"learns from {number(probe['low'])}" if probe["low"] else "no rate learns", kind="tick"),
+        text(4, 31, f"learns from {number(probe.reading.low)}" if probe.reading.low else "no rate learns", kind="tick"),
         line(_FRAME.left, y(start), _FRAME.wide - _FRAME.right, y(start), "start"),
         grouped(
             [
-                *(path(at, said=f"{arm}: {probe['note']}") for at in runs),
+                *(path(at, said=f"{arm}: {probe.reading.note}") for at in runs),
                 *(points(at, mark(place), kind="small") for at in runs),
             ],
             f"arm a{place}",
@@ -82,13 +81,13 @@ def _panel(probe: Mapping[str, Any], arm: str, place: int) -> Markup:
     return svg(parts, wide=_FRAME.wide, high=_FRAME.high, kind="panel")
 
 
-def _row(probe: Mapping[str, Any]) -> list[str]:
-    rates = [number(rate) if rate else "" for rate in (probe["low"], probe["lowest"], probe["edge"])]
-    return [*rates, " to ".join(number(rate) for rate in probe["narrowed"]) if probe["low"] else "everywhere"]
+def _row(probe: ArmRangeTest) -> list[str]:
+    rates = [number(rate) if rate else "" for rate in (probe.reading.low, probe.reading.lowest, probe.reading.edge)]
+    return [*rates, " to ".join(number(rate) for rate in probe.reading.narrowed) if probe.reading.low else "everywhere"]
 
 
-def _caption(probes: Mapping[str, Mapping[str, Any]]) -> str:
-    lows = {arm: probe["low"] for arm, probe in probes.items() if probe["low"]}
+def _caption(probes: Mapping[str, ArmRangeTest]) -> str:
+    lows = {arm: probe.reading.low for arm, probe in probes.items() if probe.reading.low}
     said = []
     if lows:
         first, last = min(lows, key=lambda a: lows[a]), max(lows, key=lambda a: lows[a])
@@ -96,7 +95,7 @@ def _caption(probes: Mapping[str, Mapping[str, Any]]) -> str:
         said.append(span if first == last else f"{span}, {last} only from {number(lows[last])}")
     if still := [arm for arm in probes if arm not in lows]:
         said.append(f"{', '.join(still)} learnt nothing in so few steps")
-    edges = {arm: probe["edge"] for arm, probe in probes.items() if probe["edge"]}
+    edges = {arm: probe.reading.edge for arm, probe in probes.items() if probe.reading.edge}
     least = min(edges, key=lambda a: edges[a], default="")
     if edges:
         said.append(

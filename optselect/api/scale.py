@@ -87,8 +87,7 @@ class Scaled:
         lines = [f"was: {self.before}", f"now: {self.after}"]
         if not self.tried:
             lines.append(
-                f"A starting point. Before you trust it, train at the learning rates {', '.join(rates)}: "
-                "`--check DATA` does."
+                f"A starting point. Before you trust it, train at the learning rates {', '.join(rates)}: `check=` does."
             )
             return "\n".join(lines)
         for tried in self.tried:
@@ -184,7 +183,7 @@ def scale(
     >>> print(scale(Configuration(rule=SGD(learning_rate=0.1)), batch_size=128).text())
     was: SGD (learning_rate 0.1, batch 32)
     now: SGD (learning_rate 0.4, batch 128)
-    A starting point. Before you trust it, train at the learning rates 0.133, 0.4, 1.2: `--check DATA` does.
+    A starting point. Before you trust it, train at the learning rates 0.133, 0.4, 1.2: `check=` does.
     """
     before = _configuration(configuration, out)
     after = rescaled(before, batch_size=batch_size, rows=rows, epochs=epochs)

@@ -78,8 +78,10 @@ def _refused(error: OSError) -> str:
 
 
 def _say(text: str) -> None:
+    from optselect.cli.wording import in_options
+
     with contextlib.suppress(OSError):  # the standard error is full too: the exit code has to do
-        click.echo(text, err=True)
+        click.echo(in_options(text), err=True)
 
 
 def _give_up_output() -> None:

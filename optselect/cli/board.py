@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from optselect.cli.bands import WIDTH, Band, BandScale
+from optselect.cli.wording import in_options
 from optselect.optim.configuration import Configuration
 from optselect.record.entries import TrialRecord
 from optselect.study.listener import Outlook
@@ -65,7 +66,7 @@ class Board:
     # -- told by the study --------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
+        self._console.print(in_options(text), markup=False, soft_wrap=not self._console.is_terminal)
 
     def ready(self, description: Mapping[str, Any], outlook: Outlook) -> None:
         self._outlook = outlook

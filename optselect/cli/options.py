@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from optselect.util.option_fields import Option, flag, options
+from optselect.util.suggestion import suggestion
 
 __all__ = ["DerivedCommand", "options_of", "taken"]
 
@@ -75,7 +76,7 @@ def _option(field: dataclasses.Field[Any], about: Option) -> click.Option:
 
 def _help(about: Option) -> str:
     """The text in the words of a terminal; of a repeatable option that it is one."""
-    text = about.doc.replace("`", "")
+    text = about.terminal or about.doc.replace("`", "")
     return f"{text.removesuffix('.')}; repeatable." if about.form == "repeated" else text
 
 
@@ -83,7 +84,7 @@ def _type(about: Option) -> click.ParamType:
     if about.form in ("by name", "weights"):
         return ByName(about)
     if about.choices:
-        return click.Choice(about.choices)
+        return Choice(about.choices)
     types: dict[str, click.ParamType] = {"whole": click.INT, "real": click.FLOAT, "seconds": Duration()}
     return types.get(about.form, click.STRING)
 
@@ -91,6 +92,15 @@ def _type(about: Option) -> click.ParamType:
 def _one_or_several(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> Any:
     """None, the value that was given, or all of them."""
     return value if len(value) > 1 else (value[0] if value else None)
+
+
+class Choice(click.Choice[str]):
+    """One of some words; of any other the nearest are named."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            self.fail(f"{value!r} is not known. {suggestion(str(value), self.choices)}", param, ctx)
+        return str(value)
 
 
 class Duration(click.ParamType):

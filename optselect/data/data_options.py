@@ -35,6 +35,7 @@ class DataOptions:
         None,
         "Weight of each row in the loss: an array of shape (rows,), or the name of the column that holds it.",
         type="str or array-like",
+        terminal="Column that holds the weight of each row in the loss.",
         flag="--weight",
         metavar="COLUMN",
     )
@@ -42,6 +43,7 @@ class DataOptions:
         None,
         'Weight of each class in the training loss, by label, or "balanced".',
         type='"balanced", mapping or sequence',
+        terminal="Weight of each class in the training loss: balanced, or no=1,yes=3.",
         metavar="WEIGHTS",
         form="weights",
     )
@@ -59,11 +61,17 @@ class DataOptions:
         (),
         "Columns to use even if they look like an id.",
         type="str or sequence of str",
+        terminal="Use this column even if it looks like an id",
         metavar="COLUMN",
         form="repeated",
     )
     drop: str | Sequence[str] | None = option(
-        (), "Columns not to use.", type="str or sequence of str", metavar="COLUMN", form="repeated"
+        (),
+        "Columns not to use.",
+        type="str or sequence of str",
+        terminal="Do not use this column",
+        metavar="COLUMN",
+        form="repeated",
     )
     missing_target: MissingTarget | None = option(
         None,

@@ -49,7 +49,7 @@ def read_delimited(
         usual = "\t" if {".tsv", ".tab"} & set(endings) else ""
         separator = usual or _sniff(text)
         if separator != (usual or ","):
-            notes.append(f"fields are separated by a {_NAMES[separator]}; otherwise `--separator`")
+            notes.append(f"fields are separated by a {_NAMES[separator]}; otherwise `DataOptions(separator=)`")
     elif len(separator) != 1 or separator in '"\r\n':
         raise InvalidData(f"{path}: `separator` must be one character, got {separator!r}.")
     if separator == " ":
@@ -67,7 +67,7 @@ def _decode(path: Path, raw: bytes, encoding: str | None) -> str:
     if not raw.strip(b" \t\r\n\xef\xbb\xbf"):
         raise InvalidData(f"{path}: the file is empty.")
     if encoding is None and raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise InvalidData(f"{path}: the file is UTF-16, not UTF-8; pass `--encoding utf-16`.")
+        raise InvalidData(f'{path}: the file is UTF-16, not UTF-8; pass `DataOptions(encoding="utf-16")`.')
     try:
         text = raw.decode(encoding or "utf-8-sig")
     except LookupError:
@@ -75,7 +75,11 @@ def _decode(path: Path, raw: bytes, encoding: str | None) -> str:
     except UnicodeDecodeError as problem:
         before = raw[: problem.start]
         line, column = before.count(b"\n") + 1, problem.start - (before.rfind(b"\n") + 1) + 1
-        advice = "it decodes as latin-1: pass `--encoding latin-1`" if encoding is None else "pass another `--encoding`"
+        advice = (
+            'it decodes as latin-1: pass `DataOptions(encoding="latin-1")`'
+            if encoding is None
+            else "pass another `DataOptions(encoding=)`"
+        )
         raise InvalidData(
             f"{path}: not {encoding or 'UTF-8'}: byte 0x{raw[problem.start]:02X} at line {line}, column {column}; "
             f"{advice}."
@@ -83,7 +87,7 @@ def _decode(path: Path, raw: bytes, encoding: str | None) -> str:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise InvalidData(
-            f"{path}: line {line} holds a NUL byte: a binary file, a damaged one, or another `--encoding`."
+            f"{path}: line {line} holds a NUL byte: a binary file, a damaged one, or another `DataOptions(encoding=)`."
         )
     return text
 
@@ -145,7 +149,7 @@ def _names(path: Path, header: list[str]) -> tuple[list[str], list[str]]:
     if len(header) == 1:
         raise InvalidData(
             f"{path}: one column only, {header[0]!r}: a table needs a target and a feature. "
-            "If another character separates the fields, pass `--separator`."
+            "If another character separates the fields, pass `DataOptions(separator=)`."
         )
     names = [name if name.strip() else f"column {place + 1}" for place, name in enumerate(header)]
     repeated = [name for name, n in Counter(names).items() if n > 1]

@@ -38,7 +38,7 @@ def with_settled_labels(data: Data, asked: Labels | None = None) -> Data:
         if asked is None:
             raise InvalidData(
                 f"{data.name}: of target `{name}`, labels differ only in case or spaces: {shown}. Make one class of "
-                "them with `--labels merge`, or keep them apart with `--labels distinct` (in Python `labels=`)."
+                'them with `DataOptions(labels="merge")`, or keep them apart with `DataOptions(labels="distinct")`.'
             )
         spelling = {label: group[0][0].strip() for group in alike for label, _ in group}
         merged[name] = values.map(lambda v, spelling=spelling: spelling.get(v, v))

@@ -168,13 +168,16 @@ def decimal_of(cells: Cells, file: Convention) -> tuple[str, str]:
     example, has_point, grouped = cells.values[place], "." in cells.values[place], cells.grouped()
     point, comma = (f"{cells.readings[mark][place]:.12g}" for mark in (".", ","))
     if file.mark == "," and file.separator == "," and has_point and not grouped:
-        return ".", f"fields are separated by commas, so {example!r} is {point}; `--decimal comma` makes it {comma}"
+        return (
+            ".",
+            f'commas separate the fields, so {example!r} is {point}; `DataOptions(decimal="comma")` makes it {comma}',
+        )
     if file.mark and not (file.mark == "." and has_point and grouped):  # then the other columns and its own contradict
         return file.mark, ""
     if not file.mark and file.separator == ";" and has_point and grouped:
-        return ",", f"points mark the thousands in {example!r}; `--decimal point` makes it {point}"
+        return ",", f'points mark the thousands in {example!r}; `DataOptions(decimal="point")` makes it {point}'
     if not file.mark and file.separator == "," and not has_point:
-        return ".", f"commas mark the thousands in {example!r}; `--decimal comma` makes it {comma}"
+        return ".", f'commas mark the thousands in {example!r}; `DataOptions(decimal="comma")` makes it {comma}'
     return "", f"{example!r} is {point} with a decimal point and {comma} with a decimal comma"
 
 

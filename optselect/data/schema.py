@@ -125,12 +125,16 @@ def infer_schema(
         if why:
             reading = readings.get(name, Reading())
             found[name] = Column(name=name, kind="number", number_format=reading.form)
-            notes.append(f"`{name}` counts the rows; used, since it is {why}: `--drop {name}` leaves it out")
+            notes.append(
+                f'`{name}` counts the rows; used, since it is {why}: `DataOptions(drop="{name}")` leaves it out'
+            )
     columns = tuple(c for c in found.values() if isinstance(c, Column))
     dropped = tuple(d for d in found.values() if isinstance(d, Dropped))
     if not columns:
         reasons = "; ".join(f"`{d.name}` {d.reason}" for d in dropped[:5])
-        raise InvalidData(f"{source}: no column left to learn from: {reasons}. `--keep NAME` uses one all the same.")
+        raise InvalidData(
+            f'{source}: no column left to learn from: {reasons}. `DataOptions(keep="NAME")` uses one all the same.'
+        )
     return Schema(columns=columns, dropped=dropped, notes=tuple(notes))
 
 

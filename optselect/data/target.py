@@ -71,7 +71,7 @@ def choose_targets(columns: Sequence[str], asked: Any, source: str) -> tuple[lis
     UnknownName if an asked column is not there, InvalidData if none was asked and none suggests itself.
 
     >>> choose_targets(["label", "width"], None, "leaves.csv")
-    (['label'], ('target: `label`, the column named like one; another: `--target NAME`',))
+    (['label'], ('target: `label`, the column named like one; another: `target=\"NAME\"`',))
     >>> choose_targets(["label", "width", "height"], "width,label", "leaves.csv")
     (['width', 'label'], ())
     """
@@ -82,12 +82,12 @@ def choose_targets(columns: Sequence[str], asked: Any, source: str) -> tuple[lis
         return list(dict.fromkeys(_known(name, columns, source) for name in asked)), ()
     named = [c for c in columns if c.strip().lower() in _USUAL_NAMES]
     if columns and columns[-1] in named:
-        return [columns[-1]], (f"target: `{columns[-1]}`, the last column; another: `--target NAME`",)
+        return [columns[-1]], (f'target: `{columns[-1]}`, the last column; another: `target="NAME"`',)
     if len(named) == 1:
-        return named, (f"target: `{named[0]}`, the column named like one; another: `--target NAME`",)
+        return named, (f'target: `{named[0]}`, the column named like one; another: `target="NAME"`',)
     shown = [*columns[:40], "..."] if len(columns) > 40 else list(columns)
     raise InvalidData(
-        f"{source}: which column is the target? Say it with `--target NAME`. Columns: {', '.join(map(str, shown))}."
+        f'{source}: which column is the target? Say it with `target="NAME"`. Columns: {", ".join(map(str, shown))}.'
     )
 
 
@@ -127,7 +127,7 @@ def infer_kind(y: pd.Series, name: str, asked: str | None = None) -> tuple[Kind,
         return "regression", f"`{name}` holds numbers with fractions: regression"
     if distinct <= _MOST_INTEGER_CLASSES and distinct * 5 <= len(y):
         return "classification", f"`{name}` has {distinct:,} distinct whole numbers: classification"
-    return "regression", f"`{name}` has {distinct:,} distinct numbers: regression; otherwise `--kind classification`"
+    return "regression", f'`{name}` has {distinct:,} distinct numbers: regression; otherwise `kind="classification"`'
 
 
 def encode_target(
@@ -186,7 +186,7 @@ def _refuse_missing(flat: pd.Series, each: int, name: str, source: str) -> None:
         rows = np.unique(np.flatnonzero(bad) // each) + 1
         more = ", ..." if len(rows) > 5 else ""
         if each == 1 and (bad == is_missing(flat)).all():
-            way = " Fill them in, or leave these rows out with `--missing-target drop` (in Python `missing_target=`)."
+            way = ' Fill them in, or leave these rows out with `DataOptions(missing_target="drop")`.'
         raise InvalidData(
             f"{source}: target `{name}` has {int(bad.sum()):,} missing or infinite of {len(flat):,} values "
             f"(rows {', '.join(map(str, rows[:5]))}{more}).{way}"
@@ -206,7 +206,7 @@ def _numbers(flat: pd.Series, name: str, source: str) -> np.ndarray:
     except (TypeError, ValueError):
         example = next(v for v in flat if not isinstance(v, int | float))
         raise InvalidData(
-            f"{source}: regression needs numbers in target `{name}`, got {example!r}; or pass `--kind classification`."
+            f'{source}: regression needs numbers in target `{name}`, got {example!r}; or pass `kind="classification"`.'
         ) from None
     if len(np.unique(values)) < 2:
         raise InvalidData(f"{source}: target `{name}` is {values[0]:g} in every row: nothing to learn.")
@@ -235,5 +235,5 @@ def _refuse_rare_classes(classes: tuple[Any, ...], counts: np.ndarray, fewest: i
         raise InvalidData(
             f"{source}: of target `{name}`, class {shown}{more} of {int(counts.sum()):,} rows; train, validation and "
             f"test need one each, {fewest} together. Merge or remove rare classes"
-            + (", or pass `--kind regression`." if isinstance(few[0][0], int | float | np.number) else ".")
+            + (', or pass `kind="regression"`.' if isinstance(few[0][0], int | float | np.number) else ".")
         )

@@ -247,8 +247,8 @@ def _ask(source: str, numbers: Mapping[str, str], dates: Mapping[str, str]) -> N
     """Raise InvalidData for everything that can be read in two ways."""
     said = []
     for found, which in (
-        (numbers, "`--decimal point` or `--decimal comma` (in Python `decimal=`)"),
-        (dates, "`--dates day-first` or `--dates month-first` (in Python `dates=`)"),
+        (numbers, '`DataOptions(decimal="point")` or `DataOptions(decimal="comma")`'),
+        (dates, '`DataOptions(dates="day-first")` or `DataOptions(dates="month-first")`'),
     ):
         if found:
             shown = "; ".join(f"`{name}`: {why}" for name, why in list(found.items())[:5])
@@ -334,7 +334,7 @@ def _check_target(column: _Column, mark: str, name: str, source: str, options: R
         raise InvalidData(f"{source}: target `{name}`: {said}. Correct these cells or remove their rows.")
     if numbers.found is not None and len(numbers.odd) and options.missing_target != "drop":
         raise InvalidData(f"{source}: target `{name}`: {_odd(column, numbers)}. Correct these cells, remove their "
-                          "rows, or leave them out with `--missing-target drop`.")  # fmt: skip
+                          "rows, or leave them out with `DataOptions(missing_target=\"drop\")`.")  # fmt: skip
 
 
 def _booleans(column: _Column) -> pd.Series:

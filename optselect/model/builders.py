@@ -74,7 +74,7 @@ def load_builder(reference: ModelReference | None, shape: Shape, heads: Heads) -
     if reference is None:
         if not isinstance(shape, tuple):
             names = ", ".join(shape) if isinstance(shape, dict) else f"{len(shape)} of shapes {shape}"
-            raise InvalidModel(f"default model: takes one array, the data has {names}; pass `--model`.")
+            raise InvalidModel(f"default model: takes one array, the data has {names}; pass `model=`.")
         return lambda: default_model(shape, heads)
     if isinstance(reference, SavedModel):
         return _saved_builder(reference)
@@ -144,10 +144,10 @@ def _saved_builder(reference: SavedModel) -> Callable[[], Any]:
         except Exception as problem:  # clone_model meets the user's own layers
             raise InvalidModel(
                 f"{reference}: cannot be built afresh: {type(problem).__name__}: {problem} "
-                "Pass a function that builds it: `--model FILE.py:FUNCTION`."
+                'Pass a function that builds it: `model="FILE.py:FUNCTION"`.'
             ) from problem
         raise InvalidModel(
-            f"{reference}: a subclassed model; pass a function that builds it: `--model FILE.py:FUNCTION`."
+            f'{reference}: a subclassed model; pass a function that builds it: `model="FILE.py:FUNCTION"`.'
         )
 
     return build
@@ -165,7 +165,7 @@ def _load(reference: SavedModel) -> Any:
             said = " ".join(str(problem).split())[:300]
             raise InvalidModel(
                 f"{reference}: cannot be loaded: {said} "
-                "A model with layers of your own, or with Lambda, needs its code: `--model FILE.py:FUNCTION`."
+                'A model with layers of your own, or with Lambda, needs its code: `model="FILE.py:FUNCTION"`.'
             ) from problem
 
 

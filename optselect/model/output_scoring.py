@@ -205,7 +205,7 @@ def _check_loss(loss: Any, target: Target, binary: bool, who: str) -> None:
     if target.kind == "regression" and any(word in name for word in _FOR_CLASSES):
         raise InvalidModel(
             f"{who}: compiled with {name}, a loss for classes, but the target is a number to predict: "
-            "mean_squared_error, or `--kind classification`."
+            'mean_squared_error, or `kind="classification"`.'
         )
     if binary and "categorical" in name:
         raise InvalidModel(f"{who}: compiled with {name}, but the model ends in 1 unit: binary_crossentropy.")

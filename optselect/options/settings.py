@@ -40,6 +40,7 @@ class Settings:
         "A function that builds a `keras.Model`, FILE.py:FUNCTION, a .keras file, or a `keras.Model`.",
         type="callable, str, Path or keras.Model",
         absent="a model that suits the data",
+        terminal="Function that returns a keras.Model, or a .keras file.",
         metavar="FILE.py:FUNCTION",
     )
     data: Any = dataclasses.field(
@@ -58,6 +59,7 @@ class Settings:
         "Column to predict; several for a model with one output per target, separated by commas or as a list.",
         type="str or list of str",
         absent="a column named like one",
+        terminal="Column to predict; several, for a model with one output per target, with commas",
         metavar="COLUMN",
         form="repeated",
     )
@@ -66,6 +68,7 @@ class Settings:
         'Kind of task, "classification" or "regression", or one by the name of each target.',
         type="str or dict",
         absent="inferred from the target",
+        terminal="Kind of task: classification or regression, or TARGET=KIND,... for several targets.",
         choices=("classification", "regression"),
         metavar="KIND",
         form="by name",
@@ -83,6 +86,7 @@ class Settings:
         "Seconds for the whole study, from the call to its end; the stages after the search shrink if need be.",
         type="float",
         absent="no limit",
+        terminal="Time for the whole study, to its end: 90s, 10m, 1.5h.",
         flag="--time",
         form="seconds",
     )
@@ -92,6 +96,7 @@ class Settings:
         'Optimizers to compare, e.g. ["adam", "sgd"] or "adam,sgd".',
         type="list of str or str",
         absent="all in the search space",
+        terminal="Optimizers to compare, with commas: adam,sgd.",
         metavar="NAME,NAME",
         form="listed",
     )
@@ -100,6 +105,7 @@ class Settings:
         "Search space: a name that `optselect spaces` lists, or a YAML file.",
         type="str or Path",
         absent="the default space",
+        terminal="Search space: a name that 'optselect spaces' lists, or a YAML file.",
         metavar="NAME|FILE",
     )
     seed: int = option(0, "Random seed for splits, initialization and sampling.", type="int", form="whole")

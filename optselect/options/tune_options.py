@@ -24,7 +24,7 @@ __all__ = ["Evaluation", "RunOptions", "Tracking"]
 @documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How the best candidates of the search are compared and confirmed on fresh seeds.
+    """How the best candidates are compared and confirmed on fresh seeds.
 
     Raises
     ------
@@ -136,6 +136,7 @@ class Tracking:
         "default",
         'MLflow tracking URI; "default": MLFLOW_TRACKING_URI, else ./mlflow.db; "none" or None: no tracking.',
         type="str or None",
+        terminal="Tracking URI, or none; default: MLFLOW_TRACKING_URI, else ./mlflow.db.",
         metavar="URI",
     )
     register: str | None = option(
@@ -149,6 +150,7 @@ class Tracking:
         'Database for a copy of the study in Optuna\'s format, e.g. postgresql://...; "default": OPTSELECT_STORAGE; '
         '"none" or None: no copy.',
         type="str or None",
+        terminal="Database for a copy that Optuna reads, or none: postgresql://...; default: OPTSELECT_STORAGE.",
         metavar="URL",
     )
 

@@ -144,6 +144,6 @@ def _shown(value: Any) -> str:
 def _refusal(name: str, folder: Path, lines: list[str]) -> str:
     return (
         f"Study {name!r} was started with something else:\n" + "\n".join(lines) + "\n"
-        "Nothing was trained. Give the new question a name of its own (`study=` in Python, `--study NAME`), "
+        'Nothing was trained. Give the new question a name of its own (`RunOptions(study="NAME")`), '
         f"or remove {folder}."
     )

@@ -320,7 +320,7 @@ def why_nothing(trials: Sequence[TrialRecord], objective: Objective) -> NoResult
     return NoResult(
         f"No trial gave a finite {objective} ({len(trials)} tried: {count('diverged')} diverged, "
         f"{count('failed')} failed). The lowest learning rate tried was {min(rates, default=math.nan):.3g}; "
-        "check the data for huge values, or search lower rates with a space of your own (`--space`)."
+        "check the data for huge values, or search lower rates with a space of your own (`space=`)."
     )
 
 

@@ -16,7 +16,7 @@ from optselect.optim.configuration import Configuration
 from optselect.study.arm import Strategy
 from optselect.study.pruners import PRUNERS, make_pruner
 from optselect.study.samplers import SAMPLERS, make_sampler
-from optselect.study.warm_start import known_good
+from optselect.study.warm_start import is_json, known_good
 from optselect.util.option_fields import check_choices, documented, option
 
 __all__ = ["SearchOptions"]
@@ -32,7 +32,7 @@ class SearchOptions:
     UnknownName
         If a name is none of those listed.
     InvalidValue
-        If a sampler needs a package that is not installed.
+        If `start` holds what is no configuration.
 
     Examples
     --------
@@ -46,6 +46,7 @@ class SearchOptions:
         '"arms": one Optuna study per optimizer, each with a fair share of the trials. "joint": one study in which '
         "the optimizer is a parameter.",
         choices=get_args(Strategy),
+        terminal="arms: one Optuna study per optimizer, each with a fair share of trials; joint: one study for all.",
     )
     sampler: str | BaseSampler = option(
         "tpe",
@@ -67,23 +68,27 @@ class SearchOptions:
     elimination: bool = option(True, "Stop optimizers that can no longer win and reallocate their trials.", type="bool")
     start: Configuration | Sequence[Configuration] | str | Path = option(
         (),
-        "Configurations to try first: a `Configuration` or several, the name or folder of an earlier study, or a JSON "
-        "or YAML file.",
+        "Configurations to try first: a `Configuration` or several, the name or folder of an earlier study, a JSON or "
+        "YAML file, or the text of one.",
         type="Configuration, sequence, str or Path",
+        terminal="Configurations to try first: an earlier study, or a JSON or YAML file.",
         metavar="STUDY|FILE",
         form="configurations",
     )
 
     def __post_init__(self) -> None:
         start = self.start
-        if not isinstance(start, str | Path):
+        if not isinstance(start, str | Path) or is_json(start):
             object.__setattr__(self, "start", known_good(start or (), studies=Path()))
         check_choices(self, "tune")
-        make_sampler(self.sampler)
         self.pruner_of(1, 4)
 
     def resolved(self, studies: Path) -> SearchOptions:
-        """The same with the configurations themselves where `start` names a file or a study in the folder `studies`."""
+        """The same, ready to search: with the configurations where `start` names a file or a study in `studies`.
+
+        Raises `InvalidValue` if the sampler needs a package that is not installed, and as `known_good`.
+        """
+        make_sampler(self.sampler)
         return dataclasses.replace(self, start=known_good(self.start or (), studies=studies))
 
     @property

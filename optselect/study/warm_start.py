@@ -12,7 +12,7 @@ from optselect.optim.configuration import BASELINE, Configuration
 from optselect.record import StudyLog
 from optselect.util.suggestion import suggestion
 
-__all__ = ["known_good", "left_out"]
+__all__ = ["is_json", "known_good", "left_out"]
 
 _KEYS = ["configuration", "source", "weight"]
 
@@ -38,12 +38,17 @@ def known_good(start: Any, *, studies: Path) -> tuple[Configuration, ...]:
         return (_of_optimizer(start),)
     if not isinstance(start, (str, Path)):
         return _all(start)
-    if str(start).lstrip().startswith(("{", "[")):
+    if is_json(start):
         return _listed(_json(str(start)), "tune: `start`")
     path = Path(start)
     if not path.is_file():
         return _of_study(path if (path / "ledger.jsonl").exists() else studies / path, start)
     return _listed(_parsed(path), str(path))
+
+
+def is_json(start: Any) -> bool:
+    """Whether `start` is the text of configurations, not the name of a place where they are."""
+    return isinstance(start, str) and start.lstrip().startswith(("{", "["))
 
 
 def left_out(start: Sequence[Configuration], arms: Iterable[str]) -> list[str]:

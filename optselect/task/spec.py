@@ -345,7 +345,7 @@ def _check_default(targets: tuple[Target, ...], objective: str, source: str) -> 
         if target.shape:
             raise InvalidData(
                 f"{source}: target `{target.name}` has {' x '.join(map(str, target.shape))} values a row, the default "
-                "model answers one; pass a model of yours: `--model FILE.py:FUNCTION`."
+                'model answers one; pass a model of yours: `model="FILE.py:FUNCTION"`.'
             )
     known = ["val_loss"]
     for target in targets:

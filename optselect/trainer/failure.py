@@ -64,5 +64,5 @@ def described(error: Exception, where: str = "") -> str:
     return (
         f"Memory ran out{where}{wanted}: the process holds {gigabytes(resident_memory(os.getpid()))}, "
         f"{gigabytes(available_memory())} are free. Use smaller batches (`batch_size` in the space), fewer workers "
-        "(`--workers 1`) or a smaller model."
+        "(`RunOptions(workers=1)`) or a smaller model."
     )

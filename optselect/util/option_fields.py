@@ -25,11 +25,13 @@ _WIDTH = 79
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Option:
     """What is known of an option besides its default. doc: one or two sentences. type: for people. absent: what the
-    default None means. flag: on the command line, derived from the name if "". metavar: of its value in the help."""
+    default None means. terminal: what the help of the command line says instead of `doc`. flag: on the command line,
+    derived from the name if "". metavar: of its value in the help."""
 
     doc: str
     type: str
     absent: str = ""
+    terminal: str = ""
     choices: tuple[str, ...] = ()
     flag: str = ""
     metavar: str = ""
@@ -42,6 +44,7 @@ def option(
     *,
     type: str = "",
     absent: str = "",
+    terminal: str = "",
     choices: tuple[str, ...] = (),
     flag: str = "",
     metavar: str = "",
@@ -52,6 +55,7 @@ def option(
         doc=doc,
         type=type or "{" + ", ".join(f'"{choice}"' for choice in choices) + "}",
         absent=absent,
+        terminal=terminal,
         choices=choices,
         flag=flag,
         metavar=metavar,

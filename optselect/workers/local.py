@@ -183,7 +183,7 @@ class LocalExecutor(Executor):
                 f"The training process ended {_TRIES} times in this trial, at batch {job.configuration.batch_size} "
                 f"(the last one {fate}; {gigabytes(available_memory())} of memory are free with {self.capacity} at "
                 "work). If memory is short, use smaller batches (`batch_size` in the space) or fewer workers "
-                "(`--workers 1`)."
+                "(`RunOptions(workers=1)`)."
             )
             yield ticket, broken(job, error)
 

@@ -82,7 +82,7 @@ FILES = {
     "labels_alike": Expected(
         refused=("'No' (6 rows)", "'no '", "--labels merge"), options={"labels": "merge"}, told=("No 12",)
     ),
-    "year_counter": Expected(target="level", kinds={"Year": "number"}, rows=60, told=("--drop Year",)),
+    "year_counter": Expected(target="level", kinds={"Year": "number"}, rows=60, told=('drop="Year"',)),
     "customer_counter": Expected(kinds={"age": "number"}, rows=60, told=("`customer_id`", "an id")),
     "dates_months": date("2019-01-01T00:00:00"),
     "dates_month_names": date("2019-01-03T00:00:00"),

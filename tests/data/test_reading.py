@@ -46,7 +46,7 @@ BROKEN: dict[str, tuple[str, bytes, dict[str, str], type[OptselectError], list[s
     ),
     "open quote": ("t.csv", b'a,b,y\n1,2,3\n1,"2,3\n4,5,6\n', {}, InvalidData, ["line 3", "quoted field"]),
     "duplicate names": ("t.csv", b"a,b,a\n1,2,3\n", {}, InvalidData, ["'a' in columns 1, 3"]),
-    "one column": ("t.csv", b"a:b:y\n1:2:3\n", {}, InvalidData, ["one column only", "--separator"]),
+    "one column": ("t.csv", b"a:b:y\n1:2:3\n", {}, InvalidData, ["one column only", "separator="]),
     "long separator": ("t.csv", GOOD.encode(), {"separator": "::"}, InvalidData, ["one character", "'::'"]),
     "excel": ("t.csv", b"PK\x03\x04" + bytes(50), {}, InvalidData, ["zip archive", "Excel"]),
     "gzip": ("t.csv", b"\x1f\x8b" + bytes(50), {}, InvalidData, ["gzip"]),
@@ -374,7 +374,7 @@ def test_several_values_a_row_are_one_target() -> None:
         spec = make_spec(read((x, y)), epochs=1, seed=0, model=lambda: None)
         assert (spec.kind, spec.y.shape) == (kind, (20, 6))
         assert np.array_equal(spec.y, y)
-    with pytest.raises(InvalidData, match=r"has 6 values a row.*--model"):
+    with pytest.raises(InvalidData, match=r"has 6 values a row.*model="):
         make_spec(read((x, tags)), epochs=1, seed=0)
 
 

@@ -366,7 +366,7 @@ def test_named_arrays_go_to_the_inputs_of_their_names() -> None:
     made = task(x, np.arange(30) % 2, model=build)
     assert {name: part.dtype.name for name, part in made.x_train.items()} == {"a": "float32", "b": "int32"}
     assert made.full_model(made.build(0)).predict(x, verbose=0).shape == (30, 2)
-    with pytest.raises(InvalidModel, match="has a, b; pass `--model`"):
+    with pytest.raises(InvalidModel, match="has a, b; pass `model="):
         task(x, np.arange(30) % 2)
     with pytest.raises(InvalidModel, match="has inputs a, b, the data has a"):
         task({"a": x["a"]}, np.arange(30) % 2, model=build)

@@ -358,7 +358,7 @@ def test_a_password_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     kept = Remembered.keep(tmp_path, Store.parse(whole), None)
     assert "s3cr3t" not in (tmp_path / "mlflow.json").read_text()
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(InvalidValue, match="MLFLOW_TRACKING_URI or by `--mlflow`"):
+    with pytest.raises(InvalidValue, match="MLFLOW_TRACKING_URI or by `mlflow="):
         kept.address()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", whole)
     assert kept.address() == whole

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from optselect.cli.options import DerivedCommand, options_of, taken
+from optselect.cli.wording import in_options
 
 
 def _options() -> list[click.Option]:
@@ -36,4 +37,4 @@ def command(data: str, as_json: bool, **given: Any) -> None:
     from optselect.data import DataOptions
 
     found = api.describe_data(data, data_options=taken(DataOptions, given), **given)
-    click.echo(json.dumps(found.to_dict()) if as_json else found.text())
+    click.echo(json.dumps(found.to_dict()) if as_json else in_options(found.text()))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from optselect.cli.options import DerivedCommand, options_of, taken
+from optselect.cli.wording import in_options
 
 if TYPE_CHECKING:
     from optselect.api import RangeTest, Sweep
@@ -74,7 +75,7 @@ def _listener() -> Any:
         """Says lines on standard error."""
 
         def say(self, text: str) -> None:
-            click.echo(text, err=True)
+            click.echo(in_options(text), err=True)
 
     return Said()
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from optselect.cli.options import DerivedCommand, options_of
+from optselect.cli.wording import in_options
 
 
 def _options() -> list[click.Option]:
@@ -64,4 +65,4 @@ def command(
             out=out,
             told=lambda done: bar.update(1),
         )
-    click.echo(json.dumps(found.to_dict()) if as_json else found.text())
+    click.echo(json.dumps(found.to_dict()) if as_json else in_options(found.text()))

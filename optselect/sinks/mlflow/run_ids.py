@@ -70,5 +70,5 @@ class Remembered(NamedTuple):
             return given
         raise InvalidValue(
             f"MLflow: the password of {self.uri} is not kept in the study's folder. Give the whole address in the "
-            "variable MLFLOW_TRACKING_URI or by `--mlflow`."
+            "variable MLFLOW_TRACKING_URI or by `mlflow=`."
         )

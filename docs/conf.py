@@ -1,4 +1,4 @@
-"""How the site is built: `just docs`. Nothing is fetched, and TensorFlow is not loaded."""
+"""How the site is built: `just docs`. Nothing is fetched."""
 
 from __future__ import annotations
 
@@ -17,24 +17,28 @@ version = release = __version__
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
     "sphinx_click",
     "sphinx_copybutton",
     "found_pages",
-    "plain_docstrings",
+    "command_help",
 ]
 exclude_patterns = ["_build", "_ext"]
-nitpick_ignore_regex = [("py:.*", ".*")]  # names of other packages: their inventories would have to be fetched
+nitpick_ignore_regex = [("py:.*", "(?s).*")]  # names of other packages: their inventories would have to be fetched
 
 # Markdown: headings can be linked to as on GitHub, and a link to a file of this repository brings it along.
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_links_external_new_tab = True
 
-# Docstrings are plain prose: a word in backticks is a name here, or else just code.
+# Docstrings have numpydoc's sections; a word in single backticks is a name of this package, or else just code.
+napoleon_google_docstring = False
+napoleon_use_rtype = False
 default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
+autodoc_inherit_docstrings = False  # what Keras or scikit-learn write of a method is on their sites
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 90
 add_module_names = False

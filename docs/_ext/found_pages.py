@@ -48,10 +48,12 @@ def _record(folder: Path) -> str:
     """A section: the words of its README, its pictures, and its files."""
     words = re.sub(r"^#.*\n", "", _words(folder), flags=re.MULTILINE)
     words = _LINK.sub(lambda link: link["words"], words)
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != "README.md"]
-    here = {file.relative_to(folder).as_posix(): os.path.relpath(file, ROOT / "docs") for file in files}
+    found = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != "README.md"]
+    here = {file.relative_to(folder).as_posix(): os.path.relpath(file, ROOT / "docs") for file in found}
     pictures = [f"![{name}]({path})" for name, path in here.items() if name.endswith((".png", ".gif"))]
-    links = ", ".join(f"[{name}]({path})" for name, path in here.items() if not name.endswith((".png", ".gif")))
+    files = {name: path for name, path in here.items() if not name.endswith((".png", ".gif"))}
+    # A Markdown file would have to be a page of the site.
+    links = ", ".join(f"`{name}`" if name.endswith(".md") else f"[{name}]({path})" for name, path in files.items())
     return "\n\n".join([f"({folder.name})=", f"### {folder.name}", words.strip(), *pictures, f"Files: {links}"])
 
 

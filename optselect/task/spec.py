@@ -50,7 +50,7 @@ class TaskSpec:
     epochs : int
         Epochs of the longest training.
     objective : str
-        Name of the metric to optimize, "val_...".
+        Name of the metric to optimize, such as `val_loss`.
     seed : int
         Random seed of the split and of the initial weights.
     notes : tuple of str
@@ -221,7 +221,7 @@ def make_spec(
     epochs : int
         Epochs of the longest training.
     objective : str, default "val_loss"
-        "val_loss", or "val_" and the name of a metric.
+        `val_loss`, or `val_` followed by the name of a metric.
     seed : int
         Random seed of the split and of the initial weights.
     kind : str or dict of str to str, optional

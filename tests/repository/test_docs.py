@@ -132,20 +132,6 @@ def test_links_of_a_page_lead_to_what_the_site_has() -> None:
     assert rewritten("```\na    b\n```", "start") == "```none\na    b\n```"  # columns do not wrap
 
 
-def test_docstrings_become_lists() -> None:
-    """The examples of the module that turns prose into lists hold."""
-    assert doctest.testmod(_extension("plain_docstrings")).failed == 0
-
-
-def test_only_what_is_a_parameter_is_one() -> None:
-    """A word with a colon is prose unless it is a parameter, equations and examples stay, and stars are no markup."""
-    structured = _extension("plain_docstrings").structured
-    assert structured(["Note: val_* and test_ stay."], ["x"]) == [r"Note: val\_\* and test\_ stay.", ""]
-    assert structured([">>> x: 1"], ["x"]) == [">>> x: 1", ""]
-    assert structured(["First. x: one,", "two; y: three."], ["x", "y"]) == [
-        "First. ",
-        "",
-        "* **x**: one, two;",
-        "* **y**: three.",
-        "",
-    ]
+def test_help_becomes_markup() -> None:
+    """The example of the module that reads a command's help holds."""
+    assert doctest.testmod(_extension("command_help")).failed == 0

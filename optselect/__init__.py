@@ -19,8 +19,11 @@ if TYPE_CHECKING:  # what `__getattr__` finds, for type checkers and editors
     from optselect.api.lr_range import lr_range
     from optselect.api.result import Result
     from optselect.api.tune import tune
+    from optselect.data import DataOptions
     from optselect.errors import OptselectError
     from optselect.optim.configuration import Configuration
+    from optselect.options import Evaluation, RunOptions, Tracking
+    from optselect.study.search_options import SearchOptions
 
 __all__ = [
     "Configuration",

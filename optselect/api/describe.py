@@ -81,11 +81,23 @@ class DataReport:
     lines: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only."""
+        """Describe the report with JSON types.
+
+        Returns
+        -------
+        dict
+            Fields by name.
+        """
         return dataclasses.asdict(self)
 
     def text(self) -> str:
-        """The table and the notes, for people."""
+        """Format the report as a table with notes.
+
+        Returns
+        -------
+        str
+            Several lines.
+        """
         head = ("column", "read as", "examples", "missing", "what is done")
         rows = [
             (

@@ -32,7 +32,21 @@ _AROUND = 100.0  # a rate that the space fixes is tried this much lower, and as 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """One rule's range test. declared: where the space searches. default: the rule's rate if nobody sets it."""
+    """The range test of one optimizer.
+
+    Parameters
+    ----------
+    optimizer : str
+        Key of the optimizer.
+    declared : tuple of 2 float or None
+        Range of learning rates in the search space; None if the space fixes the rate.
+    default : float
+        Learning rate by default.
+    run : ProbeRun
+        Losses by learning rate.
+    reading : range_test.Reading
+        What they say: where the optimizer learns, where it diverges, what to try first.
+    """
 
     optimizer: str
     declared: tuple[float, float] | None
@@ -41,7 +55,13 @@ class Sweep:
     reading: range_test.RangeReading
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only; None where a rate diverged."""
+        """Describe the test with JSON types.
+
+        Returns
+        -------
+        dict
+            Fields by name; None where training diverged.
+        """
         return {
             "optimizer": self.optimizer,
             "declared": self.declared,
@@ -57,7 +77,19 @@ class Sweep:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RangeTest:
-    """The range tests of some rules. data: its name. steps: of each training, `batch_size` rows each."""
+    """The range tests of some optimizers.
+
+    Parameters
+    ----------
+    data : str
+        Name of the data set.
+    steps : int
+        Training steps per learning rate.
+    batch_size : int
+        Rows per step.
+    sweeps : tuple of Sweep
+        One test per optimizer.
+    """
 
     data: str
     steps: int
@@ -77,13 +109,25 @@ class RangeTest:
         return pd.DataFrame(rows)
 
     def svg(self) -> str:
-        """The picture: a panel a rule."""
+        """Draw the tests, one panel per optimizer.
+
+        Returns
+        -------
+        str
+            An SVG image.
+        """
         from optselect.api.range_picture import picture
 
         return picture(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only."""
+        """Describe the tests with JSON types.
+
+        Returns
+        -------
+        dict
+            Fields by name.
+        """
         return {
             "data": self.data,
             "steps": self.steps,

@@ -92,5 +92,11 @@ class DataOptions:
         check_choices(self, "DataOptions")
 
     def reading(self) -> dict[str, Any]:
-        """The arguments of `read`."""
+        """The arguments of `optselect.data.read`.
+
+        Returns
+        -------
+        dict
+            Arguments by name.
+        """
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "class_weight"}

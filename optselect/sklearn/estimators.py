@@ -171,9 +171,28 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
     classes_: Any
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803 — scikit-learn's word
-        """Search, and train the best configuration on all rows.
+        """Search for an optimizer and train the best configuration on all rows.
 
-        Raises ValueError or TypeError, in scikit-learn's words or as `optselect.tune` does.
+        Parameters
+        ----------
+        X : array or DataFrame of shape (rows, features)
+            Features: an array, or a frame of pandas or polars with text, categories, dates and missing values.
+        y : array of shape (rows,) or (rows, labels)
+            Labels, or several columns of 0 and 1.
+        sample_weight : array of shape (rows,), optional
+            Weight of each row in the loss; rows of weight 0 are left out. Default: all rows count the same.
+
+        Returns
+        -------
+        OptimizerSearchClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data do not suit the estimator.
+        TypeError
+            If the data have a wrong type.
         """
         labels = _target(y, numbers=False)
         x, labels, weight = self._rows(X, labels, sample_weight)
@@ -187,7 +206,18 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
-        """The most probable label of each row, in the type of `classes_`: shape (rows,), or (rows, labels)."""
+        """Predict the most probable label.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (rows, features)
+            Features as for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (rows,) or (rows, labels)
+            Labels in the dtype of `classes_`.
+        """
         probabilities = self.predict_proba(X)
         if self._several:
             return (probabilities > 0.5).astype(self.classes_[0].dtype)
@@ -195,7 +225,18 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
         return labels
 
     def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
-        """The probability of each class, shape (rows, classes), or, with several labels a row, of each label's 1."""
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (rows, features)
+            Features as for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (rows, classes)
+            Probabilities in the order of `classes_`; with several labels per row, the probability that each is 1.
+        """
         answers = self._answers(X)
         if self._several:
             return np.column_stack([_both(part)[:, 1] for part in answers.values()])
@@ -273,7 +314,29 @@ class OptimizerSearchRegressor(RegressorMixin, _OptimizerSearch):  # type: ignor
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
-        """Search, and train the best configuration on all rows; raises as the classifier does."""
+        """Search for an optimizer and train the best configuration on all rows.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (rows, features)
+            Features: an array, or a frame of pandas or polars with text, categories, dates and missing values.
+        y : array of shape (rows,) or (rows, targets)
+            Numbers.
+        sample_weight : array of shape (rows,), optional
+            Weight of each row in the loss; rows of weight 0 are left out. Default: all rows count the same.
+
+        Returns
+        -------
+        OptimizerSearchRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the data do not suit the estimator.
+        TypeError
+            If the data have a wrong type.
+        """
         x, target, weight = self._rows(X, _target(y, numbers=True), sample_weight)
         if len(target) < _FEWEST_ROWS:
             raise InvalidData(f"{type(self).__name__}: n_samples={len(target)}; {_FEWEST_ROWS} rows are the least.")
@@ -286,7 +349,18 @@ class OptimizerSearchRegressor(RegressorMixin, _OptimizerSearch):  # type: ignor
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
-        """A number a row in the units of y: shape (rows,), or (rows, targets)."""
+        """Predict numbers in the units of y.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (rows, features)
+            Features as for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (rows,) or (rows, targets)
+            Predictions.
+        """
         answers = self._answers(X)
         if isinstance(answers, Mapping):
             return np.column_stack(list(answers.values()))

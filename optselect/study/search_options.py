@@ -84,9 +84,24 @@ class SearchOptions:
         self.pruner_of(1, 4)
 
     def resolved(self, studies: Path) -> SearchOptions:
-        """The same, ready to search: with the configurations where `start` names a file or a study in `studies`.
+        """Replace what `start` names by the configurations themselves, and check that the sampler can run.
 
-        Raises `InvalidValue` if the sampler needs a package that is not installed, and as `known_good`.
+        Parameters
+        ----------
+        studies : Path
+            Folder of the studies, in which `start` may name one.
+
+        Returns
+        -------
+        SearchOptions
+            The new options.
+
+        Raises
+        ------
+        InvalidValue
+            If the sampler needs a package that is not installed, or if a file in `start` cannot be read.
+        UnknownName
+            If `start` names nothing that exists.
         """
         make_sampler(self.sampler)
         return dataclasses.replace(self, start=known_good(self.start or (), studies=studies))
@@ -103,11 +118,30 @@ class SearchOptions:
         return self.pruner != "none"
 
     def pruner_of(self, shortest: int, epochs: int) -> BasePruner:
-        """A fresh pruner. shortest: the first rung, in epochs."""
+        """Make a fresh pruner.
+
+        Parameters
+        ----------
+        shortest : int
+            Epochs of the first rung.
+        epochs : int
+            Epochs of a whole training.
+
+        Returns
+        -------
+        BasePruner
+            The pruner.
+        """
         return make_pruner(self.pruner, shortest=shortest, epochs=epochs)
 
     def fingerprint(self) -> dict[str, str]:
-        """What changes the sequence of trials, by name."""
+        """What changes the sequence of trials.
+
+        Returns
+        -------
+        dict of str to str
+            Values by name.
+        """
         return {
             "strategy": self.strategy,
             "sampler": _named(self.sampler),

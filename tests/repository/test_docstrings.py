@@ -44,6 +44,7 @@ def members(kind: type) -> set[str]:
         for name, member in names.items()
         if not name.startswith("_")
         and not any(name in other for other in others)
+        and (getattr(member, "__module__", None) or "optselect").startswith("optselect")
         and (inspect.isroutine(member) or isinstance(member, property | classmethod | staticmethod))
     }
 

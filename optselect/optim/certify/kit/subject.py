@@ -22,9 +22,16 @@ Reference = Callable[..., Array]
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """What is checked: a rule, and what it is held against.
+    """What is checked: a rule, and what it is compared with.
 
-    reference: the independent formula, or None. twin: the Keras class that it equals, or "".
+    Parameters
+    ----------
+    rule : type[Rule]
+        The rule's class.
+    reference : Reference, optional
+        The rule once more, in numpy and float64; see `check_rule`.
+    twin : str, default ""
+        The Keras class that the rule equals; "" if there is none.
     """
 
     rule: type[Rule]
@@ -32,15 +39,24 @@ class Subject:
     twin: str = ""
 
     def forms(self) -> Iterator[Rule]:
-        """The rule with every hyperparameter at its default, and with none at its default."""
+        """The rule with every hyperparameter at its default, and with none at its default.
+
+        Yields
+        ------
+        Rule
+            The two rules.
+        """
         yield self.rule()
         yield altered(self.rule)
 
     def every_form(self) -> Iterator[Rule]:
-        """Those, and more: flags and defaults can hide what a number does.
+        """The forms of `forms`, and more: flags and defaults can hide what a number does.
 
-        The altered form with each flag turned back; and one in which counts of steps, powers and the like, which no
-        search moves, are far from their defaults.
+        Yields
+        ------
+        Rule
+            Both `forms`; the second with each flag at its default; and one in which counts of steps, powers and other
+            numbers that no search changes are far from their defaults.
         """
         yield from self.forms()
         other = altered(self.rule)
@@ -54,12 +70,29 @@ class Subject:
             yield dataclasses.replace(other, **shorter, **{h.name: h.default + 5 for h in unsearched})
 
     def judged_elsewhere(self) -> bool:
-        """Whether the model is judged at another point than the one where gradients are taken."""
+        """Return whether the model is evaluated at other weights than those at which gradients are taken.
+
+        Returns
+        -------
+        bool
+            Whether it is.
+        """
         param = tf.ones(self.shape(2))
         return self.rule().evaluated(param, self.rule().init(param)) is not param
 
     def shape(self, *shape: int) -> tuple[int, ...]:
-        """That shape, or flat for a rule that sees the whole model in one vector."""
+        """A shape that suits the rule.
+
+        Parameters
+        ----------
+        *shape : int
+            Any shape.
+
+        Returns
+        -------
+        tuple of int
+            The same shape, or a flat one for a rule that gets all variables joined in one vector.
+        """
         return (math.prod(shape),) if self.rule().reach == "model" else shape
 
 
@@ -77,9 +110,28 @@ def does_not_apply(reason: str) -> NoReturn:
 
 
 def gradients(shape: tuple[int, ...], steps: int, dtype: str = "float64") -> Array:
-    """Random gradients, entries from a millionth to ten, large and small steps mixed: shape (steps, *shape).
+    """Random gradients with entries from a millionth to ten, large and small steps mixed.
 
-    Each entry has a direction that it prefers, so that a rule which waits for agreement finds some.
+    Each entry has a preferred direction, so that a rule which waits for agreement finds some.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the variable.
+    steps : int
+        Number of steps.
+    dtype : str, default "float64"
+        Dtype of the gradients.
+
+    Returns
+    -------
+    ndarray
+        Gradients of shape (steps, ...), followed by the shape of the variable; the same at every call.
+
+    Examples
+    --------
+    >>> gradients((2, 3), steps=5).shape
+    (5, 2, 3)
     """
     rng = np.random.default_rng(3)
     moment = 10.0 ** rng.uniform(-2, 0.5, size=(steps,) + (1,) * len(shape))
@@ -90,7 +142,28 @@ def gradients(shape: tuple[int, ...], steps: int, dtype: str = "float64") -> Arr
 
 
 def walk(rule: Rule, start: Any, grads: Any) -> Any:
-    """Where the rule ends that starts at `start` and meets `grads` one after the other."""
+    """Take one step per gradient.
+
+    Parameters
+    ----------
+    rule : Rule
+        The rule.
+    start : ndarray or tensor
+        The variable before the first step.
+    grads : ndarray or sequence of tensor
+        One gradient per step.
+
+    Returns
+    -------
+    tensor
+        The variable after the last step.
+
+    Examples
+    --------
+    >>> from optselect.optim.rules.sgd import SGD
+    >>> walk(SGD(learning_rate=0.5), np.zeros(1), np.array([[1.0], [-3.0]])).numpy().tolist()
+    [1.0]
+    """
     param = tf.convert_to_tensor(start)
     state = rule.init(param)
     for step, grad in enumerate(grads, start=1):
@@ -99,7 +172,26 @@ def walk(rule: Rule, start: Any, grads: Any) -> Any:
 
 
 def near(got: Any, wanted: Any, tolerance: float = 1e-6) -> None:
-    """Assert that all entries agree, to `tolerance` of the largest."""
+    """Assert that all entries are close.
+
+    Parameters
+    ----------
+    got : ndarray or tensor
+        The entries.
+    wanted : ndarray or tensor
+        What they should be.
+    tolerance : float, default 1e-06
+        Largest difference, as a fraction of the largest wanted entry.
+
+    Raises
+    ------
+    AssertionError
+        If an entry differs by more.
+
+    Examples
+    --------
+    >>> near([1.0, 2.0], [1.0, 2.0000001])
+    """
     wanted = np.asarray(wanted)
     np.testing.assert_allclose(np.asarray(got), wanted, rtol=0, atol=tolerance * np.abs(wanted).max())
 

@@ -46,6 +46,11 @@ def run_check(name: str, subject: Subject) -> None:
         says in `exempt` that it breaks this check by design, and does not break it.
     unittest.SkipTest
         The check does not apply to this rule, or the rule is exempt from it. pytest reports the test as skipped.
+
+    Examples
+    --------
+    >>> from optselect.optim.rules.sgd import SGD
+    >>> run_check("keeps_shapes_and_dtypes", Subject(SGD))
     """
     exempt, who = subject.rule.exempt, f"{subject.rule.__name__}, {name}"
     unknown = sorted(exempt.keys() - CHECKS.keys())

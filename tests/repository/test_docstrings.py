@@ -7,7 +7,6 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from numpydoc.validate import validate
 
 from tests.helpers.public import MODULES, public
@@ -57,7 +56,8 @@ def problems(name: str) -> dict[str, str]:
     return {code: said for code, said in validate(name)["errors"] if code not in passed}
 
 
-@pytest.mark.parametrize("name", described())
-def test_docstring_is_numpydoc(name: str) -> None:
+def test_everything_public_has_a_numpydoc_docstring() -> None:
     """The sections are complete: every parameter with its type, what is returned, and how a function is called."""
-    assert problems(name) == {}
+    found = {name: problems(name) for name in described()}
+    assert len(found) > len(MODULES)
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}

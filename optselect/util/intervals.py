@@ -24,9 +24,19 @@ _NEVER_NEGATIVE = ("rmse", "mse", "mae", "mape", "msle", "mean_squared_error", "
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds with its interval, standard deviation and standard error.
+    """A mean over seeds with its confidence interval.
 
-    For a single seed all but the mean is NaN.
+    Parameters
+    ----------
+    mean : float
+    low, high : float
+        Ends of the 95 % interval; NaN for a single seed.
+    seeds : int
+        Number of seeds.
+    sd : float, default NaN
+        Standard deviation over the seeds.
+    se : float, default NaN
+        Standard error of the mean.
     """
 
     mean: float

@@ -1,13 +1,15 @@
 """Which optimizer is best, and how sure we are: from numbers over seeds to a ranking and its words.
 
-The way of a verdict: `screening` (whom to re-run), `race` (under which seeds), `finals` (the stages that do it),
-`statistics` (what the seeds say), `choosing` (what to recommend), `basin` (how forgiving it is), `diagnosis` and
-`costs` (why not the others), `judging` (all of it together), `ranking` (the verdict), `wording` (its paragraph).
-Beside it: `across` (many data sets) and `scaling` (another batch size).
+In the order of use: `screening` (which candidates to train again), `race` (under which seeds), `finals` (the stages
+that do it), `statistics` (what the seeds say), `choosing` (what to recommend), `lr_sensitivity`, `diagnosis` and
+`costs` (why not the others), `from_records` (all of it together), `standing` and `ranking` (the verdict), `wording`
+(its paragraph), `recommendation` and `answer` (what is saved of it, and whether a file is whole). Besides: `across`
+(several data sets) and `scaled` (another batch size).
 """
 
 from optselect.util.intervals import Estimate, estimate
 from optselect.verdict.from_records import judge, seeds_around
-from optselect.verdict.ranking import Standing, Verdict
+from optselect.verdict.ranking import Verdict
+from optselect.verdict.standing import Standing
 
 __all__ = ["Estimate", "Standing", "Verdict", "estimate", "judge", "seeds_around"]

@@ -19,8 +19,9 @@ from optselect.verdict.costs import costs, time_to
 from optselect.verdict.diagnosis import edges, why_lost
 from optselect.verdict.finals import Contest, score
 from optselect.verdict.lr_sensitivity import FACTORS, Basin, basin
-from optselect.verdict.ranking import Preference, Standing, Verdict
+from optselect.verdict.ranking import Preference, Verdict
 from optselect.verdict.scaled import around
+from optselect.verdict.standing import Standing
 from optselect.verdict.statistics import correlated_t_test, gains, odds, optimism, rope
 
 __all__ = ["judge", "seeds_around"]

@@ -9,89 +9,87 @@ from typing import Any, Literal, Self
 
 from optselect.optim.configuration import Configuration
 from optselect.util.intervals import Estimate
-from optselect.util.json_types import NULL, Misread, fields_from, plain
+from optselect.util.json_types import Misread, fields_from, plain
 from optselect.verdict.context import Context
 from optselect.verdict.costs import Cost
 from optselect.verdict.diagnosis import Edge, Loss
 from optselect.verdict.lr_sensitivity import Basin
-from optselect.verdict.statistics import PairedComparison, Word
+from optselect.verdict.standing import Standing
+from optselect.verdict.statistics import Word
 
-__all__ = ["Preference", "Standing", "Verdict"]
+__all__ = ["Preference", "Verdict"]
 
 Preference = Literal["simplest", "best", "fastest", "cheapest"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Standing:
-    """A finalist, or Keras's default Adam, after its fresh seeds.
-
-    objective: on the validation part over the seeds of race and confirmation, by which it was chosen. held_out: the
-    headline metric on the test part over those of the confirmation; all NaN but `seeds` if it broke down under one.
-    gain: how far it is ahead of Keras's default Adam, lead: how far the recommended one is ahead of it, seed by seed
-    in `held_out`; None for themselves. versus: the odds of that lead. p_best: the probability that it is the best of
-    those confirmed; regret: what choosing it costs on average, in the unit of `held_out`. optimism: how much the
-    search had flattered it, in the unit of the objective. seconds: of one training. step_seconds, memory: as in
-    `TrialRecord`. to_default: seconds to the objective that the default ends with. broken: how many fresh seeds it
-    broke down under.
-    """
-
-    arm: str
-    configuration: Configuration
-    objective: Estimate
-    held_out: Estimate
-    gain: Estimate | None
-    lead: Estimate | None
-    versus: PairedComparison | None
-    p_best: float
-    regret: float = dataclasses.field(metadata={NULL: math.inf})
-    screened: float | None
-    optimism: Estimate | None
-    seconds: float
-    step_seconds: float
-    memory: int
-    to_default: float = dataclasses.field(metadata={NULL: math.inf})
-    broken: int = 0
-
-    @property
-    def is_default(self) -> bool:
-        """Whether it is Keras's default Adam: nothing is ahead of itself."""
-        return self.gain is None
-
-    @property
-    def label(self) -> str:
-        """The configuration in words."""
-        return str(self.configuration)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON types only, with the configuration in words as its `label`; None where a number is not finite."""
-        shallow = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {"label": self.label, **plain(shallow)}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`: None is infinity or NaN, whichever that number can be. Raises `InvalidValue`."""
-        found = fields_from(cls, data)
-        if math.isnan(found["p_best"]):  # of a single seed, which says nothing of regret either
-            found["regret"] = math.nan
-        return cls(**found)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What was confirmed, in the order of the race, and what follows from it.
+    """The result of a study: which configuration to take, and the evidence for it.
 
-    chosen: the place of the recommended one in `ranking`; best: that of the best by validation; tied: those within
-    one standard error of it; guarded: whether the default is recommended since nothing is likely to beat it. prefer:
-    what decided among the tied. headline: the metric of `held_out`, `maximize` its direction, `share` whether it is
-    one, so that differences are told in points. confirmed: whether there are numbers from held-out rows; without
-    confirmation they are from validation rows. redrawn: whether every seed had its own split of training and
-    validation rows. rope: half-width of practical equivalence, in the unit of `held_out`.
-    lost: what stood against the other arms. edges: ends of the recommended arm's ranges. basin: how forgiving its
-    learning rate is, None if that was not tried. costs: of every arm. importance: of hyperparameters, by arm.
-    runs: how many of each stage. seconds: all their time together. check: the headline metric of the recommended
-    configuration trained once with `model.fit`, NaN if it was not. refit: whether the saved model was then trained on
-    the validation rows too. failures: why one of these two gave nothing, by "check" and "refit". context: what the
-    numbers are measured by, None in a study of an earlier version.
+    The race on fresh seeds chooses among the finalists; the confirmation, on seeds that chose nothing, reports. The
+    numbers in `ranking` are those of the confirmation, or of the race where nothing was confirmed.
+
+    Parameters
+    ----------
+    ranking : tuple of Standing
+        The finalists and Keras's default Adam, in the order of the race.
+    chosen : int
+        Index in `ranking` of the recommended configuration.
+    best : int
+        Index in `ranking` of the best one by the objective on the validation set.
+    tied : tuple of int
+        Indices of those within one standard error of the best.
+    guarded : bool
+        Whether the default is recommended because nothing is likely to be better.
+    prefer : {"simplest", "best", "fastest", "cheapest"}
+        What decided among those that are tied.
+    baseline : Configuration
+        Keras's default Adam.
+    headline : str
+        Name of the metric in `Standing.held_out`, e.g. "accuracy".
+    maximize : bool
+        Whether a larger `headline` is better.
+    share : bool
+        Whether `headline` is a share of 1, so that differences are given in percentage points.
+    objective : str
+        Name of the metric that the search improved, e.g. "val_loss".
+    minimize : bool
+        Whether a smaller `objective` is better.
+    confirmed : bool
+        Whether the numbers are from the test set; they are from the validation set otherwise.
+    redrawn : bool
+        Whether every seed had its own split of training and validation rows.
+    rope : float
+        Half-width of the region of practical equivalence, in the unit of `headline`.
+    lost : tuple of Loss
+        For every other optimizer, what stood against it.
+    edges : tuple of Edge
+        Hyperparameters of the recommended optimizer whose best value lies at the end of its range.
+    basin : Basin or None
+        Sensitivity to the learning rate; None if no other rate was tried.
+    costs : tuple of Cost
+        Time and memory of every optimizer.
+    runs : mapping of str to int
+        Number of trainings by stage.
+    seconds : float
+        Training time of all of them, in seconds.
+    importance : mapping, optional
+        Importance of the hyperparameters, by optimizer, between 0 and 1.
+    check : float, default NaN
+        `headline` of the recommended configuration trained once with `model.fit`; NaN if it was not.
+    refit : bool, default False
+        Whether the saved model was trained on the validation rows too.
+    failures : mapping of str to str, optional
+        The error of the check ("check") or of the training of the saved model ("refit"), where one failed.
+    context : Context, optional
+        Scores of answers that need no network; None in studies of earlier versions.
+
+    Examples
+    --------
+    >>> import optselect
+    >>> verdict = optselect.tune(None, "sklearn:digits").verdict  # doctest: +SKIP
+    >>> verdict.word, verdict.recommended.label  # doctest: +SKIP
+    ('clearly best', 'Adam (learning_rate 0.0041, cosine_decay, batch 32)')
     """
 
     ranking: tuple[Standing, ...]
@@ -123,12 +121,12 @@ class Verdict:
 
     @property
     def recommended(self) -> Standing:
-        """What to take."""
+        """The recommended configuration with its numbers."""
         return self.ranking[self.chosen]
 
     @property
     def default(self) -> Standing:
-        """Keras's default Adam under the same seeds."""
+        """Keras's default Adam, trained under the same seeds."""
         return next(s for s in self.ranking if s.is_default)
 
     @property
@@ -138,40 +136,74 @@ class Verdict:
 
     @property
     def word(self) -> Word:
-        """What may be said of the recommended one against Keras's default Adam; of the default itself, against the
-        best that was found. "undecided" also where there is nothing to compare it with."""
+        """The comparison of the recommended configuration with its `rival` in a word.
+
+        "undecided" also where there is no rival.
+        """
         versus = self.rival.versus if self.rival is not None else None
         return versus.word if versus is not None else "undecided"
 
     @property
     def rival(self) -> Standing | None:
-        """Whom the recommended one is measured against: Keras's default Adam; the default itself, against the best of
-        the others, if there is one."""
+        """The configuration that the recommended one is compared with: Keras's default Adam.
+
+        If the default itself is recommended, the best of the others; None if there is no other.
+        """
         if not self.is_default:
             return self.default
         return next((s for s in self.ranking if not s.is_default), None)
 
     @property
     def tunability(self) -> Estimate | None:
-        """Was tuning worth it? How far the best of the validation part is ahead of the default in `held_out`; None
-        if it is the default (Probst et al. 2019, JMLR 20:53)."""
+        """The gain of the best configuration on the validation set over the default, in `held_out`.
+
+        None if the best is the default. It says whether tuning was worth it (Probst et al. 2019, JMLR 20:53).
+        """
         return self.ranking[self.best].gain
 
     def text(self) -> str:
-        """The paragraph for people."""
+        """The verdict in a paragraph.
+
+        Returns
+        -------
+        str
+            Sentences, each of which follows from the numbers.
+        """
         from optselect.verdict.wording import paragraph
 
         return paragraph(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only; None where a number is not finite."""
+        """The verdict as plain data, as in `recommendation.json`.
+
+        Returns
+        -------
+        dict
+            JSON types only; None stands for a number that is not finite.
+        """
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         more = ("word", "is_default", "recommended", "tunability")
         return {"text": self.text(), **plain({**own, **{name: getattr(self, name) for name in more}})}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`, also of what earlier versions wrote. Raises `InvalidValue`, with the place."""
+        """Read what `to_dict` wrote, in this version or an earlier one.
+
+        Parameters
+        ----------
+        data : mapping
+            The verdict as plain data. Other keys are ignored.
+
+        Returns
+        -------
+        Verdict
+            Equal to the one that was written, also where a number is infinite or NaN.
+
+        Raises
+        ------
+        InvalidValue
+            If a value is missing or has another type; the message names its place.
+        """
         found = cls(**fields_from(cls, data))
         if sum(standing.is_default for standing in found.ranking) != 1:
             raise Misread("ranking", "must hold the default once, without a `gain`")

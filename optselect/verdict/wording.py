@@ -12,7 +12,8 @@ from optselect.verdict.numbers import number, seconds, signed
 from optselect.verdict.statistics import PairedComparison
 
 if TYPE_CHECKING:
-    from optselect.verdict.ranking import Standing, Verdict
+    from optselect.verdict.ranking import Verdict
+    from optselect.verdict.standing import Standing
 
 __all__ = ["difference", "paragraph"]
 

@@ -32,21 +32,13 @@ fix:
 parity:
     uv run optselect parity
 
-# write search_spaces/default.yaml anew from the rules
-spaces:
-    uv run python -c "import sys; from optselect import spaces as s; s.write_yaml(s.default_space(), sys.stdout)" > search_spaces/default.yaml
+# write what is generated from the rules: the default space, the pages of the optimizers, the type stubs
+generate:
+    uv run python -m scripts.generate
 
 # build the site into docs/_build, where index.html opens without a server
 docs:
     uv run --extra dev --extra docs sphinx-build -q -W --keep-going -n docs docs/_build
-
-# write docs/optimizers anew from the rules
-docs-optimizers:
-    uv run python -c "from pathlib import Path; from optselect.optim.certify import rule_pages; pages.write(Path('docs/optimizers'))"
-
-# write the type stubs of optselect.optimizers anew from the rules
-stubs:
-    uv run python -c "from optselect.optim.keras import stubs; stubs.write()"
 
 # optselect beside Optuna and KerasTuner around model.fit and scikit-learn, in one run (a quarter of an hour)
 bench *args:

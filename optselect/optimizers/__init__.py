@@ -3,7 +3,7 @@
 One class per rule, made from its declaration, under its name; importing this module does not load Keras. A model that
 was saved with one of them is loaded with `keras.saving.load_model` after `import keras, optselect.optimizers`, and
 `model.compile("radam")` then works too. A rule of another package is found by `get`. Type checkers read `__init__.pyi`,
-which `just stubs` writes from the declarations.
+which `just generate` writes from the declarations.
 
 >>> import keras, numpy as np
 >>> from optselect import optimizers

@@ -1,4 +1,4 @@
-"""The optimizer classes. Written by `just stubs` from the declarations; do not edit."""
+"""The optimizer classes. Written by `just generate` from the declarations; do not edit."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar

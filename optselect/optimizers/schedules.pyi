@@ -1,4 +1,4 @@
-"""The schedule classes. Written by `just stubs` from the declarations; do not edit."""
+"""The schedule classes. Written by `just generate` from the declarations; do not edit."""
 
 from collections.abc import Callable
 from typing import Any

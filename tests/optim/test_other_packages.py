@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import doctest
 import os
-import re
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT
+from tests.helpers.guide import FILES
 
-GUIDE = ROOT / "docs" / "add-an-optimizer.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+RULE = FILES["optselect/optim/rules/qhadam.py"]
 LIST = "from optselect.optim.rule import Rule; from optselect.optim.rules import RULES; print(*RULES); print({})"
 
 
@@ -37,7 +33,7 @@ def _python(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
 
 def test_rule_of_another_package_is_found(tmp_path: Path) -> None:
     """Installed is enough: the rule of the guide stands among the others, and no TensorFlow was loaded for it."""
-    _install(tmp_path, BLOCKS[0])
+    _install(tmp_path, RULE)
     run = _python(tmp_path, "import sys; " + LIST.format("Rule.from_dict('qhadam'), 'tensorflow' in sys.modules"))
     names, rule = run.stdout.splitlines()
     assert "qhadam" in names.split()
@@ -67,26 +63,8 @@ def test_package_that_does_not_load_is_one_warning(tmp_path: Path, code: str, va
 
 def test_name_that_is_taken_stays_with_the_first(tmp_path: Path) -> None:
     """A rule from elsewhere cannot take the place of one that is here; a warning says so."""
-    _install(tmp_path, BLOCKS[0].replace('"qhadam"', '"adam"'))
+    _install(tmp_path, RULE.replace('"qhadam"', '"adam"'))
     run = _python(tmp_path, LIST.format("RULES['adam'].__module__, Rule.named('adam').__module__"))
     assert run.stdout.splitlines()[1] == "optselect.optim.rules.adam optselect.optim.rules.adam"
     assert run.stderr.count("optselect: ") == 1
     assert "brings a rule 'adam', but there is one already; rename it." in run.stderr
-
-
-def test_guide_works_as_it_stands() -> None:
-    """Its blocks, run one after the other, certify the rule that they write; its example by hand is right too."""
-    module = types.ModuleType("guide")
-    sys.modules[module.__name__] = module  # dataclasses look it up
-    try:
-        exec("\n".join(BLOCKS), vars(module))
-        assert doctest.testmod(module).failed == 0
-        rule = module.QHAdam
-        assert doctest.testmod(module).attempted == 5
-        suite = module.test_qhadam
-        assert {case.values[1].rule for case in suite.pytestmark[0].args[1]} == {rule}
-    finally:
-        del sys.modules[module.__name__]
-    assert rule.paper
-    assert rule.good_for
-    assert rule.weakness

@@ -74,8 +74,8 @@ def test_description_names_all(rule: type[Rule]) -> None:
         assert all(entry in shown for entry in known["citations"])
 
 
-def test_pages_are_up_to_date() -> None:
-    """What is in docs is what the rules give now: after a change of a rule run `just docs-optimizers`."""
+def test_generated_pages_are_up_to_date() -> None:
+    """What is in docs is what the rules give now: after a change of a rule run `just generate`."""
     written = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
     assert written == rule_pages.pages()
 

@@ -13,10 +13,10 @@ from optselect.optim.keras import stubs
 from optselect.optim.rules import RULES
 
 FOLDER = Path(optimizers.__file__).parent
-AGAIN = "run `just stubs` and commit what it writes"
+AGAIN = "run `just generate` and commit what it writes"
 
 
-def test_stubs_are_what_the_declarations_give() -> None:
+def test_generated_stubs_are_what_the_declarations_give() -> None:
     """The stubs in the package are those that the generator writes."""
     assert (FOLDER / "__init__.pyi").read_text(encoding="utf-8") == stubs.optimizer_stub(), AGAIN
     assert (FOLDER / "schedules.pyi").read_text(encoding="utf-8") == stubs.schedule_stub(), AGAIN

@@ -54,11 +54,11 @@ def test_a_shipped_space_says_what_it_is_and_where_it_is_from(name: str) -> None
     assert all(len(line) <= 140 for line in text.splitlines())
 
 
-def test_the_default_file_is_what_the_rules_declare() -> None:
+def test_generated_default_file_is_what_the_rules_declare() -> None:
     """`search_spaces/default.yaml` is generated: the rules are the only place where a range is written."""
     stream = io.StringIO()
     write_yaml(default_space(), stream)
-    assert available()["default"].read_text() == stream.getvalue(), "run `just spaces`"
+    assert available()["default"].read_text() == stream.getvalue(), "run `just generate`"
     assert load_space("default") == default_space()
 
 

@@ -125,9 +125,10 @@ def index() -> str:
     lines = [
         "# The optimizers",
         "",
-        "One file each under `optselect/optim/rules/`; this page and the others are made from",
+        "One file each under `optselect/optim/rules/`; this page and the others are made from them by",
+        '`just generate`. "Lines" are those of the whole file, documentation included.',
+        "",
     ]
-    lines += ['from them by `just docs-optimizers`. "Lines" are those of the whole file, documentation included.', ""]
     lines += ["| rule | what it does | paper | Keras twin | other references | lines |", "|---|---|---|---|---|---|"]
     for name, rule in own().items():
         known = described(rule)

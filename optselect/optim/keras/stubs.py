@@ -1,4 +1,4 @@
-"""Type stubs of the modules whose classes are made at run time, written from the declarations: `just stubs`.
+"""Type stubs of the modules whose classes are made at run time, written from the declarations: `just generate`.
 
 Keras itself has no types, so its classes are `Any` in the stubs; what is checked is every argument of a constructor.
 """
@@ -17,7 +17,7 @@ from optselect.optim.rules import RULES
 
 __all__ = ["optimizer_stub", "schedule_stub", "write"]
 
-_WRITTEN = "Written by `just stubs` from the declarations; do not edit."
+_WRITTEN = "Written by `just generate` from the declarations; do not edit."
 _FUNCTIONS = ("deserialize", "get", "register", "serialize")
 
 

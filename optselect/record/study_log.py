@@ -213,8 +213,10 @@ def _earlier_settings(study: StudyRecord) -> Mapping[str, Any]:
     if not question:
         return {"objects": ["data"]}
     words = {name: asked[name] for name in ("care", "strategy", "sampler", "pruner") if name in asked}
+    objects = [name for name, word in words.items() if word[:1].isupper()]  # the class of a sampler of one's own
+    words = {name: word for name, word in words.items() if name not in objects}
     flags = {name: asked.get(name.replace("_", " ")) != "no" for name in ("range_test", "elimination")}
-    return {**question, **words, **flags, "study": study.name}
+    return {**question, **words, **flags, "study": study.name, "objects": objects}
 
 
 def _check(entries: Sequence[Mapping[str, Any]], path: Path) -> None:

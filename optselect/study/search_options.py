@@ -68,9 +68,9 @@ class SearchOptions:
     elimination: bool = option(True, "Stop optimizers that can no longer win and reallocate their trials.", type="bool")
     start: Configuration | Sequence[Configuration] | str | Path = option(
         (),
-        "Configurations to try first: a `Configuration` or several, the name or folder of an earlier study, a JSON or "
-        "YAML file, or the text of one.",
-        type="Configuration, sequence, str or Path",
+        "Configurations to try first: a `Configuration` or several, an optimizer that a model is compiled with, the "
+        "name or folder of an earlier study, a JSON or YAML file, or the text of one.",
+        type="Configuration, sequence, optimizer, str or Path",
         terminal="Configurations to try first: an earlier study, or a JSON or YAML file.",
         metavar="STUDY|FILE",
         form="configurations",

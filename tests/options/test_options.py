@@ -23,9 +23,11 @@ from optselect.errors import OptselectError, UnknownName
 from optselect.optim.configuration import BASELINE
 from optselect.optim.rules import RULES
 from optselect.options import GROUPS, Settings, command_line, every_option, from_objects
+from optselect.record import StudyLog
 from optselect.sklearn import OptimizerSearchClassifier, OptimizerSearchRegressor
 from optselect.sklearn.parameters import parameters_of
 from optselect.util.option_fields import Option, flag
+from tests.helpers.reported import unpack
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
 NUMBERS = st.floats(0, 1e9)
@@ -167,3 +169,13 @@ def test_the_terminal_speaks_of_options_and_python_of_arguments(optselect: Any, 
     assert done.returncode == 2
     assert "`--target NAME`" in done.stderr
     assert "target=" not in done.stderr
+
+
+def test_studies_of_earlier_versions_have_settings(tmp_path: Path) -> None:
+    """A ledger without recorded settings tells what it has: the task, and what its fingerprint says in words."""
+    log = StudyLog.read(unpack("flowers", tmp_path) / "ledger.jsonl")
+    assert log.study.settings is None
+    asked = Settings.from_record(log.settings)
+    assert (asked.data, asked.epochs, asked.evaluation.care, asked.run.study) == ("sklearn:iris", 3, "quick", "flowers")
+    assert asked.search.range_test == (log.study.fingerprint["range test"] == "yes")
+    assert asked.spec().fingerprint()["data"] == log.study.fingerprint["data"]

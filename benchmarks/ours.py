@@ -38,7 +38,7 @@ class Optselect:
             log=folder / "worker.log",
             plan=Plan(steps=steps, way=setup.way),
         )
-        self._way = self._executor.start()["way"] or "fit"
+        self._way = self._executor.start().way or "fit"
         self._log = StudyLog.open(folder / "ledger.jsonl")
         self._study = Study(self._log, objective="val_loss")
 
@@ -79,7 +79,7 @@ class Clock:
     def say(self, text: str) -> None: ...
 
     def ready(self, description: Any, outlook: Any) -> None:
-        self.workers = int(description["workers"])
+        self.workers = int(description.workers)
 
     def stage(self, name: str, done: int, total: int | None) -> None:
         self.began.setdefault(name, time.perf_counter())

@@ -58,7 +58,7 @@ def main() -> None:
             print(str(conflict).replace(given.out, "studies"))
         else:
             trained = len(result.records) - result.resumed
-            print(f"{result.description['parameters']} parameters, {trained} trainings in this call")
+            print(f"{result.description.parameters} parameters, {trained} trainings in this call")
             print(result.verdict.text().partition(" Against")[0])
 
 

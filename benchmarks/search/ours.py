@@ -20,6 +20,7 @@ from optselect.study.budget import Budget, Clock
 from optselect.study.listener import Silent
 from optselect.study.runner import Study
 from optselect.study.search_options import SearchOptions
+from optselect.task import TaskDescription
 from optselect.workers.executor import Executor
 
 __all__ = ["searched"]
@@ -42,7 +43,7 @@ def searched(
             rows=rows,
             baseline=dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, rows)),
             objective=Objective("val_loss"),
-            description={"way": "graph", "workers": 1},
+            description=TaskDescription(way="graph", workers=1),
             log=log,
             listener=Silent(),
             budget=budget,

@@ -260,7 +260,7 @@ def _answers(spec: TaskSpec, probes: Sequence[Probe], workers: int | None, liste
         rules, seeds = [probe.configuration.rule for probe in probes], [probes[0].seed]
         log = Path(folder) / "worker.log"
         with LocalExecutor(spec, rules, seeds, log=log, plan=plan, workers=workers or 1) as executor:
-            for line in executor.start()["lines"]:
+            for line in executor.start().lines:
                 listener.say(line)
             for number, probe in enumerate(probes):
                 executor.submit(number, probe)

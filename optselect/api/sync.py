@@ -9,7 +9,6 @@ from typing import Any
 
 from optselect.api.studies import folder, folders
 from optselect.errors import DamagedFile, OptselectError
-from optselect.model.objective import Objective
 from optselect.record import StudyLog
 from optselect.record.entries import TrialRecord
 from optselect.session.mlflow_copy import ending
@@ -119,18 +118,17 @@ def _synced(directory: Path, mlflow: str | None, register: str | None) -> Synced
     with StudyLog.open(directory / "ledger.jsonl") as log:  # held, so that no process runs the study meanwhile
         if log.task is None:
             return Synced(study=directory.name)  # it has not begun
-        record, description, records = log.begun, log.task.description, log.trials
+        record, records = dataclasses.replace(log.begun, task=log.task), log.trials
         kept = Remembered.of(directory)
         tracker = MlflowTracker(
             mlflow or (kept.address() if kept else default_uri()),
             experiment=f"optselect/{record.name}",
             directory=directory,
-            objective=Objective("objective", maximize=description["objective_maximize"]),
+            objective=log.task.objective,
             register=register,
         )
         end = _ending(log, register or (kept.register if kept else None))
-        whole = dataclasses.replace(record, description={**record.description, **description})
-        done, warnings = tracker.catch_up(whole, records, end, when=_when(records, log.path))
+        done, warnings = tracker.catch_up(record, records, end, when=_when(records, log.path))
     return _told(record.name, done, end, records, tracker.where() or "", warnings)
 
 

@@ -16,9 +16,11 @@ from rich.table import Table
 
 from optselect.cli.bands import WIDTH, Band, BandScale
 from optselect.cli.wording import in_options
+from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record.entries import TrialRecord
 from optselect.study.listener import Outlook
+from optselect.task import TaskDescription
 from optselect.verdict.numbers import number, seconds, signed
 
 __all__ = ["Board"]
@@ -61,19 +63,17 @@ class Board:
         self._ends: deque[float] = deque(maxlen=_LATEST)
         self._said = 0.0
         self._outlook = Outlook()
-        self._objective, self._headline, self._sign = "objective", "loss", 1.0
+        self._objective, self._headline = Objective("objective"), Objective("loss")
 
     # -- told by the study --------------------------------------------------------------------------------------
 
     def say(self, text: str) -> None:
         self._console.print(in_options(text), markup=False, soft_wrap=not self._console.is_terminal)
 
-    def ready(self, description: Mapping[str, Any], outlook: Outlook) -> None:
+    def ready(self, description: TaskDescription, outlook: Outlook) -> None:
         self._outlook = outlook
-        self._objective = description["objective"].rpartition(":")[2]  # "max:val_score" names the direction too
-        self._headline = description["headline"]
-        self._sign = -1.0 if description["objective_maximize"] else 1.0
-        for line in description["lines"]:
+        self._objective, self._headline = description.objective, description.headline
+        for line in description.lines:
             self.say(line)
 
     def stage(self, name: str, done: int, total: int | None) -> None:
@@ -130,12 +130,12 @@ class Board:
         return Group(*([self._searched()] if self._arms else []), self._progress)
 
     def _searched(self) -> Table:
-        table = self._table("optimizer", "trials", "diverged", self._objective, self._headline, band="best ● to median")
+        names = (self._objective.name, self._headline.name)
+        table = self._table("optimizer", "trials", "diverged", *names, band="best ● to median")
         ranked = sorted(self._arms.items(), key=lambda item: self._rank(item[1]))
-        bands = {
-            arm: Band.of([r.value for r in records], best=min if self._sign > 0 else max) for arm, records in ranked
-        }
-        scale = BandScale.of([band for band in bands.values() if band], falling=self._sign < 0)
+        best_of = max if self._objective.maximize else min
+        bands = {arm: Band.of([r.value for r in records], best=best_of) for arm, records in ranked}
+        scale = BandScale.of([band for band in bands.values() if band], falling=self._objective.maximize)
         for arm, records in ranked[:_ROWS]:
             best, bad = self._best(records), sum(r.outcome == "diverged" for r in records)
             shown = (
@@ -151,14 +151,16 @@ class Board:
 
     def _runners(self) -> Table:
         """The first has its mean; the others how they differ from it under the seeds that both have had."""
-        table = self._table("configuration", "seeds", self._objective, band="difference by seed")
-        runners = sorted(self._finalists.items(), key=lambda item: (-len(item[1]), self._sign * _mean(item[1])))
+        table = self._table("configuration", "seeds", self._objective.name, band="difference by seed")
+        runners = sorted(
+            self._finalists.items(), key=lambda item: (-len(item[1]), self._objective.sign * _mean(item[1]))
+        )
         (first, values), *others = runners
         differences = {
             who: [value - values[seed] for seed, value in found.items() if seed in values] for who, found in others
         }
         bands = {who: Band.of(found) for who, found in differences.items()}
-        scale = BandScale.of([Band(0.0, 0.0, 0.0), *filter(None, bands.values())], falling=self._sign < 0)
+        scale = BandScale.of([Band(0.0, 0.0, 0.0), *filter(None, bands.values())], falling=self._objective.maximize)
         table.add_row(str(first), str(len(values)), f"{_mean(values):.4g}", scale.drawn(Band(0.0, 0.0, 0.0)))
         for who, found in others[: _ROWS - 1]:
             mean = signed(statistics.fmean(differences[who])) if differences[who] else ""
@@ -205,7 +207,7 @@ class Board:
 
     def _rank(self, records: Sequence[TrialRecord]) -> float:
         """The best objective among records, smaller is better whatever its direction."""
-        return min((self._sign * r.value for r in records if r.value is not None), default=math.inf)
+        return min((self._objective.sign * r.value for r in records if r.value is not None), default=math.inf)
 
 
 def _mean(values: Mapping[int, float]) -> float:

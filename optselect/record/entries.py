@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Protocol
 
 from optselect.optim.configuration import Configuration
+from optselect.task import TaskDescription
 
 __all__ = [
     "Entry",
@@ -42,8 +43,9 @@ class StudyRecord:
     """What a study asks, fixed when it starts.
 
     fingerprint: what must not change between two runs of one study, by name (data, target, model, space,
-    epochs, seed, objective ...); each value is a short string. description: for people and for MLflow (rows,
-    features, parameters of the model ...). settings: all that was asked for, None in studies of earlier versions.
+    epochs, seed, objective ...); each value is a short string. description: for people (names of data and space)
+    and to ask again. settings: all that was asked for, None in studies of earlier versions. task: what a worker said of
+    the task, which is an entry of its own.
     """
 
     kind: ClassVar = "study"
@@ -52,9 +54,10 @@ class StudyRecord:
     fingerprint: Mapping[str, str]
     description: Mapping[str, Any]
     settings: Mapping[str, Any] | None = None
+    task: TaskDescription | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only."""
+        """JSON types only, without the task, which is recorded when a worker has set it up."""
         return {
             "name": self.name,
             "fingerprint": dict(self.fingerprint),
@@ -88,21 +91,20 @@ class SettingsRecord:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TaskRecord:
-    """What the workers say of the task. architecture: of the model, None where it is compared by content alone."""
+    """What the workers say of the task."""
 
     kind: ClassVar = "task"
 
-    description: Mapping[str, Any]
-    architecture: Mapping[str, Any] | None = None
+    description: TaskDescription
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only."""
-        return {"description": self.description, "architecture": self.architecture}
+        return {"description": self.description.to_dict(), "architecture": self.description.architecture}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TaskRecord:
         """The inverse of `to_dict`."""
-        return cls(**data)
+        return cls(description=TaskDescription.from_dict(data["description"], data.get("architecture")))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from optselect.record.notes import (
     ShareRecord,
 )
 from optselect.record.stamp import Stamp
+from optselect.task import TaskDescription
 
 __all__ = ["StudyLog"]
 
@@ -116,14 +117,9 @@ class StudyLog:
         return _earlier_settings(study) if study.settings is None else study.settings
 
     @property
-    def task(self) -> TaskRecord | None:
+    def task(self) -> TaskDescription | None:
         """What the workers said of the task; None if it is not known yet."""
-        return next(iter(self._all("task", TaskRecord.from_dict)), None)
-
-    @property
-    def description(self) -> Mapping[str, Any]:
-        """The description of the task, {} if it is not known yet."""
-        return self.task.description if self.task is not None else {}
+        return next((record.description for record in self._all("task", TaskRecord.from_dict)), None)
 
     @property
     def trials(self) -> list[TrialRecord]:

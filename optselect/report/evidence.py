@@ -15,6 +15,7 @@ from optselect.record import Stamp, StudyLog
 from optselect.record.entries import TrialRecord
 from optselect.record.notes import FINALS, Eliminated
 from optselect.study import range_test
+from optselect.task import TaskDescription
 from optselect.trainer.messages import ProbeRun
 from optselect.verdict import Verdict
 from optselect.verdict.answer import Answer
@@ -50,17 +51,18 @@ class ArmRangeTest(NamedTuple):
 class Evidence:
     """All that there is to tell of a study.
 
-    started, task: what the ledger says of its beginning and of its task, {} where that is not there yet. settings: what
-    was asked for, as `StudyLog` has them. rows: every trial, by number. answer: what `recommendation.json` holds, None
-    without one that is of these trainings; unusable: what is wrong with the file that is there. seal: by which a page
-    of just this is known. probes: by optimizer its range test. eliminated: in their order. trials: how many were asked
-    for, None where time was the budget. failures: of the trainings with plain `model.fit`, by kind.
+    started: what the ledger says of its beginning, {} where that is not there yet. task: empty before it is known.
+    settings: what was asked for, as `StudyLog` has them. rows: every trial, by number. answer: what
+    `recommendation.json` holds, None without one that is of these trainings; unusable: what is wrong with the file
+    that is there. seal: by which a page of just this is known. probes: by optimizer its range test. eliminated: in
+    their order. trials: how many were asked for, None where time was the budget. failures: of the trainings with
+    plain `model.fit`, by kind.
     """
 
     name: str
     folder: Path
     started: Mapping[str, Any]
-    task: Mapping[str, Any]
+    task: TaskDescription
     settings: Mapping[str, Any]
     rows: Sequence[Row]
     answer: Recommendation | None
@@ -84,8 +86,7 @@ class Evidence:
     @property
     def objective(self) -> Objective:
         """What the study improves."""
-        name = str(self.task.get("objective", "val_loss")).rpartition(":")[2]
-        return Objective(name, maximize=bool(self.task.get("objective_maximize", False)))
+        return self.task.objective
 
     @property
     def worse(self) -> Literal["high", "low"]:
@@ -126,7 +127,7 @@ def gather(folder: Path) -> Evidence:
         name=study.name if study else folder.name,
         folder=folder,
         started=study.to_dict() if study else {},
-        task=log.description,
+        task=log.task or TaskDescription(),
         settings=log.settings,
         rows=[_row(record) for record in records],
         answer=answer.recommendation,

@@ -13,7 +13,7 @@ from optselect.errors import OptselectError
 from optselect.options import command_line
 from optselect.report.evidence import Evidence
 from optselect.spaces import load_space
-from optselect.trainer.agreement import told
+from optselect.task import TaskDescription
 from optselect.verdict import Verdict
 from optselect.verdict.numbers import number
 
@@ -122,15 +122,15 @@ def how(evidence: Evidence) -> list[tuple[str, str]]:
         evidence.started.get("fingerprint", {}),
     )
     stages = {stage: sum(row.record.stage == stage for row in evidence.rows) for stage in _STAGES}
-    unit = "sequences or rows" if not task.get("rows") else "rows"
+    unit = "sequences or rows" if not task.rows else "rows"
     found: list[tuple[str, Any]] = [
-        ("Data", description.get("data") or task.get("data")),
-        ("Target", task.get("target")),
+        ("Data", description.get("data") or task.data),
+        ("Target", task.target),
         ("Split", _split(task, unit)),
-        ("What was found in the data", "; ".join(task.get("notes", ()))),
-        ("Model", f"{task['model']}, {task['parameters']:,} parameters" if "parameters" in task else task.get("model")),
-        ("Loss and metrics", ", ".join([str(task["loss"]), *task["metrics"]]) if "loss" in task else None),
-        ("Compared with model.fit", told(task["comparison"]) if task.get("comparison") else None),
+        ("What was found in the data", "; ".join(task.notes)),
+        ("Model", f"{task.model}, {task.parameters:,} parameters" if task.parameters else task.model),
+        ("Loss and metrics", ", ".join([task.loss, *task.metrics]) if task.loss else None),
+        ("Compared with model.fit", task.comparison.told() if task.comparison else None),
         ("Without a network", _simple(task, evidence.verdict)),
         ("Objective", f"{evidence.objective}, {'larger' if evidence.objective.maximize else 'smaller'} is better"),
         (
@@ -141,32 +141,36 @@ def how(evidence: Evidence) -> list[tuple[str, str]]:
         ("Trainings", ", ".join(f"{n} {_STAGES[stage]}" for stage, n in stages.items() if n)),
         ("Seeds", _seeds(evidence, asked)),
         ("Sampler and pruner", f"{asked['sampler']}, {asked['pruner']}" if "sampler" in asked else None),
-        ("Processes", f"{task['workers']} with {task['threads']} threads each" if task.get("workers") else None),
-        ("Precision", task.get("precision")),
+        ("Processes", f"{task.workers} with {task.threads} threads each" if task.workers else None),
+        ("Precision", task.precision),
         ("Data's digest", asked.get("data")),
     ]
-    environment = dict(task.get("environment", {}))
+    environment = dict(task.environment or {})
     found += [("Machine", environment.pop("machine", None))]
     found += [("Versions", ", ".join(f"{name} {version}" for name, version in environment.items()))]
     return [(name, str(value)) for name, value in found if value]
 
 
-def _simple(task: Mapping[str, Any], verdict: Verdict | None) -> str | None:
+def _simple(task: TaskDescription, verdict: Verdict | None) -> str | None:
     """What a constant and a linear model score on the rows of the verdict's numbers."""
-    headline = verdict.headline if verdict else task.get("headline", "loss")
+    headline = verdict.headline if verdict else task.headline.name
     figure = f"{'test' if verdict is None or verdict.confirmed else 'val'}_{headline}"
     said = []
-    for name, found in (task.get("baselines") or {}).items():
-        if (value := found["metrics"].get(figure)) is not None:
+    for name, found in (task.baselines or {}).items():
+        if (value := found.metrics.get(figure)) is not None:
             what = f"{name} answer" if name == "constant" else f"{name} model"
-            detail = f" ({found['answer']})" if found["answer"] else ""
+            detail = f" ({found.answer})" if found.answer else ""
             said.append(f"{what}{detail}: {headline.replace('_', ' ')} {number(value)}")
     return "; ".join(said)
 
 
-def _split(task: Mapping[str, Any], unit: str) -> str | None:
-    parts = {"to train": "train_rows", "to validate": "validation_rows", "held out for the end": "test_rows"}
-    return ", ".join(f"{task[key]:,} {unit} {name}" for name, key in parts.items()) if "train_rows" in task else None
+def _split(task: TaskDescription, unit: str) -> str | None:
+    parts = {
+        "to train": task.train_rows,
+        "to validate": task.validation_rows,
+        "held out for the end": task.test_rows,
+    }
+    return ", ".join(f"{rows:,} {unit} {name}" for name, rows in parts.items()) if task.train_rows else None
 
 
 def _budget(evidence: Evidence, asked: Mapping[str, str]) -> str | None:

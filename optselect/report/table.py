@@ -45,7 +45,7 @@ class Table:
 
 def table(evidence: Evidence) -> Table:
     """All trials of all stages."""
-    metric = str(evidence.task.get("headline", ""))
+    metric = evidence.task.headline
     columns = [
         TableColumn("trial", "number", lambda row: row.record.number),
         TableColumn("stage", "text", lambda row: row.record.stage),

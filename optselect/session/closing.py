@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
@@ -20,6 +19,7 @@ from optselect.study.budget import Clock
 from optselect.study.listener import Listener
 from optselect.study.runner import Study
 from optselect.study.search import why_nothing
+from optselect.task import TaskDescription
 from optselect.trainer.messages import Job
 from optselect.util.seeds import derive
 from optselect.verdict import Verdict, judge, seeds_around
@@ -47,7 +47,7 @@ class Closing:
     baseline: Configuration
     objective: Objective
     rho: float
-    description: Mapping[str, Any]
+    description: TaskDescription
     log: StudyLog
     listener: Listener
     clock: Clock
@@ -109,13 +109,13 @@ class Closing:
         found = judge(
             self.contest(study),
             study.records,
-            headline=Objective(self.description["headline"], maximize=self.description["headline_maximize"]),
+            headline=self.description.headline,
             width=self.settings.evaluation.rope,
             prefer=self.settings.evaluation.prefer,
             eliminated=reasons,
-            loss=self.description.get("loss", ""),
+            loss=self.description.loss,
         )
-        return dataclasses.replace(found, context=Context.of(self.description, study.records, self.objective.name))
+        return dataclasses.replace(found, context=Context.of(self.description, study.records))
 
     def completed(self, study: Study) -> Verdict:
         """The verdict with its check in plain Keras; trains that, and the model to keep, if they are not there.

@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from optselect.record.entries import TrialRecord
 from optselect.sinks.mlflow import Ending, RunSummary
-from optselect.task import TaskSpec
+from optselect.task import TaskDescription, TaskSpec
+from optselect.task.description import ColumnFacts
 from optselect.util.intervals import Estimate
 from optselect.util.json_types import plain
 from optselect.verdict import Verdict
 from optselect.verdict.numbers import number
 from optselect.verdict.recommendation import Recommendation
 
-__all__ = ["about_data", "ending"]
+__all__ = ["ending", "with_data"]
 
 _FILES = ("recommendation.json", "report.html", "snippet.py")
 
 
-def about_data(spec: TaskSpec) -> dict[str, Any]:
-    """JSON types only. source: of a file, its path. columns: of a table, those that are used: name, kind, date format,
-    type as it was read.
-    """
-    path, found = Path(spec.data.name), dict[str, Any]()
-    if path.exists():
-        found["source"] = str(path.absolute())
+def with_data(task: TaskDescription, spec: TaskSpec) -> TaskDescription:
+    """The description with what MLflow is told of the data: the path of a file, the columns of a table."""
+    path, columns = Path(spec.data.name), None
     if spec.schema is not None:
         types = spec.data.x.dtypes  # type: ignore[union-attr]
-        found["columns"] = [
-            {
-                "name": c.name,
-                "kind": c.kind,
-                "date_format": c.date_format,
-                "number_format": c.number_format,
-                "type": str(types[c.name]),
-            }
+        columns = tuple(
+            ColumnFacts(
+                name=c.name,
+                kind=c.kind,
+                date_format=c.date_format,
+                number_format=c.number_format,
+                type=str(types[c.name]),
+            )
             for c in spec.schema.columns
-        ]
-    return found
+        )
+    return dataclasses.replace(task, source=str(path.absolute()) if path.exists() else None, columns=columns)
 
 
 def ending(

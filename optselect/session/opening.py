@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
@@ -17,6 +15,7 @@ from optselect.study.budget import Budget, Clock
 from optselect.study.listener import Listener
 from optselect.study.runner import Study
 from optselect.study.search import Course, StudySearch, search_seed
+from optselect.task import TaskDescription
 from optselect.workers.executor import Executor
 
 __all__ = ["Opening"]
@@ -35,7 +34,7 @@ class Opening:
     rows: int
     baseline: Configuration
     objective: Objective
-    description: Mapping[str, Any]
+    description: TaskDescription
     log: StudyLog
     listener: Listener
     budget: Budget
@@ -44,7 +43,6 @@ class Opening:
     def search(self, study: Study) -> StudySearch:
         """The search as far as it has come; over where a later stage has begun."""
         settings = self.settings
-        pausable = bool(self.description.get("way"))  # `model.fit` cannot go on with a training
         return StudySearch(
             self.space,
             study.records,
@@ -53,7 +51,7 @@ class Opening:
                 rows=self.rows,
                 epochs=self.epochs,
                 objective=self.objective,
-                folder=self.log.path.parent / "paused" if pausable else None,
+                folder=self.log.path.parent / "paused" if self.description.pausable else None,
             ),
             options=settings.search,
             budget=self.budget,

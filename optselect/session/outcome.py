@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from optselect.optim.configuration import Configuration
 from optselect.record.entries import TrialRecord
 from optselect.study.findings import Findings
-from optselect.task import TaskSpec
+from optselect.task import TaskDescription, TaskSpec
 from optselect.verdict import Verdict
 from optselect.verdict.recommendation import Recommendation
 
@@ -26,7 +26,7 @@ class Outcome:
     total_steps: int
     snippet: str
     directory: Path
-    description: Mapping[str, Any]
+    description: TaskDescription
     records: Sequence[TrialRecord]
     search: Findings
     spec: TaskSpec = dataclasses.field(repr=False)
@@ -56,7 +56,7 @@ class Outcome:
             directory=str(self.directory),
             dashboard=self.dashboard,
             registered=self.registered,
-            data=dict(self.description),
+            data=self.description.to_dict(),
             search=self.search.to_dict(),
         )
 

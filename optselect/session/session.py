@@ -6,7 +6,7 @@ import dataclasses
 import math
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from optselect.model.objective import Objective
@@ -18,7 +18,7 @@ from optselect.record.entries import SettingsRecord, StorageRecord, StudyRecord,
 from optselect.report.environment import environment
 from optselect.session.answer_files import AnswerFiles
 from optselect.session.closing import Closing, fresh_seeds, trainings
-from optselect.session.mlflow_copy import about_data, ending
+from optselect.session.mlflow_copy import ending, with_data
 from optselect.session.opening import Opening
 from optselect.session.outcome import Outcome
 from optselect.session.snippet import snippet
@@ -32,6 +32,7 @@ from optselect.study.importance import importance
 from optselect.study.listener import Listener, Outlook
 from optselect.study.runner import Study
 from optselect.study.search import StudySearch, search_seed
+from optselect.task import TaskDescription
 from optselect.trainer.messages import Plan, decided
 from optselect.verdict.answer import Answer
 from optselect.verdict.statistics import overlap
@@ -77,14 +78,13 @@ class Session:
 
     def _run(self) -> Outcome:
         known = self.log.task
-        description = known.description if known else self._describe()
+        description = known or self._describe()
         if known and (why := needs_architecture(self.record, self.log)):
             self.listener.say(why)
             self._workers()
-        name = self.spec.objective.rpartition(":")[2]
-        objective = Objective(name, maximize=description["objective_maximize"])
+        objective = description.objective
         restored = self._restored()
-        study = Study(self.log, objective=name)
+        study = Study(self.log, objective=objective.name)
         budget, clock = self._budget(description, restored)
         self.listener.ready(description, Outlook(after=budget.reserve, left=clock.left))
         opening = self._opening(description, objective, budget, clock)
@@ -106,7 +106,7 @@ class Session:
         tracker, patience = self._tracker(objective), _MOST_DELIVERY
         self._note_settings()
         try:
-            tracker.start(dataclasses.replace(self.record, description=description), resumed=restored)
+            tracker.start(dataclasses.replace(self.record, task=description), resumed=restored)
             executor = self._workers()
             clock.setup = self._setup
             search = opening.prepared(search, study, executor)
@@ -144,14 +144,14 @@ class Session:
             self.listener.say(f"{answer.path}: {answer.why}. What is missing is trained again, and the answer written.")
         return list(self.log.trials)
 
-    def _budget(self, description: Mapping[str, Any], restored: Sequence[TrialRecord]) -> tuple[Budget, Clock]:
+    def _budget(self, description: TaskDescription, restored: Sequence[TrialRecord]) -> tuple[Budget, Clock]:
         """The budget, and a clock that counts what earlier processes spent on trainings."""
-        settings, workers = self.settings, description.get("workers", 1)
+        settings, workers = self.settings, description.workers or 1
         budget = Budget(trials=settings.trials, seconds=settings.time_limit, reserve=trainings(settings))
         before = ranging.seconds(self.log) + sum(r.seconds for r in restored)
         return budget, Clock(budget, workers=workers, since=self._began - before / workers, setup=self._setup)
 
-    def _opening(self, description: Mapping[str, Any], objective: Objective, budget: Budget, clock: Clock) -> Opening:
+    def _opening(self, description: TaskDescription, objective: Objective, budget: Budget, clock: Clock) -> Opening:
         return Opening(
             settings=self.settings,
             space=self.space,
@@ -166,7 +166,7 @@ class Session:
             clock=clock,
         )
 
-    def _closing(self, description: Mapping[str, Any], objective: Objective, clock: Clock) -> Closing:
+    def _closing(self, description: TaskDescription, objective: Objective, clock: Clock) -> Closing:
         return Closing(
             settings=self.settings,
             epochs=self.spec.epochs,
@@ -180,13 +180,12 @@ class Session:
             workers=self._workers,
         )
 
-    def _describe(self) -> Mapping[str, Any]:
+    def _describe(self) -> TaskDescription:
         """Start the workers, hear what they say of the task, and only then begin the ledger."""
-        told = self._workers_started()
-        built = told.pop("architecture")
-        description = {**told, **about_data(self.spec), "environment": environment()}
+        described = with_data(self._workers_started(), self.spec)
+        description = dataclasses.replace(described, environment=environment())
         self.log.append(self.record)
-        self.log.append(TaskRecord(description=description, architecture=built))
+        self.log.append(TaskRecord(description=description))
         return description
 
     def _workers(self) -> LocalExecutor:
@@ -195,7 +194,7 @@ class Session:
         assert self._executor is not None
         return self._executor
 
-    def _workers_started(self) -> dict[str, Any]:
+    def _workers_started(self) -> TaskDescription:
         self.listener.stage("start", 0, None)
         known, before = self.log.task, time.monotonic()
         self._executor = LocalExecutor(
@@ -206,11 +205,11 @@ class Session:
             plan=self._plan(),
             workers=self.settings.run.workers,
             device=self.settings.run.device,
-            threads=known.description.get("threads") if known else None,
+            threads=known.threads if known else None,
             pool=POOL,
         )
         description = self._executor.start()
-        check_architecture(self.record, self.log, description, description["architecture"])
+        check_architecture(self.record, self.log, description)
         self._setup = time.monotonic() - before
         return description
 
@@ -223,7 +222,7 @@ class Session:
             steps=steps,
             seconds=self.settings.time_limit or math.inf,
             sizes=len({*self.space.batch_size.choices, BASELINE.batch_size}),
-            way=decided(known.description) if known else None,
+            way=decided(known) if known else None,
             compare=not known,
         )
 
@@ -255,7 +254,7 @@ class Session:
                 self.listener.say(f"Warning: {warning}")
 
     def _result(
-        self, study: Study, closing: Closing, search: StudySearch, description: Mapping[str, Any], resumed: int
+        self, study: Study, closing: Closing, search: StudySearch, description: TaskDescription, resumed: int
     ) -> Outcome:
         mattered = {name: importance(arm.study) for name, arm in search.arms.items()}
         verdict = dataclasses.replace(
@@ -286,12 +285,12 @@ class Session:
             say=self.listener.say,
         )
 
-    def _registered_late(self, result: Outcome, description: Mapping[str, Any], objective: Objective) -> Outcome:
+    def _registered_late(self, result: Outcome, description: TaskDescription, objective: Objective) -> Outcome:
         """A finished study whose model is asked for only now."""
         if self.settings.tracking.register is None:
             return result
         tracker = self._tracker(objective)
-        tracker.start(dataclasses.replace(self.record, description=description), resumed=result.records)
+        tracker.start(dataclasses.replace(self.record, task=description), resumed=result.records)
         tracker.finish(self._ending(result))
         for warning in tracker.close(timeout=_MOST_DELIVERY):
             self.listener.say(f"Warning: {warning}")

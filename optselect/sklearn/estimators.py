@@ -30,7 +30,6 @@ from sklearn.utils.validation import (
 from optselect.api.tune import tune
 from optselect.data import raw_inputs
 from optselect.errors import InvalidData, NoResult
-from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.options import Settings
 from optselect.sklearn.parameters import parameters_of, parametrized
@@ -115,8 +114,7 @@ class _OptimizerSearch(BaseEstimator):  # type: ignore[misc]
             self._kept = KeptModel(file.read_bytes())
         self._schema = result.spec.schema
         self.verdict_, self.best_configuration_, self.snippet_ = result.verdict, result.best, result.snippet
-        objective = Objective("objective", maximize=result.description["objective_maximize"])
-        self.cv_results_ = cv_results(result.records, objective)
+        self.cv_results_ = cv_results(result.records, result.description.objective)
         self.best_index_ = best_index(self.cv_results_, result.best)
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])

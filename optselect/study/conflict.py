@@ -11,6 +11,7 @@ from optselect.errors import StudyConflict
 from optselect.model.architecture import CONNECTED
 from optselect.record import StudyLog
 from optselect.record.entries import StudyRecord
+from optselect.task import TaskDescription
 
 __all__ = ["check_architecture", "check_conflict", "differences", "needs_architecture"]
 
@@ -25,22 +26,24 @@ def check_conflict(record: StudyRecord, log: StudyLog) -> None:
         raise StudyConflict(_refusal(record.name, log.path.parent, changed))
 
 
-def check_architecture(record: StudyRecord, log: StudyLog, description: Mapping[str, Any], built: Any) -> None:
+def check_architecture(record: StudyRecord, log: StudyLog, now: TaskDescription) -> None:
     """Raise `StudyConflict` if the model that was built is not the one that the log tells of.
 
-    description: of the task, as a worker gives it. built: the architecture.
+    now: the task as a worker has it.
     """
     if log.task is None or not record.description.get("model"):  # the default model is ours
         return
-    known, changed = log.task.description, []
-    before = log.task.architecture or {"parameters": known.get("parameters")}
-    if before["parameters"] not in (None, (built or description)["parameters"]):
-        changed.append(f"{before['parameters']:,} parameters, now {(built or description)['parameters']:,}")
+    known, built, changed = log.task, now.architecture, list[str]()
+    before = known.architecture or {"parameters": known.parameters}
+    parameters = built["parameters"] if built else now.parameters
+    if before["parameters"] not in (None, 0, parameters):
+        changed.append(f"{before['parameters']:,} parameters, now {parameters:,}")
     if built and "layers" in before:
         changed += _changes(before["layers"], built["layers"])
-    for figure in ("loss", "metrics"):
-        if figure in known and known[figure] != description[figure]:
-            changed.append(f"{figure} {known[figure]}, now {description[figure]}")
+    if known.loss and known.loss != now.loss:
+        changed.append(f"loss {known.loss}, now {now.loss}")
+    if known.loss and known.metrics != now.metrics:
+        changed.append(f"metrics {list(known.metrics)}, now {list(now.metrics)}")
     if changed:
         lines = [f"  the architecture: {line}" for line in changed]
         raise StudyConflict(_refusal(record.name, log.path.parent, lines))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from optselect.record.entries import TrialRecord
+from optselect.task import TaskDescription
 
 __all__ = ["Listener", "Outlook", "Silent"]
 
@@ -29,7 +30,7 @@ class Listener(Protocol):
     def say(self, text: str) -> None:
         """A line for the user."""
 
-    def ready(self, description: Mapping[str, Any], outlook: Outlook) -> None:
+    def ready(self, description: TaskDescription, outlook: Outlook) -> None:
         """The workers have the task; what they say of it, and how long it will take."""
 
     def stage(self, name: str, done: int, total: int | None) -> None:
@@ -48,7 +49,7 @@ class Silent:
     def say(self, text: str) -> None:
         pass
 
-    def ready(self, description: Mapping[str, Any], outlook: Outlook) -> None:
+    def ready(self, description: TaskDescription, outlook: Outlook) -> None:
         pass
 
     def stage(self, name: str, done: int, total: int | None) -> None:

@@ -82,7 +82,7 @@ def _of_study(folder: Path, given: Any) -> tuple[Configuration, ...]:
             f"tune: `start` {str(given)!r} is neither a file nor a study. {suggestion(str(given), known)}"
         )
     log = StudyLog.read(folder / "ledger.jsonl")
-    sign = -1.0 if log.description.get("objective_maximize") else 1.0
+    sign = log.task.objective.sign if log.task else 1.0
     trials = [r for r in log.trials if r.stage == "search"]
     good = sorted((r for r in trials if r.value is not None), key=lambda r: (sign * (r.value or 0.0), r.number))
     best: dict[str, Configuration] = {}

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from optselect.task.description import TaskDescription
 from optselect.task.spec import Precision, TaskSpec, make_spec
 
 if TYPE_CHECKING:
     from optselect.task.prepared import Task
 
-__all__ = ["Precision", "Task", "TaskSpec", "make_spec"]
+__all__ = ["Precision", "Task", "TaskDescription", "TaskSpec", "make_spec"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from optselect.data.on_disk import take
 from optselect.data.target import Target
 from optselect.model.output_scoring import Judging
+from optselect.task.description import SimpleAnswer
 from optselect.task.prepared import Task
 
 __all__ = ["baselines"]
@@ -23,13 +24,13 @@ _ITERATIONS = 100  # of the logistic regression
 _SMALLEST = 1e-7  # a probability, where its logarithm is asked for: that of Keras's losses
 
 
-def baselines(task: Task) -> dict[str, Any]:
-    """The scores of a constant answer and, where the features are plain numbers, of a linear model; JSON types only.
+def baselines(task: Task) -> dict[str, SimpleAnswer]:
+    """The scores of a constant answer and, where the features are plain numbers, of a linear model.
 
-    Each is `{"answer": in words, "metrics": {"val_loss": ..., "test_accuracy": ...}}` under "constant" and "linear":
-    the loss and the metrics of the task itself on its validation and test rows, in units of the target. The constant
-    is the mean or the median of the training rows, whichever has the lower loss, or the shares of the classes. The
-    linear model is a ridge or a logistic regression of scikit-learn on standardized features.
+    They are under "constant" and "linear": the loss and the metrics of the task itself on its validation and test
+    rows, in units of the target. The constant is the mean or the median of the training rows, whichever has the lower
+    loss, or the shares of the classes. The linear model is a ridge or a logistic regression of scikit-learn on
+    standardized features.
     """
     found = {"constant": _constant(task)}
     linear = _linear(task)
@@ -39,7 +40,7 @@ def baselines(task: Task) -> dict[str, Any]:
 # A constant
 
 
-def _constant(task: Task) -> dict[str, Any]:
+def _constant(task: Task) -> SimpleAnswer:
     """The better of the constants by the loss on the training rows."""
     rows = _some_rows(task, "train")
     candidates = [_constants(task, middle) for middle in (np.mean, np.median)]
@@ -49,7 +50,7 @@ def _constant(task: Task) -> dict[str, Any]:
     for part, prefix in (("validation", "val"), ("test", "test")):
         rows = _some_rows(task, part)
         metrics |= _scores(task, part, rows, _repeated(task, best, len(rows)), prefix)
-    return {"answer": _in_words(task, best), "metrics": metrics}
+    return SimpleAnswer(answer=_in_words(task, best), metrics=metrics)
 
 
 def _constants(task: Task, middle: Callable[..., Any]) -> list[np.ndarray]:
@@ -110,7 +111,7 @@ def _in_words(task: Task, values: Sequence[np.ndarray]) -> str:
 # A linear model
 
 
-def _linear(task: Task) -> dict[str, Any] | None:
+def _linear(task: Task) -> SimpleAnswer | None:
     """None where the features are no plain table of finite numbers, or there are several targets or values."""
     judged = task._judged.judged
     if len(judged) != 1 or len(task._judged.outputs) != 1 or judged[0][2].shape:
@@ -135,7 +136,7 @@ def _linear(task: Task) -> dict[str, Any] | None:
         if matrix is None:
             return None
         metrics |= _scores(task, part, rows, task._judged.arranged([answer(matrix)]), prefix)
-    return {"answer": "ridge" if target.kind == "regression" else "logistic regression", "metrics": metrics}
+    return SimpleAnswer(answer="ridge" if target.kind == "regression" else "logistic regression", metrics=metrics)
 
 
 def _fitted(

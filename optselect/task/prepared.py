@@ -30,6 +30,7 @@ from optselect.model.serving import free_name, serve
 from optselect.model.signature import signature
 from optselect.model.source_code import compile_code
 from optselect.task import checking
+from optselect.task.description import TargetFacts, TaskDescription
 from optselect.task.spec import TaskSpec
 from optselect.user_code.functions import where_it_failed
 from optselect.util.suggestion import suggestion
@@ -301,38 +302,40 @@ class Task:
         frame = x if isinstance(x, pd.DataFrame) else pd.DataFrame(x)  # type: ignore[arg-type]
         return raw_inputs(frame, self.spec.schema)
 
-    def describe(self) -> dict[str, Any]:
-        """Describe the task with JSON types, for people and for the record.
+    def describe(self) -> TaskDescription:
+        """Describe what is known of the task without a training.
 
         Returns
         -------
-        dict
-            Facts by name.
+        TaskDescription
+            Facts for people and for the record.
         """
         parts, spec = self.spec.split, self.spec
-        targets = [{"name": t.name, "kind": t.kind, "classes": [str(c) for c in t.classes]} for t in spec.targets]
-        return {
-            "data": spec.data.name,
-            "target": spec.data.target,
-            "kind": spec.kind,
-            "rows": spec.data.rows,
-            "train_rows": len(parts.train),
-            "validation_rows": len(parts.validation),
-            "test_rows": len(parts.test),
-            "classes": [str(c) for c in spec.classes],
-            "targets": targets,
-            "features": [list(s) for s in _shapes(spec.data.x)],
-            "prepared_features": [list(s) for s in _shapes(self.x_train)],
-            "model": self._who,
-            "parameters": self.parameters,
-            "loss": self.loss.name,
-            "metrics": self.metric_names,
-            "objective": spec.objective,
-            "compile_code": compile_code(self._judged),
-            "weighted": self.w_train is not None,
-            "precision": spec.precision,
-            "notes": [*spec.describe(), *(note for _, _, _, j in self._judged.judged for note in j.notes)],
-        }
+        return TaskDescription(
+            data=spec.data.name,
+            target=spec.data.target,
+            kind=spec.kind,
+            rows=spec.data.rows,
+            train_rows=len(parts.train),
+            validation_rows=len(parts.validation),
+            test_rows=len(parts.test),
+            classes=_labels(spec.classes),
+            targets=tuple(TargetFacts(name=t.name, kind=t.kind, classes=_labels(t.classes)) for t in spec.targets),
+            features=tuple(_shapes(spec.data.x)),
+            prepared_features=tuple(_shapes(self.x_train)),
+            model=self._who,
+            parameters=self.parameters,
+            loss=self.loss.name,
+            metrics=tuple(self.metric_names),
+            asked=spec.objective,
+            objective=self.objective,
+            headline=self.headline,
+            compile_code=compile_code(self._judged),
+            weighted=self.w_train is not None,
+            precision=spec.precision,
+            notes=(*spec.describe(), *(note for _, _, _, j in self._judged.judged for note in j.notes)),
+            architecture=self.architecture,
+        )
 
     # Preparation
 
@@ -501,3 +504,8 @@ def _head(arrays: Any, rows: int) -> Any:
 
 def _single_precision(x: Array) -> Array:
     return x.astype("float32") if x.dtype in ("float64", "float16") else x
+
+
+def _labels(classes: Sequence[Any]) -> tuple[str, ...]:
+    """Labels as text."""
+    return tuple(str(c) for c in classes)

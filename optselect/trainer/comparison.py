@@ -22,8 +22,8 @@ import tensorflow as tf
 from optselect.data.on_disk import DiskArray
 from optselect.errors import InvalidModel
 from optselect.optim.configuration import BASELINE, Configuration
+from optselect.task.agreement import Agreement, Figure, distance, figure, worst
 from optselect.task.prepared import Task
-from optselect.trainer.agreement import Agreement, Figure, distance, figure, worst
 from optselect.trainer.feeding import Feed, rows_of
 from optselect.trainer.program import Program
 from optselect.trainer.state import TrialState

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import traceback
-from typing import Any
 
+from optselect.task.agreement import Agreement
 from optselect.task.baselines import baselines
+from optselect.task.description import TaskDescription
 from optselect.task.prepared import Task
 from optselect.task.suspects import suspects
-from optselect.trainer.agreement import Agreement
 from optselect.trainer.by_fit import FitTrainer
 from optselect.trainer.comparison import Reference
 from optselect.trainer.compiled import CompiledTrainer
@@ -50,14 +51,17 @@ class FirstLook:
             f"Trials use `model.fit`, since {self._agreement.reason()}: correct, but slower by far.",
         )
 
-    def facts(self) -> dict[str, Any]:
-        """For the record, JSON types only: the comparison, baselines, suspects; nothing where another process looks."""
+    def described(self) -> TaskDescription:
+        """The task with the comparison, baselines and suspects; without them where another process looks."""
+        about = self.task.describe()
         if not self._asked:
-            return {}
+            return about
+        about = dataclasses.replace(about, comparison=self._agreement)
         model = self._reference.model if self._reference else None
-        found: dict[str, Any] = {"comparison": self._agreement.to_dict() if self._agreement else None}
         try:
-            found |= {"baselines": baselines(self.task), "suspects": suspects(self.task, model)}
+            return dataclasses.replace(
+                about, baselines=baselines(self.task), suspects=tuple(suspects(self.task, model))
+            )
         except Exception:  # a loss or a metric of the user's may refuse what no model answers; the study stands
             traceback.print_exc(file=sys.stderr)
-        return found
+        return about

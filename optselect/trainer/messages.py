@@ -6,12 +6,12 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 from optselect.errors import OptselectError
 from optselect.optim.configuration import Configuration
 from optselect.optim.rule import Rule
-from optselect.task import TaskSpec
+from optselect.task import TaskDescription, TaskSpec
 
 __all__ = [
     "Answer",
@@ -163,11 +163,11 @@ class SetUp:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ready:
-    """A task is set up. description: of it, JSON types. memory: bytes of the process. step_seconds: of one step at the
+    """A task is set up. memory: bytes of the process. step_seconds: of one step at the
     default batch size, 0 where it was not measured.
     """
 
-    description: dict[str, Any]
+    description: TaskDescription
     memory: int
     step_seconds: float
 
@@ -218,13 +218,13 @@ Request = SetUp | Work | Rest
 Answer = Ready | Done | Rested | Failed
 
 
-def decided(description: Mapping[str, Any], asked: Way | None = None) -> Way | None:
+def decided(description: TaskDescription, asked: Way | None = None) -> Way | None:
     """How the steps of a study run; None where each process finds that out, which comes to the same.
 
     description: of the task, by the first process. asked: of that process.
     """
-    differs = not (description.get("comparison") or {"equal": True})["equal"]
-    return "fit" if differs or asked == "fit" else description.get("way") or None
+    differs = description.comparison is not None and not description.comparison.equal
+    return "fit" if differs or asked == "fit" else cast("Way | None", description.way or None)
 
 
 def broken(asked: Job | Probe, error: str) -> Run | ProbeRun:

@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 
 from optselect.optim.rule import Rule, Variable
+from optselect.task.agreement import Agreement
 from optselect.task.prepared import Task
-from optselect.trainer.agreement import Agreement
 from optselect.trainer.compilable import own_loss
 from optselect.trainer.evaluation import Judge
 from optselect.trainer.feeding import few_rows, is_on_disk, parts

@@ -8,12 +8,12 @@ import os
 import sys
 import sysconfig
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from optselect.errors import InvalidState
 from optselect.optim.configuration import BASELINE
+from optselect.task.description import TaskDescription
 from optselect.task.prepared import Task
 from optselect.trainer.by_fit import FitTrainer
 from optselect.trainer.compiled import CompiledTrainer
@@ -82,10 +82,10 @@ class Worker:
             way = trainer.program.way
             if not plan.way:  # nobody has decided how many train at once
                 step_seconds = trainer.run(probe).step_seconds
-        lines = [line for line in (_summary(task), note, *look.notes, how) if line]
-        about = {**task.describe(), "architecture": task.architecture, **_judged(task), **look.facts()}
+        about = look.described()
+        lines = tuple(line for line in (_summary(about), note, *look.notes, how) if line)
         return Ready(
-            description={**about, "way": way, "lines": lines},
+            description=dataclasses.replace(about, way=way, lines=lines),
             memory=resident_memory(os.getpid()),
             step_seconds=step_seconds,
         )
@@ -119,21 +119,11 @@ class Worker:
         return Rested(files={str(file): file.stat().st_mtime_ns for file in own if file.is_file()})
 
 
-def _judged(task: Task) -> dict[str, Any]:
-    """What the study and the report must know of loss and metrics."""
-    return {
-        "headline": task.headline.name,
-        "headline_maximize": task.headline.maximize,
-        "objective_maximize": task.objective.maximize,
-    }
-
-
-def _summary(task: Task) -> str:
-    about = task.describe()
-    prepared = " and ".join(" x ".join(map(str, shape)) for shape in about["prepared_features"])
+def _summary(about: TaskDescription) -> str:
+    prepared = " and ".join(" x ".join(map(str, shape)) for shape in about.prepared_features)
     return (
-        f"Model: {about['model']} on {prepared} prepared features, {about['parameters']:,} parameters; "
-        f"loss {about['loss']}, metrics {', '.join(about['metrics'])}"
+        f"Model: {about.model} on {prepared} prepared features, {about.parameters:,} parameters; "
+        f"loss {about.loss}, metrics {', '.join(about.metrics)}"
     )
 
 

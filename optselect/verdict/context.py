@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optselect.record.entries import TrialRecord
 from optselect.study.oddities import oddities
-from optselect.trainer.agreement import unreached
+from optselect.task.agreement import unreached
+from optselect.task.description import SimpleAnswer, TaskDescription
 from optselect.verdict.numbers import number
 
 if TYPE_CHECKING:
@@ -36,17 +37,17 @@ class Context:
     oddities: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, description: Mapping[str, Any], records: Sequence[TrialRecord], objective: str) -> Context:
-        """From what the worker said of the task, and the trainings. objective: its name, as in "val_loss"."""
-        found = description.get("baselines") or {}
-        constant, linear = found.get("constant", {}), found.get("linear", {})
-        unreached = (description.get("comparison") or {}).get("unreached", ())
+    def of(cls, task: TaskDescription, records: Sequence[TrialRecord]) -> Context:
+        """From what the worker said of the task, and the trainings."""
+        found = task.baselines or {}
+        constant, linear = found.get("constant", SimpleAnswer()), found.get("linear", SimpleAnswer())
+        unreached = task.comparison.unreached if task.comparison else ()
         return cls(
-            constant=constant.get("metrics", {}),
-            linear=linear.get("metrics", {}),
-            answer=constant.get("answer", ""),
-            suspects=tuple(description.get("suspects", ())),
-            oddities=(*oddities(records, objective), *_unreached(unreached)),
+            constant=constant.metrics,
+            linear=linear.metrics,
+            answer=constant.answer,
+            suspects=task.suspects or (),
+            oddities=(*oddities(records, task.objective.name), *_unreached(unreached)),
         )
 
 

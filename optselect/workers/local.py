@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from optselect.errors import InvalidValue, UnknownName, WorkerFailed
 from optselect.optim.configuration import BASELINE
 from optselect.optim.rule import Rule
-from optselect.task import TaskSpec
+from optselect.task import TaskDescription, TaskSpec
 from optselect.trainer.messages import Done, Job, Plan, Probe, ProbeRun, Ready, Run, SetUp, Way, broken, decided
 from optselect.util.machine import available_memory, cores, gigabytes, gpus
 from optselect.util.suggestion import suggestion
@@ -87,10 +87,10 @@ class LocalExecutor(Executor):
         for task in (self._task, *[follow] * (count - 1)):
             self._crew.append(self._process(task))
 
-    def start(self) -> dict[str, Any]:
+    def start(self) -> TaskDescription:
         """Wait until the first worker is ready (the others join as they are); what it says of the task.
 
-        Among it: "workers" and "threads", as they were given or decided, and "lines" to be shown.
+        `workers` and `threads` are as they were given or decided.
         """
         first = self._crew[0]
         while not first.idle:
@@ -103,8 +103,8 @@ class LocalExecutor(Executor):
         about = ready.description
         self._task = self._planned(way=decided(about, self._task.plan.way))  # the others have set up their own
         self._settle(ready.memory, ready.step_seconds)
-        own = {"workers": self.capacity, "threads": self._threads}
-        return {**about, **own, "lines": [*about["lines"], *self._lines]}
+        lines = (*about.lines, *self._lines)
+        return dataclasses.replace(about, workers=self.capacity, threads=self._threads, lines=lines)
 
     def submit(self, ticket: int, job: Job | Probe) -> None:
         self._waiting.append((ticket, job))

@@ -25,9 +25,11 @@ from rich.console import Console
 from optselect.cli.bands import WIDTH, Band, BandScale
 from optselect.cli.board import Board
 from optselect.cli.commands.cmd_tune import _typed
+from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE
 from optselect.record.entries import TrialRecord
 from optselect.study.listener import Outlook
+from optselect.task import TaskDescription
 
 STUDY = ("tune", "sklearn:iris", "--epochs", "3", "--optimizers", "adam,sgd", "--care", "quick", "--mlflow", "none")
 _MOVES = re.compile(r"\x1b\[[0-9]*[AK]")  # up a line, erase it: what follows stands on a line of its own
@@ -194,7 +196,7 @@ def test_scale_of_equal_values() -> None:
 
 def _board(*, maximize: bool) -> Board:
     board = Board(Console(file=io.StringIO(), force_terminal=True, width=80))
-    about = {"objective": "val_x", "headline": "accuracy", "objective_maximize": maximize, "lines": []}
+    about = TaskDescription(objective=Objective("val_x", maximize=maximize), headline=Objective("accuracy"))
     board.ready(about, Outlook(after=10, left=lambda: math.inf))
     board.stage("search", 0, 50)
     return board

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import os
@@ -23,6 +24,7 @@ from optselect.model.reference import ModelReference, model_reference
 from optselect.record import StudyLog
 from optselect.record.entries import StudyRecord, TaskRecord
 from optselect.study.conflict import check_architecture, check_conflict, differences, needs_architecture
+from optselect.task import TaskDescription
 from tests.helpers import ROOT
 
 
@@ -273,7 +275,7 @@ def closure(units: int) -> Any:
 def opened(folder: Path, stored: StudyRecord, **task: Any) -> StudyLog:
     log = StudyLog.open(folder / "ledger.jsonl")
     log.append(stored)
-    log.append(TaskRecord(**task))
+    log.append(TaskRecord.from_dict(task))
     return log
 
 
@@ -290,14 +292,19 @@ def test_a_study_of_another_model_is_refused_in_words(tmp_path: Path) -> None:
 
 def test_a_study_of_an_earlier_version_still_opens(tmp_path: Path) -> None:
     """A log that knows the source text alone goes on if that is the same, and asks for the architecture."""
+
+    def built(parameters: int) -> TaskDescription:
+        architecture = {"parameters": parameters, "layers": {}}
+        return TaskDescription(parameters=parameters, loss="mse", architecture=architecture)
+
     now = record(closure(8))
     old = StudyRecord(name="s", fingerprint={"model": reference(closure(8)).source}, description={})
     with opened(tmp_path, old, description={"parameters": 49, "loss": "mse"}) as log:
         check_conflict(now, log)
         assert needs_architecture(now, log)
-        check_architecture(now, log, {"parameters": 49, "loss": "mse"}, {"parameters": 49, "layers": {}})
+        check_architecture(now, log, built(49))
         with pytest.raises(StudyConflict, match="49 parameters, now 385"):
-            check_architecture(now, log, {"parameters": 385, "loss": "mse"}, {"parameters": 385, "layers": {}})
+            check_architecture(now, log, built(385))
     other = StudyRecord(name="s", fingerprint={"model": "f" * 64}, description={})
     with opened(tmp_path / "other", other, description={}) as log, pytest.raises(StudyConflict, match="the model"):
         check_conflict(now, log)
@@ -309,10 +316,11 @@ def test_another_architecture_is_refused_layer_by_layer(tmp_path: Path) -> None:
     other = {"parameters": 385, "layers": {**built["layers"], "layer 1 (Dense)": ["c", "units=64"]}}  # type: ignore[dict-item]
     about = {"parameters": 49, "loss": "mse"}
     with opened(tmp_path, record(closure(8)), description=about, architecture=built) as log:
-        check_architecture(record(closure(8)), log, about, built)
+        known = TaskDescription.from_dict(about, built)
+        check_architecture(record(closure(8)), log, known)
         assert not needs_architecture(record(closure(8)), log)
         with pytest.raises(StudyConflict, match=r"layer 1 \(Dense\) was units=8, is now units=64"):
-            check_architecture(record(closure(8)), log, about, other)
+            check_architecture(record(closure(8)), log, dataclasses.replace(known, architecture=other))
 
 
 EDITS: dict[str, Callable[[Any, Path], Any]] = {

@@ -470,14 +470,14 @@ def test_a_wide_table_is_prepared_in_seconds() -> None:
 
 
 def test_the_description_is_plain_data() -> None:
-    """describe() holds JSON types, with rows, features, parameters, loss and metrics."""
+    """describe() becomes JSON types, with rows, features, parameters, loss and metrics."""
     import json
 
     about = task(*matrix()).describe()
-    assert json.loads(json.dumps(about)) == about
-    assert about["train_rows"] + about["validation_rows"] + about["test_rows"] == about["rows"] == 60
-    assert about["metrics"] == ["accuracy"]
-    assert about["parameters"] > 0
+    assert json.loads(json.dumps(about.to_dict())) == about.to_dict()
+    assert about.train_rows + about.validation_rows + about.test_rows == about.rows == 60
+    assert about.metrics == ("accuracy",)
+    assert about.parameters > 0
 
 
 UNITS = keras.layers.Dense(8, name="hidden")

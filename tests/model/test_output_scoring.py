@@ -300,7 +300,7 @@ def test_the_pasted_compile_judges_alike(tasks: Any, name: str) -> None:
     """The code in the snippet, with the user's own functions around it, gives the loss of the task."""
     task = tasks(name, True)
     model = task.build(3)
-    code = f"model.compile('sgd', {task.describe()['compile_code']})"
+    code = f"model.compile('sgd', {task.describe().compile_code})"
     exec(code, {"model": model, "keras": keras, "cubic": cubic, "Tilted": Tilted})
     assert evaluated(task, model)["loss"] == pytest.approx(judged(task, model)["loss"], rel=1e-5)
 

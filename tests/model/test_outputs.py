@@ -14,6 +14,7 @@ import pytest
 from optselect.data import raw_inputs, read
 from optselect.errors import InvalidData, InvalidModel, OptselectError, UnknownName
 from optselect.task import Task, make_spec
+from optselect.task.description import TargetFacts
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -173,14 +174,14 @@ def test_a_saved_model_keeps_all_that_it_was_compiled_with(tmp_path: Path) -> No
 
 
 def test_the_description_tells_of_every_target() -> None:
-    """JSON types: each target with its kind and classes, and whether rows are weighted."""
+    """Each target with its kind and classes, and whether rows are weighted."""
     about = task(X, BOTH, two(), sample_weight=np.ones(ROWS)).describe()
-    assert about["targets"] == [
-        {"name": "sort", "kind": "classification", "classes": list("abcd")},
-        {"name": "size", "kind": "regression", "classes": []},
-    ]
-    assert about["weighted"] is True
-    assert about["loss"].startswith("sort: ")
+    assert about.targets == (
+        TargetFacts(name="sort", kind="classification", classes=tuple("abcd")),
+        TargetFacts(name="size", kind="regression"),
+    )
+    assert about.weighted is True
+    assert about.loss.startswith("sort: ")
 
 
 def by_numpy(y_true: Any, y_pred: Any) -> Any:
@@ -296,7 +297,7 @@ def test_a_model_that_deals_with_gaps_may_have_them() -> None:
 def test_a_sum_over_the_batch_is_said_to_be_trained_as_a_mean() -> None:
     """The loss must be a mean; what was compiled otherwise is said."""
     made = task(X, SORT, one(loss=keras.losses.SparseCategoricalCrossentropy(reduction="sum")))
-    assert any("no mean over the batch (sum)" in note for note in made.describe()["notes"])
+    assert any("no mean over the batch (sum)" in note for note in made.describe().notes)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from optselect.record.notes import (
     RungRecord,
     ShareRecord,
 )
+from optselect.task import TaskDescription
 from optselect.trainer.messages import ProbeRun, Run
 from tests.helpers.played import record as trial
 from tests.helpers.reported import DATA, STUDIES
@@ -33,7 +34,7 @@ PROBE = ProbeRun(rates=(0.1, 1.0), start=2.0, losses=[1.0, 3.0], val_losses=[1.0
 ENTRIES: list[Entry] = [
     StudyRecord(name="s", fingerprint={"seed": "0"}, description={"data": "d"}),
     StorageRecord(key="k"),
-    TaskRecord(description={"rows": 9}, architecture={"parameters": 3}),
+    TaskRecord(description=TaskDescription(rows=9, architecture={"parameters": 3})),
     RangeTestRecord(arm="adam", steps=10, whole=80, run=PROBE),
     RungRecord(number=0, arm="adam", epochs=2, configuration=BASELINE, run=RUN),
     ShareRecord(trials=60),
@@ -88,7 +89,8 @@ def test_every_entry_of_a_real_study_is_read_and_would_be_written_alike(tmp_path
         assert [{**new, **old} for new, old in zip(again, written[kind], strict=True)] == again
     assert log.share == written["share"][-1]["trials"]
     assert [log.final("refit").to_dict()] == written["refit"]  # type: ignore[union-attr]
-    assert log.description == written["task"][0]["description"]
+    assert log.task is not None
+    assert log.task.to_dict() == written["task"][0]["description"]
 
 
 def test_what_cannot_be_read_is_said_each_time_and_hides_nothing_else(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from optselect.sinks.mlflow import NullTracker
 from optselect.study.budget import Budget, Clock, gap
 from optselect.study.listener import Silent
 from optselect.study.runner import Study
+from optselect.task import TaskDescription
 from optselect.verdict.race import PRESETS
 from tests.helpers.studying import Formulas, headless, notes
 
@@ -106,7 +107,7 @@ def closing(log: StudyLog, left: float, said: list[str]) -> Closing:
     listener.say = said.append  # type: ignore[method-assign]
     return Closing(
         settings=Settings(time_limit=1000.0), epochs=8, baseline=BASELINE, objective=Objective("val_loss"),
-        rho=0.0, description={"headline": "loss", "headline_maximize": False}, log=log, listener=listener,
+        rho=0.0, description=TaskDescription(), log=log, listener=listener,
         clock=clock(left),
         workers=lambda: SimpleNamespace(),  # type: ignore[arg-type,return-value]
     )  # fmt: skip

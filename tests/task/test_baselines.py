@@ -66,11 +66,11 @@ def test_a_constant_has_the_entropy_of_the_classes(head: str) -> None:
     found = baselines(task)
     train, test = (np.asarray(labels).astype(int)[getattr(task.spec.split, part)] for part in ("train", "test"))
     shares = np.bincount(train) / len(train)
-    metrics = found["constant"]["metrics"]
+    metrics = found["constant"].metrics
     assert metrics["test_loss"] == pytest.approx(-np.log(shares[test]).mean(), rel=1e-4)
     assert metrics["test_accuracy"] == pytest.approx((test == shares.argmax()).mean(), abs=1e-6)
-    assert found["linear"]["metrics"]["test_loss"] < metrics["test_loss"]
-    assert found["constant"]["answer"] in ("0", "False")
+    assert found["linear"].metrics["test_loss"] < metrics["test_loss"]
+    assert found["constant"].answer in ("0", "False")
 
 
 @pytest.mark.parametrize("loss", ["mean_squared_error", "mean_absolute_error", None])
@@ -81,9 +81,9 @@ def test_a_constant_is_mean_or_median_in_units_of_the_target(loss: str | None) -
     train, test = NUMBER[task.spec.split.train], NUMBER[task.spec.split.test]
     middle = np.median(train) if loss == "mean_absolute_error" else train.mean()
     constant = found["constant"]
-    assert constant["metrics"]["test_mae"] == pytest.approx(np.abs(test - middle).mean(), rel=1e-4)
-    assert float(constant["answer"]) == pytest.approx(middle, rel=1e-3)
-    assert found["linear"]["metrics"]["test_mae"] < 0.1 * constant["metrics"]["test_mae"]
+    assert constant.metrics["test_mae"] == pytest.approx(np.abs(test - middle).mean(), rel=1e-4)
+    assert float(constant.answer) == pytest.approx(middle, rel=1e-3)
+    assert found["linear"].metrics["test_mae"] < 0.1 * constant.metrics["test_mae"]
 
 
 def test_several_outputs_have_a_constant_and_no_linear_model() -> None:
@@ -100,9 +100,7 @@ def test_several_outputs_have_a_constant_and_no_linear_model() -> None:
     task = Task.from_spec(make_spec(read((X, {"a": NUMBER, "b": CLASS})), model=two, epochs=1, seed=0))
     found = baselines(task)
     assert set(found) == {"constant"}
-    assert {"val_loss", "test_loss", *(f"test_{name}" for name in task.metric_names)} <= set(
-        found["constant"]["metrics"]
-    )
+    assert {"val_loss", "test_loss", *(f"test_{name}" for name in task.metric_names)} <= set(found["constant"].metrics)
 
 
 def test_suspects() -> None:

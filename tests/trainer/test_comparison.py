@@ -14,8 +14,8 @@ import tensorflow as tf
 from optselect.data import read
 from optselect.optim.rules.adam import Adam
 from optselect.task import make_spec
+from optselect.task.agreement import Agreement
 from optselect.task.prepared import Task
-from optselect.trainer.agreement import Agreement, told
 from optselect.trainer.by_fit import FitTrainer
 from optselect.trainer.comparison import Reference
 from optselect.trainer.compiled import CompiledTrainer
@@ -115,14 +115,14 @@ def test_falls_back_and_says_so(compared: Any, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Reference, "agreement", lambda self, program: differs)
     monkeypatch.setattr(trainer.program.traced, "agreement", None)
     chosen, note = look.checked(trainer, "")
-    facts = look.facts()
+    described = look.described()
     monkeypatch.setattr(trainer.program.traced, "agreement", None)
     assert isinstance(chosen, FitTrainer)
     assert differs.figure in note
-    assert facts["comparison"]["equal"] is False
-    assert decided(facts | {"way": ""}) == "fit"
-    assert decided({"comparison": agreement.to_dict(), "way": "xla"}) == "xla"
-    assert "not equal" in told(facts["comparison"])
+    assert described.comparison == differs
+    assert decided(described) == "fit"
+    assert decided(dataclasses.replace(described, comparison=agreement, way="xla")) == "xla"
+    assert "not equal" in differs.told()
 
 
 def test_noise_of_its_own() -> None:
@@ -132,7 +132,7 @@ def test_noise_of_its_own() -> None:
     found = reference.agreement(CompiledTrainer(task, [Adam()], [0]).program)
     assert (found.equal, found.what) == (True, "inference")
     assert len(found.notes()) == 1
-    assert "without the noise" in told(found.to_dict())
+    assert "without the noise" in found.told()
 
 
 def test_weights_that_no_gradient_reaches() -> None:
@@ -158,7 +158,7 @@ def test_once_a_program(iris: Any) -> None:
     assert known is not None
     again = FirstLook(task, 0, Plan(steps=0), trainer.program.kept)
     again.checked(CompiledTrainer(task, [rule], program=trainer.program.kept.over(task, [0])), "")
-    assert again.facts()["comparison"] == known.to_dict()
+    assert again.described().comparison == known
     follower = FirstLook(task, 0, Plan(steps=0, compare=False), None)
     follower.checked(trainer, "")
-    assert follower.facts() == {}
+    assert not follower.described().compared

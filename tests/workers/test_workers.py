@@ -252,7 +252,7 @@ def test_a_model_that_no_program_holds_trains_by_fit(
 ) -> None:
     """What `model.fit` can train is trained by it, and the reason is said."""
     executor = with_model(function)
-    said = " ".join(executor.start()["lines"])
+    said = " ".join(executor.start().lines)
     assert "model.fit" in said
     assert reason in said
     assert executor.run(dataclasses.replace(JOB, epochs=2)).epochs == 2
@@ -267,9 +267,9 @@ def test_how_many_train_at_once_is_measured(
     """Several at once where threads do not help, one with all of them where they do: said, and told to be kept."""
     executor = with_model(function, workers=None, threads=None, plan=Plan(steps=1e6, way=None))
     about = executor.start()
-    assert (about["workers"] == executor.capacity == 1) == alone
-    assert about["threads"] == (cores() if alone else max(1, cores() // executor.capacity))
-    assert any("steps a second" in line for line in about["lines"])
+    assert (about.workers == executor.capacity == 1) == alone
+    assert about.threads == (cores() if alone else max(1, cores() // executor.capacity))
+    assert any("steps a second" in line for line in about.lines)
     for ticket in range(3):
         executor.submit(ticket, JOB)
     found: dict[int, Run] = {}
@@ -283,9 +283,9 @@ def test_small_steps_are_not_weighed(with_model: Callable[..., LocalExecutor]) -
     """Threads that were given are kept to, and a small model is shared out over the cores without a measurement."""
     executor = with_model("paused", workers=None, threads=1)
     about = executor.start()
-    assert about["threads"] == 1
-    assert about["workers"] == executor.capacity <= cores()
-    assert not any("at a time" in line for line in about["lines"])
+    assert about.threads == 1
+    assert about.workers == executor.capacity <= cores()
+    assert not any("at a time" in line for line in about.lines)
 
 
 def test_a_container_bounds_cores_and_memory(tmp_path: Path) -> None:

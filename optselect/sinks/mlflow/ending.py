@@ -115,7 +115,8 @@ class Ending:
         )
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / "model"
-            write_model(whole, self.model, study.description, run=run.info.run_id, model=made.model_id)
+            columns = (study.task.columns if study.task else None) or ()
+            write_model(whole, self.model, columns, run=run.info.run_id, model=made.model_id)
             calls.write("log_model_artifacts", made.model_id, str(whole))
         calls.write("log_outputs", run.info.run_id, [LoggedModelOutput(made.model_id, 0)])
         calls.write("finalize_logged_model", made.model_id, "READY")

@@ -12,6 +12,7 @@ from typing import Any
 
 from optselect.data import raw_rows
 from optselect.sinks.mlflow.data_set import input_schema
+from optselect.task.description import ColumnFacts
 
 __all__ = ["write_model"]
 
@@ -19,11 +20,11 @@ _LOADER = "optselect_raw_rows"  # the module in the folder that reads raw rows
 _USED = ("keras", "tensorflow", "numpy", "pandas")
 
 
-def write_model(folder: Path, kept: Path, about: Mapping[str, Any], *, run: str, model: str) -> None:
+def write_model(folder: Path, kept: Path, columns: Sequence[ColumnFacts], *, run: str, model: str) -> None:
     """Write the folder: `mlflow.keras.load_model` gives the Keras model, `mlflow.pyfunc.load_model` takes raw rows.
 
     kept: the .keras file; beside it lies `signature.json`, what it takes and gives, as `optselect.model.signature`
-    says it. about: the study's description; its `columns` are those of a table. run, model: their ids in MLflow.
+    says it. columns: of a table, those that are used; empty for arrays. run, model: their ids in MLflow.
 
     MLflow's own `log_model` would load TensorFlow here, and its Keras flavour takes no table of mixed columns.
     """
@@ -33,7 +34,6 @@ def write_model(folder: Path, kept: Path, about: Mapping[str, Any], *, run: str,
     from mlflow.models import Model
     from mlflow.utils.environment import _PythonEnv
 
-    columns = about.get("columns") or []
     _fill(folder, kept, columns)
     made = Model(run_id=run, model_id=model, signature=_signature(kept.with_name("signature.json"), columns))
     made.add_flavor(
@@ -50,18 +50,18 @@ def write_model(folder: Path, kept: Path, about: Mapping[str, Any], *, run: str,
     made.save(str(folder / "MLmodel"))
 
 
-def _fill(folder: Path, kept: Path, columns: Sequence[Mapping[str, str]]) -> None:
+def _fill(folder: Path, kept: Path, columns: Sequence[ColumnFacts]) -> None:
     data, code = folder / "data", folder / "code"
     data.mkdir(parents=True)
     code.mkdir()
     shutil.copyfile(kept, data / "model.keras")
-    told = [(c["name"], c["kind"], c["date_format"] or c.get("number_format", "")) for c in columns]
+    told = [(c.name, c.kind, c.date_format or c.number_format) for c in columns]
     (data / "columns.json").write_text(json.dumps(told), encoding="utf-8")
     (data / "keras_module.txt").write_text("keras", encoding="utf-8")
     shutil.copyfile(raw_rows.__file__, code / f"{_LOADER}.py")
 
 
-def _signature(path: Path, columns: Sequence[Mapping[str, str]]) -> Any:
+def _signature(path: Path, columns: Sequence[ColumnFacts]) -> Any:
     """Raw columns, or tensors where the model takes arrays; None where nobody has told."""
     from mlflow.models import ModelSignature
 

@@ -189,8 +189,9 @@ def trial_points(trial: TrialRecord) -> list[Point]:
 
 
 def study_params(study: StudyRecord) -> dict[str, str]:
-    """The fingerprint and the scalars of the description."""
-    flat = {**study.description, **study.fingerprint}
+    """The fingerprint and the scalars of the descriptions."""
+    task = study.task.to_dict() if study.task else {}
+    flat = {**study.description, **task, **study.fingerprint}
     return {key(str(n)): text(v, PARAM_LENGTH) for n, v in flat.items() if isinstance(v, str | numbers.Real)}
 
 

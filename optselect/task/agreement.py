@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-__all__ = ["Agreement", "Figure", "distance", "figure", "told", "unreached", "worst"]
+from optselect.util.json_types import fields_from
+
+__all__ = ["Agreement", "Figure", "distance", "figure", "unreached", "worst"]
 
 _NAMED = 4  # weights that are named
 
@@ -91,6 +93,25 @@ class Agreement:
             found[field.name] = None if isinstance(value, float) and not math.isfinite(value) else value
         return found | {"unreached": list(self.unreached)}
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`. Raises `InvalidValue`, with the place."""
+        return cls(**fields_from(cls, data))
+
+    def told(self) -> str:
+        """One line for the report.
+
+        >>> Agreement(equal=True, what="training", rows=83, steps=3, figure="loss", difference=2e-7, program=1.0,
+        ...           fit=1.0, seconds=0.42).told()
+        'one epoch of 83 rows in 3 steps, equal to 2e-07 in every figure (0.4 s)'
+        """
+        what = f"one epoch of {self.rows} rows in {self.steps} steps"
+        if self.what == "inference":
+            what = f"losses of {self.rows} rows without the noise of training"
+        apart = f"{self.difference:.1g}" if math.isfinite(self.difference) else "not a number"
+        word = f"equal to {apart} in every figure" if self.equal else f"{self.figure} {apart} apart: not equal"
+        return f"{what}, {word} ({self.seconds:.1f} s)"
+
     def reason(self) -> str:
         """Why trials use `model.fit`; "" where the two agree."""
         if self.equal:
@@ -123,18 +144,3 @@ def unreached(paths: Sequence[str]) -> str:
     named = ", ".join(f"`{path}`" for path in paths[:_NAMED])
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
     return f"no gradient reaches the weights {named}{more}: they stay as they were initialized"
-
-
-def told(found: Mapping[str, Any]) -> str:
-    """One line on a comparison for the report. found: as `Agreement.to_dict` gives it.
-
-    >>> told({"equal": True, "what": "training", "rows": 83, "steps": 3, "figure": "loss", "difference": 2e-7,
-    ...       "seconds": 0.42})
-    'one epoch of 83 rows in 3 steps, equal to 2e-07 in every figure (0.4 s)'
-    """
-    what = f"one epoch of {found['rows']} rows in {found['steps']} steps"
-    if found["what"] == "inference":
-        what = f"losses of {found['rows']} rows without the noise of training"
-    apart = "not a number" if found["difference"] is None else f"{found['difference']:.1g}"
-    word = f"equal to {apart} in every figure" if found["equal"] else f"{found['figure']} {apart} apart: not equal"
-    return f"{what}, {word} ({found['seconds']:.1f} s)"

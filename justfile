@@ -23,10 +23,23 @@ lint:
     uv run --extra dev mypy
     uv run --extra dev lint-imports
 
-# mend what can be mended
+# repair what ruff can, format everything, then show what is left
 fix:
-    uv run --extra dev ruff check --fix .
+    uv run --extra dev ruff check --fix-only .
     uv run --extra dev ruff format .
+    uv run --extra dev ruff check .
+
+# lines and branches that tests run, the training processes included: `just coverage tests/verdict` for a part
+coverage *args:
+    uv run --extra dev pytest --cov --cov-report=term:skip-covered {{args}}
+
+# assemble CHANGELOG.md from changelog.d for a release; `just changelog 0.3.0 --draft` shows it only
+changelog version *args:
+    uv run --extra dev towncrier build --version {{version}} {{args}}
+
+# rooms, floors, imports between rooms and circles: `just rooms --at REVISION` for an earlier state
+rooms *args:
+    uv run --extra dev python -m benchmarks.import_graph {{args}}
 
 # every rule, schedule and clipping beside Keras
 parity:

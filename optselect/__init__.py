@@ -38,7 +38,7 @@ __all__ = [
     "lr_range",
     "tune",
 ]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Configuration": "optim.configuration",

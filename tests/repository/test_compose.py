@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from optselect import __version__
 from tests.helpers.stack import ROOT, compose
 
 PROGRAMS = Path(sys.executable).parent
@@ -109,7 +110,7 @@ def test_images_are_pinned(name):
     image, _, tag = SERVICES[name]["image"].partition(":")
     assert re.match(r"\d+\.\d+", tag), image
     if "build" in SERVICES[name]:
-        assert tag == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+        assert tag == __version__
         assert re.search(rf"^FROM \S+ AS {SERVICES[name]['build']['target']}$", DOCKERFILE.read_text(), re.MULTILINE)
 
 

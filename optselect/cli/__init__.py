@@ -78,7 +78,7 @@ def _refused(error: OSError) -> str:
 
 
 def _say(text: str) -> None:
-    from optselect.cli.wording import in_options
+    from optselect.cli.argument_names import in_options
 
     with contextlib.suppress(OSError):  # the standard error is full too: the exit code has to do
         click.echo(in_options(text), err=True)

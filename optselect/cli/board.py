@@ -14,8 +14,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from optselect.cli.argument_names import in_options
 from optselect.cli.bands import WIDTH, Band, BandScale
-from optselect.cli.wording import in_options
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record.entries import TrialRecord

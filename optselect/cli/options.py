@@ -84,7 +84,7 @@ def _type(about: Option) -> click.ParamType:
     if about.form in ("by name", "weights"):
         return ByName(about)
     if about.choices:
-        return Choice(about.choices)
+        return OptionChoice(about.choices)
     types: dict[str, click.ParamType] = {"whole": click.INT, "real": click.FLOAT, "seconds": Duration()}
     return types.get(about.form, click.STRING)
 
@@ -94,7 +94,7 @@ def _one_or_several(context: click.Context, parameter: click.Parameter, value: t
     return value if len(value) > 1 else (value[0] if value else None)
 
 
-class Choice(click.Choice[str]):
+class OptionChoice(click.Choice[str]):
     """One of some words; of any other the nearest are named."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from optselect.data import read
 from optselect.demo.descent import Descent, Runner, best_walk, near
-from optselect.demo.entry import Entry
+from optselect.demo.participant import Participant
 from optselect.errors import InvalidData, InvalidModel, InvalidValue, UnknownName
 from optselect.optim.configuration import Configuration
 from optselect.optim.rule import Rule
@@ -137,7 +137,7 @@ class _Trainer:
 
 
 def descend_on_model(
-    entries: Sequence[Entry],
+    entries: Sequence[Participant],
     data: Any,
     *,
     target: str | Sequence[str] | None = None,
@@ -205,7 +205,9 @@ def _marks(steps: int, parameters: int, entries: int) -> np.ndarray:
     return np.unique(np.round(np.linspace(0, steps, count)).astype(int))
 
 
-def _run(trainer: _Trainer, entry: Entry, marks: np.ndarray) -> tuple[Rule, tuple[float, ...], np.ndarray, np.ndarray]:
+def _run(
+    trainer: _Trainer, entry: Participant, marks: np.ndarray
+) -> tuple[Rule, tuple[float, ...], np.ndarray, np.ndarray]:
     """The rule with its rate, the rates that were tried, weights and losses."""
     tried = () if entry.given else entry.rates()
     rule = entry.rule

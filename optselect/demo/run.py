@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from optselect.demo.descent import Descent, Runner, best_walk, near
-from optselect.demo.entry import Entry
+from optselect.demo.participant import Participant
 from optselect.demo.surfaces import CLASSICS, SURFACES, Surface, named, named_classic
 from optselect.errors import InvalidValue
 from optselect.optim.rules import parse_settings
@@ -118,16 +118,16 @@ def _is_data(on: Any, of_data: Mapping[str, Any]) -> bool:
     return "target" in of_data or "model" in of_data or (not known and (":" in on or "." in on))
 
 
-def _entries(texts: Sequence[str], learning_rate: float | None) -> list[Entry]:
+def _entries(texts: Sequence[str], learning_rate: float | None) -> list[Participant]:
     if len(texts) > _MOST:
         raise InvalidValue(f"demo: {len(texts)} rules are too many for one picture; no more than {_MOST}.")
-    entries: list[Entry] = []
+    entries: list[Participant] = []
     for text in texts:
         rule, settings = parse_settings(text)
         given = "learning_rate" in settings
         if learning_rate is not None and not given:
             rule = rule.replaced(learning_rate=learning_rate)
-        entry = Entry(text=text, rule=rule, given=given or learning_rate is not None)
+        entry = Participant(text=text, rule=rule, given=given or learning_rate is not None)
         if any(entry.rule == other.rule for other in entries):
             raise InvalidValue(f"demo: {text!r} runs twice; say it once, or set something else.")
         entries.append(entry)
@@ -165,7 +165,7 @@ def _surface(
     return changed
 
 
-def _on_surface(entries: Sequence[Entry], surface: Surface, steps: int | None, seed: int) -> Descent:
+def _on_surface(entries: Sequence[Participant], surface: Surface, steps: int | None, seed: int) -> Descent:
     x, y, z = _map(surface)
     from optselect.demo.on_surface import POINT, Walker
 

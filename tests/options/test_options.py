@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import optselect
 from optselect import api
+from optselect.cli.argument_names import in_options
 from optselect.cli.commands.cmd_tune import command
-from optselect.cli.wording import in_options
 from optselect.errors import OptselectError, UnknownName
 from optselect.optim.configuration import BASELINE
 from optselect.optim.rules import RULES

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from optselect.cli.argument_names import in_options
 from optselect.cli.options import DerivedCommand, options_of, taken
-from optselect.cli.wording import in_options
 
 if TYPE_CHECKING:
     from optselect.api import RangeTest, Sweep

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from optselect.cli.argument_names import in_options
 from optselect.cli.options import DerivedCommand, options_of
-from optselect.cli.wording import in_options
 
 
 def _options() -> list[click.Option]:

@@ -9,13 +9,13 @@ import numpy as np
 
 from optselect.optim.rule import Rule
 
-__all__ = ["Entry"]
+__all__ = ["Participant"]
 
 _A_DECADE = 4  # learning rates that are tried
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Entry:
+class Participant:
     """A rule that is to run. text: as it was given. given: whether that said the learning rate."""
 
     text: str

@@ -48,6 +48,7 @@ class StudyLog:
         """Use `read`, `open` or `over`."""
         self.path = path
         self._ledger, self._data = ledger, data
+        self._kinds = [str(entry["kind"]) for entry in entries]
         self._written = by_kind(entries)
         self._read: dict[str, list[Any]] = {}
 
@@ -84,6 +85,7 @@ class StudyLog:
             raise TypeError(f"{self.path} was opened for reading.")
         known = self._read.get(entry.kind)
         self._ledger.append(entry.kind, entry.to_dict())
+        self._kinds.append(entry.kind)
         if known is not None:
             known.append(entry)
         else:
@@ -172,6 +174,10 @@ class StudyLog:
     def data(self) -> bytes:
         """Its whole lines, as bytes."""
         return self._data if self._ledger is None else self.path.read_bytes()
+
+    def kinds_after(self, line: int) -> list[str]:
+        """The kinds of the entries behind so many lines."""
+        return self._kinds[line:]
 
     @property
     def torn(self) -> int:

@@ -121,8 +121,7 @@ def _compared(seal: Mapping[str, Any], log: StudyLog) -> tuple[State, str]:
         return "other", f"it was made from {seal['lines']} lines of the ledger, of which {len(lines)} are there"
     if hashlib.sha256(before if before.endswith(b"\n") else before + b"\n").hexdigest() != seal["ledger"]:
         return "other", "it was made from other lines than those of the ledger"
-    kinds = [json.loads(line)["kind"] for line in lines[seal["lines"] :]]
-    return "behind" if any(kind not in _WITHOUT_TRAININGS for kind in kinds) else "whole", ""
+    return "behind" if set(log.kinds_after(seal["lines"])) - _WITHOUT_TRAININGS else "whole", ""
 
 
 def _unsealed(said: Recommendation, log: StudyLog) -> tuple[State, str]:

@@ -67,6 +67,7 @@ def test_what_is_added_is_there_at_once_and_in_the_file(tmp_path: Path, looked: 
         assert held(log) == held(StudyLog.read(path))
         assert log.stamp() == StudyLog.read(path).stamp()
         assert log.data == StudyLog.read(path).data
+        assert log.kinds_after(3) == StudyLog.read(path).kinds_after(3) == [entry.kind for entry in ENTRIES[3:]]
     found = held(StudyLog.read(path))
     assert all(entry in found or any(entry in one for one in found if isinstance(one, list)) or entry.kind in
                ("storage", "share") for entry in ENTRIES)  # fmt: skip

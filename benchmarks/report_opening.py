@@ -34,7 +34,7 @@ _SHOWN = """() => new Promise((done) => {
   const look = () => requestAnimationFrame(SELECTORS.every(tall) ? () => done(performance.now()) : look);
   look();
 })"""
-_OURS = [".lead", "#picture-budget .arm", "#picture-learning-curves .arm"]
+_OURS = [".lead", "#picture-best-by-budget .arm", "#picture-learning-curves .arm"]
 _PLOTLY = [".lead", "#first .scatterlayer", "#second .scatterlayer"]
 
 

@@ -56,8 +56,8 @@ def test_a_finished_study_has_its_verdict_first_and_every_picture_or_the_reason(
     evidence = gather(study)
     said = words(render(evidence))
     assert evidence.finished
-    assert evidence.verdict is not None
-    paragraph = " ".join(evidence.verdict["text"].split())
+    assert evidence.answer is not None
+    paragraph = " ".join(evidence.answer.text.split())
     first, rest = paragraph.split(". ", 1)
     assert said.index(first) < said.index(rest[:80]) < said.index("Pictures", said.index(rest[:80]))
     made = pictures(evidence)
@@ -89,8 +89,8 @@ def test_an_unfinished_study_says_so_and_shows_what_is_there(study: Path) -> Non
     page = made.path.read_text()
     assert not made.finished
     assert "This study is not finished: 12 of" in words(page)
-    assert made.pictures["budget"] == made.pictures["divergence"] == ""
-    assert all(made.pictures[name] for name in ("learning-curves", "basin", "importance", "paired"))
+    assert made.pictures["best-by-budget"] == made.pictures["divergence"] == ""
+    assert all(made.pictures[name] for name in ("learning-curves", "learning-rate-basin", "which-mattered", "paired"))
     assert 'id="snippet"' not in page
 
 
@@ -112,7 +112,7 @@ def test_only_diverged_trials_are_a_report_too(study: Path) -> None:
 
     made = api.report(rewritten(study, study.parent / "lost", change))
     assert made.pictures["divergence"] == ""
-    assert all(made.pictures[name] for name in ("budget", "parallel", "tradeoff"))
+    assert all(made.pictures[name] for name in ("best-by-budget", "parallel", "tradeoff"))
 
 
 def test_a_study_that_went_on_after_its_verdict_says_so(study: Path) -> None:

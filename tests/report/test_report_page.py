@@ -143,7 +143,8 @@ def test_dark_is_the_systems_choice_and_the_buttons(opened: Opened, written: dic
 
     def look(page: Any) -> list[str]:
         found = page.evaluate("""() => {
-            const body = getComputedStyle(document.body), line = document.querySelector("#picture-budget .line");
+            const body = getComputedStyle(document.body);
+            const line = document.querySelector("#picture-best-by-budget .line");
             return [body.backgroundColor, body.color, getComputedStyle(line).stroke];
         }""")
         return [str(colour) for colour in found]

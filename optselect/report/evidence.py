@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.record import Stamp, StudyLog
-from optselect.record.entries import TrialRecord
+from optselect.record.entries import StudyRecord, TrialRecord
 from optselect.record.notes import FINALS, Eliminated
 from optselect.study import range_test
 from optselect.task import TaskDescription
@@ -51,7 +51,7 @@ class ArmRangeTest(NamedTuple):
 class Evidence:
     """All that there is to tell of a study.
 
-    started: what the ledger says of its beginning, {} where that is not there yet. task: empty before it is known.
+    study: what it asks, None before it has begun. task: empty before it is known.
     settings: what was asked for, as `StudyLog` has them. rows: every trial, by number. answer: what
     `recommendation.json` holds, None without one that is of these trainings; unusable: what is wrong with the file
     that is there. seal: by which a page of just this is known. probes: by optimizer its range test. eliminated: in
@@ -61,7 +61,7 @@ class Evidence:
 
     name: str
     folder: Path
-    started: Mapping[str, Any]
+    study: StudyRecord | None
     task: TaskDescription
     settings: Mapping[str, Any]
     rows: Sequence[Row]
@@ -72,6 +72,16 @@ class Evidence:
     eliminated: Sequence[Eliminated]
     trials: int | None
     failures: Mapping[str, str]
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """Of the study, for people; {} before it has begun."""
+        return self.study.description if self.study else {}
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        """What must not change in the study, by name; {} before it has begun."""
+        return self.study.fingerprint if self.study else {}
 
     @property
     def verdict(self) -> Verdict | None:
@@ -126,7 +136,7 @@ def gather(folder: Path) -> Evidence:
     return Evidence(
         name=study.name if study else folder.name,
         folder=folder,
-        started=study.to_dict() if study else {},
+        study=study,
         task=log.task or TaskDescription(),
         settings=log.settings,
         rows=[_row(record) for record in records],

@@ -116,11 +116,7 @@ def _of_verdict(verdict: Verdict) -> Iterator[str]:
 
 def how(evidence: Evidence) -> list[tuple[str, str]]:
     """Data, split, model, budget, seeds, stages, versions, machine."""
-    task, description, asked = (
-        evidence.task,
-        evidence.started.get("description", {}),
-        evidence.started.get("fingerprint", {}),
-    )
+    task, description, asked = evidence.task, evidence.description, evidence.fingerprint
     stages = {stage: sum(row.record.stage == stage for row in evidence.rows) for stage in _STAGES}
     unit = "sequences or rows" if not task.rows else "rows"
     found: list[tuple[str, Any]] = [
@@ -196,7 +192,7 @@ def command(evidence: Evidence) -> str | None:
     if not settings:
         return None
     if "trials" not in settings:
-        space = _other(evidence.started["description"].get("space"), "default")
+        space = _other(evidence.description.get("space"), "default")
         seen = {"trials": evidence.trials, "optimizers": _optimizers(evidence), "space": space}
         settings = {**settings, **seen}
     return command_line(settings)
@@ -204,9 +200,9 @@ def command(evidence: Evidence) -> str | None:
 
 def _optimizers(evidence: Evidence) -> str | None:
     """Those that were searched, unless they are all of a space that is still what it was."""
-    space = evidence.started["description"].get("space")
+    space = evidence.description.get("space")
     with contextlib.suppress(OptselectError):  # a file that is not here
-        if load_space(space).digest() == evidence.started["fingerprint"].get("space"):
+        if load_space(space).digest() == evidence.fingerprint.get("space"):
             return None
     seen = sorted(arm for arm in evidence.optimizers if evidence.of(arm) or arm in evidence.probes)
     return ",".join(seen) or None

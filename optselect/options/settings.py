@@ -73,7 +73,9 @@ class Settings:
         metavar="KIND",
         form="by name",
     )
-    objective: str = option("val_loss", 'What to optimize: "val_loss" or "val_" and the name of a metric.', type="str")
+    objective: str = option(
+        "val_loss", 'What to optimize: "val_loss", or "val_NAME" with the name of a metric.', type="str"
+    )
     trials: int | None = option(
         None,
         "Trials in total, over all optimizers.",

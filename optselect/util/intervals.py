@@ -29,6 +29,7 @@ class Estimate:
     Parameters
     ----------
     mean : float
+        Mean over the seeds.
     low, high : float
         Ends of the 95 % interval; NaN for a single seed.
     seeds : int

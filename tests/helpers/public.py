@@ -1,4 +1,7 @@
-"""What is public: the names in `__all__` of these modules. Everything else may change without notice."""
+"""What is public: the names in `__all__` of these modules, and what a result holds.
+
+Everything else may change without notice.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["MODULES", "public"]
+__all__ = ["HELD", "MODULES", "public"]
 
 MODULES = (
     "optselect",
@@ -22,6 +25,7 @@ MODULES = (
     "optselect.task",
     "optselect.testing",
 )
+HELD = ("optselect.verdict.Estimate", "optselect.verdict.Standing", "optselect.verdict.Verdict")
 
 
 def public() -> Iterator[tuple[str, Any]]:
@@ -30,3 +34,6 @@ def public() -> Iterator[tuple[str, Any]]:
         module = importlib.import_module(name)
         for exported in module.__all__:
             yield f"{name}.{exported}", getattr(module, exported)
+    for name in HELD:
+        module_name, _, held = name.rpartition(".")
+        yield name, getattr(importlib.import_module(module_name), held)

@@ -52,7 +52,7 @@ FILES = {
     "english_three_decimals_beside_others": Expected(first={"a": 26.766, "b": 3.82}),
     "english_three_decimals_below_one": Expected(first={"a": 0.270}),
     "three_decimals_only": Expected(
-        refused=("`a`", "--decimal point", "--decimal comma"), options={"decimal": "comma"}, first={"a": 3677}
+        refused=("`a`", 'decimal="point"', 'decimal="comma"'), options={"decimal": "comma"}, first={"a": 3677}
     ),
     "swiss_apostrophes": Expected(target="chf", first={"chf": 494000}, told=("apostrophes", "chf")),
     "indian_groups": Expected(target="rupees", first={"rupees": 120126}, told=("₹",)),
@@ -69,7 +69,7 @@ FILES = {
     "units_row": Expected(target="power", first={"temp": 26.77}, told=("bar",)),
     "one_word_in_target": Expected(
         target="power",
-        refused=("1 of 24", "'broken'", "row 12", "--missing-target"),
+        refused=("1 of 24", "'broken'", "row 12", "missing_target="),
         rows=23,
         options={"missing_target": "drop"},
     ),
@@ -77,10 +77,10 @@ FILES = {
     "blank_rows": Expected(told=("7 rows",)),
     "few_targets_missing": Expected(target="price", rows=23, told=("1 of 24", "row 6")),
     "many_targets_missing": Expected(
-        target="price", refused=("6 missing", "--missing-target drop"), rows=18, options={"missing_target": "drop"}
+        target="price", refused=("6 missing", 'missing_target="drop"'), rows=18, options={"missing_target": "drop"}
     ),
     "labels_alike": Expected(
-        refused=("'No' (6 rows)", "'no '", "--labels merge"), options={"labels": "merge"}, told=("No 12",)
+        refused=("'No' (6 rows)", "'no '", 'labels="merge"'), options={"labels": "merge"}, told=("No 12",)
     ),
     "year_counter": Expected(target="level", kinds={"Year": "number"}, rows=60, told=('drop="Year"',)),
     "customer_counter": Expected(kinds={"age": "number"}, rows=60, told=("`customer_id`", "an id")),
@@ -103,7 +103,7 @@ FILES = {
     "dates_epoch_milliseconds": Expected(target="load", first={"createdAt": "2019-01-03T07:30:00"}),
     "dates_ambiguous": date(
         "2019-01-01T00:00:00",
-        refused=("2019-06-02", "2019-02-06", "--dates month-first"),
+        refused=("2019-06-02", "2019-02-06", 'dates="month-first"'),
         options={"dates": "day-first"},
     ),
     "dates_order_by_neighbour": Expected(

@@ -253,7 +253,7 @@ BAD = {
     ("tune", "data.csv", "--target", "species", "--optimizers", "adamn"): "or 'adam'?",
     ("tune", "data.csv", "--target", "species", "--space", "bad.yaml"): "Swap them?",
     ("tune", "data.csv", "--target", "species", "--objective", "val_acc"): "Did you mean 'val_accuracy'",
-    ("tune", "data.csv", "--target", "species", "--trials", "0"): "`trials` must be at least 1, got 0",
+    ("tune", "data.csv", "--target", "species", "--trials", "0"): "`--trials` must be at least 1, got 0",
     ("tune", "data.csv", "--target", "species", "--sampler", "tpee"): "Did you mean 'tpe'",
     ("tune", "data.csv", "--target", "species", "--pruner", "medain"): "Did you mean 'median'",
     ("tune", "data.csv", "--target", "species", "--strategy", "joined"): "Did you mean 'joint'",

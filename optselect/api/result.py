@@ -36,8 +36,8 @@ class Result(Outcome):
     directory : Path
         The folder of the study: the ledger, `recommendation.json`, `snippet.py`, `best.keras` (trained on the
         validation set too; takes raw columns), `study.db`, `worker.log`.
-    description : dict
-        Facts about data and model, JSON types.
+    description : TaskDescription
+        Facts about data and model.
     records : sequence of TrialRecord
         Every run of the study.
     search : Findings

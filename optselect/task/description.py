@@ -48,19 +48,78 @@ class SimpleAnswer:
 class TaskDescription:
     """A task as the first worker found it, and how the study trains it.
 
-    data, target: their names. kind: of the target that rows are split by. features, prepared_features: shapes without
-    rows, before and after preparation. model: as messages name it. parameters: trainable weights. loss: its name.
-    metrics: their names. objective: what the study improves; asked: that as the user named it. headline: the metric
-    to report. compile_code: the arguments of `model.compile`. weighted: whether rows have weights. precision: as in
-    `TaskSpec`. notes: what was found in the data.
-
-    way: how the steps run, "graph" or "xla"; "" where trials use `model.fit`. lines: to be shown when the study
-    starts. workers, threads: training processes, and threads of each. comparison: of the program with `model.fit`.
-    baselines: simple answers by name. suspects: likely causes of a training that learns nothing. source: path of the
-    file. columns: of a table. environment: versions and the machine. architecture: of a user's model, recorded beside
-    the description. more: what another version recorded.
-
     Ledgers of earlier versions lack some of it, which is then at its default.
+
+    Parameters
+    ----------
+    data : str, default ""
+        Name of the data set.
+    target : str, default ""
+        Name of the target, or names separated by commas.
+    kind : str, default ""
+        Kind of the target by which the rows are split: "classification" or "regression".
+    rows : int, default 0
+        Number of rows.
+    train_rows : int, default 0
+        Rows of the training set.
+    validation_rows : int, default 0
+        Rows of the validation set.
+    test_rows : int, default 0
+        Rows of the test set.
+    classes : tuple of str, default ()
+        Labels of that target as text; empty in regression.
+    targets : tuple of TargetFacts, default ()
+        All targets.
+    features : tuple of tuple of int, default ()
+        Shapes of the features without the axis of the rows, before preparation.
+    prepared_features : tuple of tuple of int, default ()
+        The same after preparation.
+    model : str, default ""
+        The model, as messages name it.
+    parameters : int, default 0
+        Number of trainable weights.
+    loss : str, default ""
+        Name of the loss.
+    metrics : tuple of str, default ()
+        Names of the metrics.
+    asked : str, default "val_loss"
+        The objective as the user named it.
+    objective : Objective, default _LOSS
+        The metric that the study optimizes.
+    headline : Objective, default _HEADLINE
+        The metric to report.
+    compile_code : str, default ""
+        Arguments of `model.compile`, as code.
+    weighted : bool, default False
+        Whether rows have weights.
+    precision : str, optional
+        Dtype policy of the layers. None: the model's own.
+    notes : tuple of str, default ()
+        What was found in the data.
+    way : str, default ""
+        How the steps run: "graph" or "xla"; "" if trials use `model.fit`.
+    lines : tuple of str, default ()
+        What is shown when the study starts.
+    comparison : Agreement or None, optional
+        The comparison of the compiled program with `model.fit`.
+    baselines : dict of str to SimpleAnswer or None, optional
+        Answers that need no network, by name.
+    suspects : tuple of str or None, optional
+        Likely causes of a training that learns nothing.
+    workers : int or None, optional
+        Number of training processes.
+    threads : int or None, optional
+        Threads per process.
+    source : str or None, optional
+        Path of the data file.
+    columns : tuple of ColumnFacts or None, optional
+        Columns of a table.
+    environment : dict of str to str or None, optional
+        Versions and the machine.
+    architecture : dict, optional
+        Architecture of a user's model, recorded beside the description.
+    more : dict, optional
+        What another version recorded.
     """
 
     data: str = ""
@@ -109,7 +168,13 @@ class TaskDescription:
         return any(one is not None for one in (self.comparison, self.baselines, self.suspects))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only, without the architecture, under the keys that ledgers have."""
+        """Describe the task with JSON types, without the architecture, under the keys that ledgers have.
+
+        Returns
+        -------
+        dict
+            Facts by name.
+        """
         found: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -120,7 +185,25 @@ class TaskDescription:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], architecture: Mapping[str, Any] | None = None) -> Self:
-        """The inverse of `to_dict`. Raises `InvalidValue`, with the place."""
+        """Make a description from what `to_dict` returned.
+
+        Parameters
+        ----------
+        data : dict
+            Facts by name.
+        architecture : dict, optional
+            Architecture of a user's model.
+
+        Returns
+        -------
+        TaskDescription
+            The description.
+
+        Raises
+        ------
+        InvalidValue
+            If a fact has a wrong type; the message names its place.
+        """
         given = dict(data)
         asked = given.pop("objective", "val_loss")
         name, larger = asked.rpartition(":")[2], bool(given.pop("objective_maximize", False))

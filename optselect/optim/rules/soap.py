@@ -46,6 +46,7 @@ class SOAP(Rule):
     common = False
     exempt: ClassVar[Mapping[str, str]] = {
         "keeps_bfloat16": "TensorFlow has no eigenvectors in bfloat16",
+        "fits_under_xla": "where gradients do not span a side, the eigenvectors left over are XLA's choice",
     }
     good_for = "Matrices whose entries hang together: with Muon in front among rules for language models."
     weakness = "Costs matrix products and decompositions of each variable's sides; on tables as often worse as better."

@@ -64,13 +64,13 @@ def test_rule_is_added_to_the_project(tmp_path: Path, programs: Path) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     printed = {command: _shell(command, folder, programs) for command in commands("3")}
     [tests] = [text for command, text in printed.items() if "pytest" in command]
-    assert int(re.search(r"(\d+) passed", tests)[1]) > 60  # type: ignore[index]
+    assert int(re.search(r"(\d+) passed", tests)[1]) > 40  # type: ignore[index]
     assert "failed" not in tests
     [described] = [text for command, text in printed.items() if "optselect optimizers" in command]
     assert "arXiv:1810.06801" in described
     changed = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
     changed -= {str(path.relative_to(folder)) for path, content in before.items() if path.read_bytes() == content}
-    changed = {path for path in changed if ".ruff_cache" not in path}
+    changed = {path for path in changed if not path.startswith((".ruff_cache", ".pytest_cache"))}
     assert changed == {
         "docs/optimizers/README.md",
         "docs/optimizers/qhadam.md",

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from optselect.model.objective import Objective
-from optselect.optim.configuration import BASELINE
 from optselect.options import Settings
 from optselect.record import StudyLog
 from optselect.record.entries import TrialRecord
-from optselect.session.opening import Opening
+from optselect.session.opening import prepared, search_of
+from optselect.session.study_context import StudyContext
 from optselect.sinks.mlflow import NullTracker
 from optselect.spaces import Space
 from optselect.study.budget import Budget, Clock
@@ -36,18 +34,18 @@ def searched(
     with tempfile.TemporaryDirectory(dir=home) as folder, StudyLog.open(Path(folder) / "ledger.jsonl") as log:
         study = Study(log, objective="val_loss")
         budget = Budget(trials=trials)
-        opening = Opening(
+        context = StudyContext(
+            task=TaskDescription(way="graph", workers=1),
             settings=Settings(trials=trials, seed=seed, search=SearchOptions(**options)),
             space=space,
             epochs=epochs,
             rows=rows,
-            baseline=dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, rows)),
-            objective=Objective("val_loss"),
-            description=TaskDescription(way="graph", workers=1),
+            rho=0.0,
             log=log,
             listener=Silent(),
             budget=budget,
             clock=Clock(budget, workers=1, since=time.monotonic()),
         )
-        study.drive(opening.prepared(opening.search(study), study, executor), executor, NullTracker(), Silent())
+        search = prepared(context, search_of(context, study), study, executor)
+        study.drive(search, executor, NullTracker(), Silent())
         return study.of_stage("search")

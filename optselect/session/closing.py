@@ -7,19 +7,15 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
 from optselect.options import Settings
-from optselect.record import StudyLog
 from optselect.record.entries import StageName
 from optselect.record.notes import CareRecord, Eliminated, FinalKind, FinalTraining, Preset
 from optselect.session import time_budget
 from optselect.session.saved_model import digests, model_problem, put_aside
-from optselect.study.budget import Clock
-from optselect.study.listener import Listener
+from optselect.session.study_context import StudyContext
 from optselect.study.runner import Study
 from optselect.study.search import why_nothing
-from optselect.task import TaskDescription
 from optselect.trainer.messages import Job
 from optselect.util.seeds import derive
 from optselect.verdict import Verdict, judge, seeds_around
@@ -35,46 +31,37 @@ __all__ = ["Closing", "fresh_seeds", "trainings"]
 class Closing:
     """The part of a study after its search; all of it is restored from the ledger.
 
-    objective: of the study. rho: as in `Contest`. description: of the task, with the metric to report.
-    clock: of the budget. workers: starts them if need be.
+    workers: starts them if need be.
 
     With a limit of time each stage is fitted into what is left of it when it begins. What was decided is in the ledger
     and stands, however much time a later call gives.
     """
 
-    settings: Settings
-    epochs: int
-    baseline: Configuration
-    objective: Objective
-    rho: float
-    description: TaskDescription
-    log: StudyLog
-    listener: Listener
-    clock: Clock
+    context: StudyContext
     workers: Callable[[], Executor]
 
     def contest(self, study: Study) -> Contest:
         """Who races. Raises `NoResult` where the search found nothing to re-run."""
         care = self.care()
         search = study.of_stage("search")
-        found = screen(search, baseline=self.baseline, objective=self.objective, size=care.candidates)
+        found = screen(search, baseline=self.context.baseline, objective=self.context.objective, size=care.candidates)
         if not found:
-            raise why_nothing(search, self.objective)
+            raise why_nothing(search, self.context.objective)
         # Without a race there would be no number at all.
         confirmations = max(care.confirmations, 2) if len(found) == 1 else care.confirmations
         race = plan(care, candidates=len(found), confirmations=confirmations)
         return Contest(
             candidates=found,
             plan=race,
-            baseline=self.baseline,
-            objective=self.objective,
-            seed=self.settings.seed,
-            rho=self.rho,
+            baseline=self.context.baseline,
+            objective=self.context.objective,
+            seed=self.context.settings.seed,
+            rho=self.context.rho,
         )
 
     def care(self) -> Preset:
         """How much there is of each stage: as asked for, or as little as time left."""
-        return self.log.care[-1].care if self.log.care else _asked(self.settings)
+        return self.context.log.care[-1].care if self.context.log.care else _asked(self.context.settings)
 
     def stages(self, study: Study, *, begin: bool = False) -> Iterator[Rerun | Around]:
         """What is trained, stage after stage; each is known when those before it have ended.
@@ -84,14 +71,14 @@ class Closing:
         fit = self._fit if begin else lambda name, study: None
         for name in ("race", "confirm"):
             fit(name, study)
-            stage = Rerun(name, self.contest(study), study.records, epochs=self.epochs)
+            stage = Rerun(name, self.contest(study), study.records, epochs=self.context.epochs)
             yield stage
             if not stage.finished():
                 return
         fit("basin", study)
         contest, best = self.contest(study), self.verdict(study).recommended.configuration
         seeds = seeds_around(contest, self.care().around)
-        yield Around(best, contest, study.records, seeds=seeds, epochs=self.epochs)
+        yield Around(best, contest, study.records, seeds=seeds, epochs=self.context.epochs)
 
     def finished(self, study: Study) -> bool:
         """Whether nothing is left to train."""
@@ -101,21 +88,21 @@ class Closing:
         return all(self._done(kind, best) is not None for kind in self._finals())
 
     def _finals(self) -> tuple[FinalKind, ...]:
-        return ("refit", "check") if self.settings.evaluation.check else ("refit",)
+        return ("refit", "check") if self.context.settings.evaluation.check else ("refit",)
 
     def verdict(self, study: Study) -> Verdict:
         """What race and confirmation say, without check, refit and importance."""
-        reasons = {gone.arm: _given_up(gone) for gone in self.log.eliminated}
+        reasons = {gone.arm: _given_up(gone) for gone in self.context.log.eliminated}
         found = judge(
             self.contest(study),
             study.records,
-            headline=self.description.headline,
-            width=self.settings.evaluation.rope,
-            prefer=self.settings.evaluation.prefer,
+            headline=self.context.task.headline,
+            width=self.context.settings.evaluation.rope,
+            prefer=self.context.settings.evaluation.prefer,
             eliminated=reasons,
-            loss=self.description.loss,
+            loss=self.context.task.loss,
         )
-        return dataclasses.replace(found, context=Context.of(self.description, study.records))
+        return dataclasses.replace(found, context=Context.of(self.context.task, study.records))
 
     def completed(self, study: Study) -> Verdict:
         """The verdict with its check in plain Keras; trains that, and the model to keep, if they are not there.
@@ -126,14 +113,15 @@ class Closing:
         """
         verdict = self.verdict(study)
         best = verdict.recommended.configuration
-        plain, number, failures = self.settings.evaluation.check, float("nan"), dict[str, str]()
-        job = Job(configuration=best, seed=derive(self.settings.seed, "check"), epochs=self.epochs, plain=plain)
+        settings, number, failures = self.context.settings, float("nan"), dict[str, str]()
+        plain, seed = settings.evaluation.check, derive(settings.seed, "check")
+        job = Job(configuration=best, seed=seed, epochs=self.context.epochs, plain=plain)
         kept = self._folder / "best.keras"
         if plain:
             check = self._trained("check", dataclasses.replace(job, test=True))
             number = float(check.metrics.get(f"test_{verdict.headline}", number))
             failures["check"] = check.error
-        whole = self.settings.evaluation.whole
+        whole = settings.evaluation.whole
         refit = self._trained("refit", dataclasses.replace(job, refit=True, whole=whole, save=kept))
         failures["refit"] = refit.error
         named = {kind: error for kind, error in failures.items() if error}
@@ -142,13 +130,13 @@ class Closing:
     def _fit(self, name: StageName, study: Study) -> None:
         """Decide once how much of a stage there is time for."""
         before = self.care()
-        decided = {record.stage for record in self.log.care} | {r.stage for r in study.records}
-        if math.isinf(self.clock.left()) or name in decided:
+        decided = {record.stage for record in self.context.log.care} | {r.stage for r in study.records}
+        if math.isinf(self.context.clock.left()) or name in decided:
             return
         after = self._fitting(name, before, study)
-        self.log.append(CareRecord(stage=name, care=after))
+        self.context.log.append(CareRecord(stage=name, care=after))
         if line := time_budget.told(before, after):
-            self.listener.say(line)
+            self.context.listener.say(line)
 
     def _fitting(self, name: StageName, care: Preset, study: Study) -> Preset:
         contest = self.contest(study)
@@ -158,7 +146,7 @@ class Closing:
             who = {contest.candidates[i].configuration for i in contest.confirmed(study.records)}
         else:
             who = {candidate.configuration for candidate in contest.candidates}
-        fit = self.clock.trainings(study.records, [r for r in study.records if r.configuration in who])
+        fit = self.context.clock.trainings(study.records, [r for r in study.records if r.configuration in who])
         if name == "basin":
             return time_budget.fewer_seeds_around(care, fit)
         return time_budget.within(care, fit) if name == "race" else time_budget.fewer_confirmations(care, fit, len(who))
@@ -170,14 +158,16 @@ class Closing:
         if done is None:
             if kind == "refit":
                 self._make_room(best)
-            self.listener.stage(kind, 0, 1)
+            self.context.listener.stage(kind, 0, 1)
             run = self.workers().run(job)
             error = run.error or ("" if run.finite else "it diverged")
             if error:
-                self.listener.say(f"Warning: {'plain `model.fit`' if job.plain else 'the last one'} failed: {error}")
+                self.context.listener.say(
+                    f"Warning: {'plain `model.fit`' if job.plain else 'the last one'} failed: {error}"
+                )
             files = digests(job.save.parent) if job.save and not error else None
             done = FinalTraining(kind=kind, configuration=best, metrics=run.metrics, error=error, files=files)
-            self.log.append(done)
+            self.context.log.append(done)
         return done
 
     def _done(self, kind: FinalKind, best: Configuration) -> FinalTraining | None:
@@ -188,7 +178,7 @@ class Closing:
 
     def _last(self, kind: FinalKind, best: Configuration) -> FinalTraining | None:
         """The last entry of a kind if it is of this configuration: the file that was saved is the last one's."""
-        found = self.log.final(kind)
+        found = self.context.log.final(kind)
         return found if found is not None and found.configuration == best else None
 
     def _make_room(self, best: Configuration) -> None:
@@ -198,11 +188,11 @@ class Closing:
             return
         aside = put_aside(self._folder)
         kept = f" The file that was there is {aside.name} now." if aside else ""
-        self.listener.say(f"{model_problem(self._folder, last)}{kept}")
+        self.context.listener.say(f"{model_problem(self._folder, last)}{kept}")
 
     @property
     def _folder(self) -> Path:
-        return self.log.path.parent.resolve()
+        return self.context.folder.resolve()
 
 
 def trainings(settings: Settings) -> int:

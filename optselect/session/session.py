@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from optselect.model.objective import Objective
-from optselect.optim.configuration import BASELINE
-from optselect.optim.rules import parse
 from optselect.options import Settings
 from optselect.record import StudyLog
 from optselect.record.entries import SettingsRecord, StorageRecord, StudyRecord, TaskRecord, TrialRecord
 from optselect.report.environment import environment
 from optselect.session.answer_files import AnswerFiles
-from optselect.session.closing import Closing, fresh_seeds, trainings
+from optselect.session.closing import Closing, trainings
 from optselect.session.mlflow_copy import ending, with_data
-from optselect.session.opening import Opening
+from optselect.session.opening import prepared, search_of
 from optselect.session.outcome import Outcome
 from optselect.session.snippet import snippet
+from optselect.session.study_context import StudyContext
+from optselect.session.study_workers import StudyWorkers
 from optselect.sinks.mlflow import ALIAS, Ending, MlflowTracker, NullTracker, Tracker
 from optselect.sinks.optuna_db import Mirror
 from optselect.spaces import Space
 from optselect.study import ranging
 from optselect.study.budget import Budget, Clock
-from optselect.study.conflict import check_architecture, needs_architecture
+from optselect.study.conflict import needs_architecture
 from optselect.study.importance import importance
 from optselect.study.listener import Listener, Outlook
 from optselect.study.runner import Study
-from optselect.study.search import StudySearch, search_seed
-from optselect.task import TaskDescription
-from optselect.trainer.messages import Plan, decided
+from optselect.study.search import StudySearch
+from optselect.task import TaskDescription, TaskSpec
 from optselect.verdict.answer import Answer
 from optselect.verdict.statistics import overlap
-from optselect.workers.local import LocalExecutor
-from optselect.workers.pool import POOL
 
 __all__ = ["Session"]
 
@@ -53,7 +49,7 @@ class Session:
     def __init__(
         self,
         record: StudyRecord,
-        spec: Any,
+        spec: TaskSpec,
         space: Space,
         log: StudyLog,
         settings: Settings,
@@ -64,64 +60,59 @@ class Session:
         self.record, self.spec, self.space, self.log = record, spec, space, log
         self.settings, self.listener = settings, listener
         self.directory = log.path.parent
-        self.rows = len(spec.split.train)
-        self.baseline = dataclasses.replace(BASELINE, batch_size=min(BASELINE.batch_size, self.rows))
-        self._executor: LocalExecutor | None = None
-        self._began, self._setup = began, 0.0
+        self._workers = StudyWorkers(record, spec, space, log, settings, listener)
+        self._began = began
 
     def run(self) -> Outcome:
         try:
             return self._run()
         finally:
-            if self._executor is not None:
-                self._executor.close()
+            self._workers.close()
 
     def _run(self) -> Outcome:
         known = self.log.task
-        description = known or self._describe()
+        task = known or self._describe()
         if known and (why := needs_architecture(self.record, self.log)):
             self.listener.say(why)
-            self._workers()
-        objective = description.objective
+            self._workers.ready()
         restored = self._restored()
-        study = Study(self.log, objective=objective.name)
-        budget, clock = self._budget(description, restored)
-        self.listener.ready(description, Outlook(after=budget.reserve, left=clock.left))
-        opening = self._opening(description, objective, budget, clock)
-        search = opening.search(study)
-        closing = self._closing(description, objective, clock)
+        study = Study(self.log, objective=task.objective.name)
+        context = self._context(task, restored)
+        self.listener.ready(task, Outlook(after=context.budget.reserve, left=context.clock.left))
+        search = search_of(context, study)
+        closing = Closing(context=context, workers=self._workers.ready)
         mirror = self._mirror()
         if search.finished() and closing.finished(study):
             self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
             mirror.start(_optuna(search))
             self._close(_MOST_DELIVERY, mirror)
-            result = self._result(study, closing, search, description, len(restored))
+            result = self._result(study, closing, search, len(restored))
             files = self._files(result, search)
             if stale := files.stale():  # killed after its last training, a power cut, a copy in part
                 self.listener.say(f"Written again, since missing, torn or of other trainings: {', '.join(stale)}.")
                 files.write()
-            return self._registered_late(result, description, objective)
+            return self._registered_late(result)
         if restored:
             self.listener.restored(restored)
-        tracker, patience = self._tracker(objective), _MOST_DELIVERY
+        tracker, patience = self._tracker(task.objective), _MOST_DELIVERY
         self._note_settings()
         try:
-            tracker.start(dataclasses.replace(self.record, task=description), resumed=restored)
-            executor = self._workers()
-            clock.setup = self._setup
-            search = opening.prepared(search, study, executor)
+            tracker.start(dataclasses.replace(self.record, task=task), resumed=restored)
+            executor = self._workers.ready()
+            context.clock.setup = self._workers.setup
+            search = prepared(context, search, study, executor)
             mirror.start(_optuna(search))
             study.drive(search, executor, tracker, self.listener)
             for stage in closing.stages(study, begin=True):
                 study.drive(stage, executor, tracker, self.listener)
-            result = self._result(study, closing, search, description, len(restored))
+            result = self._result(study, closing, search, len(restored))
             self._files(result, search).write()
             tracker.finish(self._ending(result))
         except BaseException:  # whoever stops a study does not want to wait
             patience = _LEAST_DELIVERY
             raise
         finally:
-            self._close(max(_LEAST_DELIVERY, min(patience, clock.left())), tracker, mirror)
+            self._close(max(_LEAST_DELIVERY, min(patience, context.clock.left())), tracker, mirror)
         if where := mirror.where():
             self.listener.say(f"Optuna: {where}")
         return dataclasses.replace(result, dashboard=tracker.where() or "", registered=self._registered(tracker))
@@ -144,87 +135,31 @@ class Session:
             self.listener.say(f"{answer.path}: {answer.why}. What is missing is trained again, and the answer written.")
         return list(self.log.trials)
 
-    def _budget(self, description: TaskDescription, restored: Sequence[TrialRecord]) -> tuple[Budget, Clock]:
-        """The budget, and a clock that counts what earlier processes spent on trainings."""
-        settings, workers = self.settings, description.workers or 1
+    def _context(self, task: TaskDescription, restored: Sequence[TrialRecord]) -> StudyContext:
+        """What the stages share; its clock counts what earlier processes spent on trainings."""
+        settings, workers, spec = self.settings, task.workers or 1, self.spec
+        rows = len(spec.split.train)
         budget = Budget(trials=settings.trials, seconds=settings.time_limit, reserve=trainings(settings))
         before = ranging.seconds(self.log) + sum(r.seconds for r in restored)
-        return budget, Clock(budget, workers=workers, since=self._began - before / workers, setup=self._setup)
-
-    def _opening(self, description: TaskDescription, objective: Objective, budget: Budget, clock: Clock) -> Opening:
-        return Opening(
-            settings=self.settings,
+        return StudyContext(
+            task=task,
+            settings=settings,
             space=self.space,
-            epochs=self.spec.epochs,
-            rows=self.rows,
-            baseline=self.baseline,
-            objective=objective,
-            description=description,
+            epochs=spec.epochs,
+            rows=rows,
+            rho=overlap(rows, len(spec.split.validation)) if spec.redraws else 0.0,
             log=self.log,
             listener=self.listener,
             budget=budget,
-            clock=clock,
-        )
-
-    def _closing(self, description: TaskDescription, objective: Objective, clock: Clock) -> Closing:
-        return Closing(
-            settings=self.settings,
-            epochs=self.spec.epochs,
-            baseline=self.baseline,
-            objective=objective,
-            rho=overlap(self.rows, len(self.spec.split.validation)) if self.spec.redraws else 0.0,
-            description=description,
-            log=self.log,
-            listener=self.listener,
-            clock=clock,
-            workers=self._workers,
+            clock=Clock(budget, workers=workers, since=self._began - before / workers, setup=self._workers.setup),
         )
 
     def _describe(self) -> TaskDescription:
         """Start the workers, hear what they say of the task, and only then begin the ledger."""
-        described = with_data(self._workers_started(), self.spec)
-        description = dataclasses.replace(described, environment=environment())
+        task = dataclasses.replace(with_data(self._workers.start(), self.spec), environment=environment())
         self.log.append(self.record)
-        self.log.append(TaskRecord(description=description))
-        return description
-
-    def _workers(self) -> LocalExecutor:
-        if self._executor is None:
-            self._workers_started()
-        assert self._executor is not None
-        return self._executor
-
-    def _workers_started(self) -> TaskDescription:
-        self.listener.stage("start", 0, None)
-        known, before = self.log.task, time.monotonic()
-        self._executor = LocalExecutor(
-            self.spec,
-            [parse(name) for name in self.space.optimizers],
-            [search_seed(self.settings.seed), *fresh_seeds(self.settings)],
-            log=self.directory / "worker.log",
-            plan=self._plan(),
-            workers=self.settings.run.workers,
-            device=self.settings.run.device,
-            threads=known.threads if known else None,
-            pool=POOL,
-        )
-        description = self._executor.start()
-        check_architecture(self.record, self.log, description)
-        self._setup = time.monotonic() - before
-        return description
-
-    def _plan(self) -> Plan:
-        """What the workers will have to do; the way of running the steps, once decided, holds for the whole study."""
-        known = self.log.task
-        count = (self.settings.trials or math.inf) + trainings(self.settings) + 2
-        steps = count * self.spec.epochs * BASELINE.steps_per_epoch(self.rows)
-        return Plan(
-            steps=steps,
-            seconds=self.settings.time_limit or math.inf,
-            sizes=len({*self.space.batch_size.choices, BASELINE.batch_size}),
-            way=decided(known) if known else None,
-            compare=not known,
-        )
+        self.log.append(TaskRecord(description=task))
+        return task
 
     def _tracker(self, objective: Objective) -> Tracker:
         uri = self.settings.tracking.tracking_uri
@@ -253,22 +188,21 @@ class Session:
             for warning in mirror.close(timeout=max(0.5, until - time.monotonic())):
                 self.listener.say(f"Warning: {warning}")
 
-    def _result(
-        self, study: Study, closing: Closing, search: StudySearch, description: TaskDescription, resumed: int
-    ) -> Outcome:
+    def _result(self, study: Study, closing: Closing, search: StudySearch, resumed: int) -> Outcome:
         mattered = {name: importance(arm.study) for name, arm in search.arms.items()}
         verdict = dataclasses.replace(
             closing.completed(study), importance={name: found for name, found in mattered.items() if found}
         )
         best = verdict.recommended.configuration
-        steps = best.steps_per_epoch(self.rows) * self.spec.epochs
+        context = closing.context
+        steps = context.steps(best)
         return Outcome(
             name=self.record.name,
             verdict=verdict,
             total_steps=steps,
-            snippet=snippet(best, steps, self.spec.epochs, description),
+            snippet=snippet(best, steps, context.epochs, context.task),
             directory=self.directory,
-            description=description,
+            description=context.task,
             records=tuple(study.records),
             search=search.findings(),
             spec=self.spec,
@@ -285,12 +219,13 @@ class Session:
             say=self.listener.say,
         )
 
-    def _registered_late(self, result: Outcome, description: TaskDescription, objective: Objective) -> Outcome:
+    def _registered_late(self, result: Outcome) -> Outcome:
         """A finished study whose model is asked for only now."""
         if self.settings.tracking.register is None:
             return result
-        tracker = self._tracker(objective)
-        tracker.start(dataclasses.replace(self.record, task=description), resumed=result.records)
+        task = result.description
+        tracker = self._tracker(task.objective)
+        tracker.start(dataclasses.replace(self.record, task=task), resumed=result.records)
         tracker.finish(self._ending(result))
         for warning in tracker.close(timeout=_MOST_DELIVERY):
             self.listener.say(f"Warning: {warning}")

@@ -50,7 +50,8 @@ ENTRIES: list[Entry] = [
 def held(log: StudyLog) -> list[Any]:
     """All that a log says."""
     lists = [log.trials, log.rungs, log.range_tests, log.eliminated, log.care]
-    return [log.study, log.task, log.storage, log.share, *lists, *(log.final(kind) for kind in get_args(FinalKind))]
+    task = TaskRecord(description=log.task) if log.task else None
+    return [log.study, task, log.storage, log.share, *lists, *(log.final(kind) for kind in get_args(FinalKind))]
 
 
 @pytest.mark.parametrize("looked", [False, True])

@@ -16,14 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optselect.model.objective import Objective
 from optselect.optim.configuration import BASELINE
 from optselect.options import Settings
 from optselect.record import StudyLog, read
 from optselect.record.entries import TrialRecord
 from optselect.session import time_budget
 from optselect.session.closing import Closing, fresh_seeds
+from optselect.session.study_context import StudyContext
 from optselect.sinks.mlflow import NullTracker
+from optselect.spaces import default_space
 from optselect.study.budget import Budget, Clock, gap
 from optselect.study.listener import Silent
 from optselect.study.runner import Study
@@ -105,12 +106,11 @@ def closing(log: StudyLog, left: float, said: list[str]) -> Closing:
     """What follows a search with so many seconds left."""
     listener = Silent()
     listener.say = said.append  # type: ignore[method-assign]
-    return Closing(
-        settings=Settings(time_limit=1000.0), epochs=8, baseline=BASELINE, objective=Objective("val_loss"),
-        rho=0.0, description=TaskDescription(), log=log, listener=listener,
-        clock=clock(left),
-        workers=lambda: SimpleNamespace(),  # type: ignore[arg-type,return-value]
+    context = StudyContext(
+        task=TaskDescription(), settings=Settings(time_limit=1000.0), space=default_space(), epochs=8, rows=1000,
+        rho=0.0, log=log, listener=listener, budget=Budget(seconds=1000.0), clock=clock(left),
     )  # fmt: skip
+    return Closing(context=context, workers=lambda: SimpleNamespace())  # type: ignore[arg-type,return-value]
 
 
 def test_a_decision_that_time_made_stands(tmp_path: Path) -> None:
@@ -147,7 +147,8 @@ def test_with_time_enough_nothing_shrinks(tmp_path: Path, left: float) -> None:
             log.append(record)
         ample = closing(log, min(left, 900.0), said)
         if math.isinf(left):
-            ample = dataclasses.replace(ample, clock=Clock(Budget(trials=20), workers=1, since=0.0))
+            unhurried = dataclasses.replace(ample.context, clock=Clock(Budget(trials=20), workers=1, since=0.0))
+            ample = dataclasses.replace(ample, context=unhurried)
         next(ample.stages(study, begin=True))
         assert len(ample.contest(study).candidates) == 8
     assert not said

@@ -81,12 +81,12 @@ class SettingsRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only."""
-        return dict(self.settings)
+        return {"settings": dict(self.settings)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SettingsRecord:
         """The inverse of `to_dict`."""
-        return cls(settings=data)
+        return cls(settings=data["settings"])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import pytest
 from optselect.errors import DamagedRecord, StudyConflict
 from optselect.optim.configuration import BASELINE
 from optselect.record import Ledger, StudyLog
-from optselect.record.entries import Entry, StorageRecord, StudyRecord, TaskRecord
+from optselect.record.entries import Entry, SettingsRecord, StorageRecord, StudyRecord, TaskRecord
 from optselect.record.notes import (
     CareRecord,
     Eliminated,
@@ -35,6 +35,7 @@ ENTRIES: list[Entry] = [
     StudyRecord(name="s", fingerprint={"seed": "0"}, description={"data": "d"}),
     StorageRecord(key="k"),
     TaskRecord(description=TaskDescription(rows=9, architecture={"parameters": 3})),
+    SettingsRecord(settings={"kind": None, "trials": 9}),
     RangeTestRecord(arm="adam", steps=10, whole=80, run=PROBE),
     RungRecord(number=0, arm="adam", epochs=2, configuration=BASELINE, run=RUN),
     ShareRecord(trials=60),
@@ -51,7 +52,16 @@ def held(log: StudyLog) -> list[Any]:
     """All that a log says."""
     lists = [log.trials, log.rungs, log.range_tests, log.eliminated, log.care]
     task = TaskRecord(description=log.task) if log.task else None
-    return [log.study, task, log.storage, log.share, *lists, *(log.final(kind) for kind in get_args(FinalKind))]
+    settings = SettingsRecord(settings=log.settings)
+    return [
+        log.study,
+        settings,
+        task,
+        log.storage,
+        log.share,
+        *lists,
+        *(log.final(kind) for kind in get_args(FinalKind)),
+    ]
 
 
 @pytest.mark.parametrize("looked", [False, True])

@@ -15,7 +15,7 @@ import pytest
 from tests.helpers import ROOT
 from tests.helpers.guide import FILES, commands
 
-NEEDED = ("optselect", "search_spaces", "tests", "scripts", "docs", "pyproject.toml", "justfile")
+NEEDED = ("optselect", "search_spaces", "tests", "scripts", "docs", "benchmarks", "pyproject.toml", "justfile")
 OTHERS = shutil.ignore_patterns("__pycache__", "_build", "images", ".*_cache")
 RULE = "optselect/optim/rules/qhadam.py"
 REFERENCE = "tests/helpers/references.py"

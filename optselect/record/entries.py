@@ -81,7 +81,7 @@ class SettingsRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only."""
-        return {"settings": dict(self.settings)}
+        return {"settings": dict(self.settings)}  # one of them is `kind`, a word that the ledger has for itself
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SettingsRecord:

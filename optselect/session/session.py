@@ -83,6 +83,9 @@ class Session:
         closing = Closing(context=context, workers=self._workers.ready)
         mirror = self._mirror()
         if search.finished() and closing.finished(study):
+            if Settings.from_record(self.log.settings).evaluation != self.settings.evaluation:
+                # The answer is written anew, to another question about the same trainings.
+                self._note_settings(*(field.name for field in dataclasses.fields(self.settings.evaluation)))
             self.listener.say(f"Study {self.record.name!r} is finished: nothing is left to train.")
             mirror.start(_optuna(search))
             self._close(_MOST_DELIVERY, mirror)
@@ -117,11 +120,12 @@ class Session:
             self.listener.say(f"Optuna: {where}")
         return dataclasses.replace(result, dashboard=tracker.where() or "", registered=self._registered(tracker))
 
-    def _note_settings(self) -> None:
-        """Record settings that are not those of the last time: another budget, other workers."""
-        asked = self.record.settings
-        if asked is not None and asked != self.log.settings:
-            self.log.append(SettingsRecord(settings=asked))
+    def _note_settings(self, *only: str) -> None:
+        """Record settings that are not those of the last time: another budget, other workers. only: some of them."""
+        asked, before = self.record.settings or {}, self.log.settings
+        now = {**before, **{name: asked[name] for name in only}} if only else asked
+        if now and now != before:
+            self.log.append(SettingsRecord(settings=now))
 
     def _restored(self) -> list[TrialRecord]:
         """The trials that are in the ledger, after a word on what was lost since the study ended."""

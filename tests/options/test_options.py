@@ -24,6 +24,9 @@ from optselect.optim.configuration import BASELINE
 from optselect.optim.rules import RULES
 from optselect.options import GROUPS, Settings, command_line, every_option, from_objects
 from optselect.record import StudyLog
+from optselect.record.entries import SettingsRecord
+from optselect.report.evidence import gather
+from optselect.report.methods_section import command as printed
 from optselect.sklearn import OptimizerSearchClassifier, OptimizerSearchRegressor
 from optselect.sklearn.parameters import parameters_of
 from optselect.util.option_fields import Option, flag
@@ -179,3 +182,13 @@ def test_studies_of_earlier_versions_have_settings(tmp_path: Path) -> None:
     assert (asked.data, asked.epochs, asked.evaluation.care, asked.run.study) == ("sklearn:iris", 3, "quick", "flowers")
     assert asked.search.range_test == (log.study.fingerprint["range test"] == "yes")
     assert asked.spec().fingerprint()["data"] == log.study.fingerprint["data"]
+
+
+def test_the_latest_settings_count(tmp_path: Path) -> None:
+    """What a resumed study was asked for is written behind what it was started with, and read in its place."""
+    path = unpack("flowers", tmp_path) / "ledger.jsonl"
+    record = Settings.of(data="sklearn:iris", trials=99, kind="classification").to_record()
+    with StudyLog.open(path) as log:
+        log.append(SettingsRecord(settings=record))
+    assert StudyLog.read(path).settings == record
+    assert printed(gather(path.parent)) == "optselect tune sklearn:iris --kind classification --trials 99"

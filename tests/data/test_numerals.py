@@ -149,7 +149,7 @@ def test_what_could_be_both_is_asked_with_both_readings(tmp_path: object) -> Non
     contents = io.BytesIO(f"a,b,y\n{rows}".encode())
     with pytest.raises(InvalidData) as caught:
         read_text(contents)
-    for part in ("`a`", "`b`", "1.101", "1101", "--decimal point", "--decimal comma", "decimal="):
+    for part in ("`a`", "`b`", "1.101", "1101", 'decimal="point"', 'decimal="comma"'):
         assert part in str(caught.value)
     path = tmp_path / "t.csv"  # type: ignore[operator]
     path.write_bytes(contents.getvalue())

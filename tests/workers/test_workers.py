@@ -197,7 +197,7 @@ def test_a_worker_that_swells_or_runs_out_of_memory(with_model: Callable[..., Lo
     assert pids(executor) != [before]
     assert not psutil.pid_exists(before)
     run = executor.run(of_batch(50))
-    for said in ("Memory ran out at batch 50", "shape[17592186044416]", "GB", "batch_size", "--workers 1"):
+    for said in ("Memory ran out at batch 50", "shape[17592186044416]", "GB", "batch_size", "workers=1"):
         assert said in run.error
     assert "\n" not in run.error
     assert executor.run(JOB).curves == found[0][1].curves
@@ -215,7 +215,7 @@ def test_a_trial_that_is_killed_again_and_again_is_given_up(with_model: Callable
     executor = with_model("deadly")
     executor.start()
     run = executor.run(of_batch(50))
-    for said in ("ended 3 times", "batch 50", "SIGKILL", "GB", "batch_size", "--workers 1"):
+    for said in ("ended 3 times", "batch 50", "SIGKILL", "GB", "batch_size", "workers=1"):
         assert said in run.error
     assert not executor.run(of_batch(32)).error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeVar
@@ -108,10 +109,25 @@ def fill(kind: Any) -> Callable[[T], T]:
                 default = dataclasses.MISSING if "positional" in field.metadata else field.default
                 entry_text = textwrap.indent("\n".join(entry(field.name, about, default)), "    ")
                 text = text.replace(f"    {{{field.name}}}", entry_text)
-        function.__doc__ = text
+        described: Any = function
+        described.__doc__, described.__signature__ = text, _Tall.from_callable(described)
         return function
 
     return filled
+
+
+class _Tall(inspect.Signature):
+    """A signature that `help()` prints with one parameter per line, types without quotes."""
+
+    def __str__(self) -> str:
+        lines, keywords = list[str](), False
+        for parameter in self.parameters.values():
+            if parameter.kind is parameter.KEYWORD_ONLY and not keywords:
+                keywords = True
+                lines.append("    *,")
+            default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+            lines.append(f"    {parameter.name}: {parameter.annotation}{default},")
+        return "\n".join(["(", *lines, f") -> {self.return_annotation}"])
 
 
 def entry(name: str, about: Option, default: Any = dataclasses.MISSING) -> list[str]:

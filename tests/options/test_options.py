@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import pydoc
 import shlex
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,16 @@ def test_docs_describe_every_argument_in_eighty_columns(call: Any) -> None:
     assert "\n{" not in text
     documented = text.partition("Examples\n---")[0]
     assert max(map(len, documented.splitlines())) <= 79
+
+
+@pytest.mark.parametrize("call", [api.tune, api.describe_data, api.lr_range])
+def test_help_does_not_wrap_the_signature(call: Any) -> None:
+    """`help` shows one parameter per line, in eighty columns."""
+    text = pydoc.plain(pydoc.render_doc(call))
+    shown = text.split("\n    ----------")[0].splitlines()[1:]  # without the title
+    assert max(map(len, shown)) <= 79
+    for name in inspect.signature(call).parameters:
+        assert sum(line.startswith(f"    {name}: ") for line in shown) == 1
 
 
 @pytest.mark.parametrize("kind", [OptimizerSearchClassifier, OptimizerSearchRegressor])

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import optuna
 
+from optselect.model.objective import Objective
 from optselect.record import read
 from optselect.record.entries import TrialRecord
 from optselect.study import elimination
@@ -145,7 +146,7 @@ def _replay_elimination(records: list[TrialRecord], total: int) -> None:
             values = {a: [r.value for r in arms[a][:checkpoint] if r.value is not None] for a in live}
             plan = {
                 "further": 2 * (total - checkpoint * len(live) - saved) // len(live),
-                "noise": elimination.noise(shared, "val_loss"),
+                "noise": elimination.noise(shared, Objective("val_loss")),
             }
             for arm, found in values.items():
                 bound = elimination.optimistic_bound(found, trials=checkpoint, optimism=optimism, **plan)

@@ -12,6 +12,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+from optselect.model.objective import Objective
 from optselect.record.entries import TrialRecord
 from optselect.record.notes import Eliminated
 from optselect.study.curve import expected_best
@@ -78,15 +79,15 @@ def eliminated(
     ]
 
 
-def noise(records: Sequence[TrialRecord], objective: str) -> float:
+def noise(records: Sequence[TrialRecord], objective: Objective) -> float:
     """How much a value owes to chance: the median over trials of its change in the last epoch, each beyond that.
 
     A stand-in: the search trains one seed each, so the spread over seeds is not known yet. Of the better half of the
     trials, as bad ones still move.
     """
     moves = sorted(
-        (record.value, abs(curve[-1] - curve[-2]))
+        (objective.sign * record.value, abs(curve[-1] - curve[-2]))
         for record in records
-        if record.value is not None and len(curve := record.curves.get(objective, [])) > 1
+        if record.value is not None and len(curve := record.curves.get(objective.name, [])) > 1
     )
     return statistics.median(move for _, move in moves[: max(1, len(moves) // 2)]) if moves else 0.0

@@ -299,7 +299,7 @@ class StudySearch:
             values,
             checkpoint=self._agenda.reached,
             further=2 * max(0, expected - self._agenda.written) // len(self._live),
-            noise=elimination.noise(list(shared.values()), objective.name),
+            noise=elimination.noise(list(shared.values()), objective),
             sign=objective.sign,
         )
         return [*before, *(one for one in found if one.arm not in {other.arm for other in before})]

@@ -29,7 +29,7 @@ from optselect.record.entries import TrialRecord
 from optselect.spaces import default_space
 from optselect.study.agenda import Agenda
 from optselect.study.curve import curves, expected_best
-from optselect.study.elimination import eliminated, optimistic_bound
+from optselect.study.elimination import eliminated, noise, optimistic_bound
 from optselect.study.findings import tradeoffs
 from optselect.study.grid import Grid
 from optselect.study.initial_points import first_points
@@ -95,6 +95,18 @@ def test_the_bound_is_optimistic(values: list[float], further: int, noise: float
     assert bound <= min(values)
     assert optimistic_bound(values, trials=len(values), further=further + 9, noise=noise) <= bound
     assert optimistic_bound(values, trials=len(values), further=further, noise=noise + 1) <= bound
+
+
+@pytest.mark.parametrize("objective", [Objective("val_loss"), Objective("val_accuracy", maximize=True)])
+def test_the_noise_is_that_of_the_better_half(objective: Objective) -> None:
+    """Whichever way is better: the trials that are better move by 0.01 in their last epoch, the worse ones by 1."""
+    better, worse = (0.9, 0.1) if objective.maximize else (0.1, 0.9)
+    moves = [(better, 0.01), (better, 0.01), (worse, 1.0), (worse, 1.0)]
+    records = [
+        trial(number, value=value, curves={objective.name: [value + move, value]})
+        for number, (value, move) in enumerate(moves)
+    ]
+    assert noise(records, objective) == pytest.approx(0.01)
 
 
 @settings(deadline=None)

@@ -11,6 +11,7 @@ from optselect.optim.configuration import Configuration
 from optselect.optim.rules import RULES
 from optselect.session.snippet import snippet
 from optselect.spaces import load_space
+from optselect.task import TaskDescription
 
 
 def test_batches_that_are_all_larger_than_the_data_are_said() -> None:
@@ -35,10 +36,12 @@ class Recorder:
 @pytest.mark.parametrize("rule", RULES)
 def test_the_snippet_runs_as_pasted(rule: str) -> None:
     """With nothing but `model`, `x_train` and `y_train` around it, for every rule: all its imports are there."""
-    description = {
-        "compile_code": "loss=keras.losses.SparseCategoricalCrossentropy(), metrics=['accuracy']",
-        "weighted": False,
-    }
+    description = TaskDescription.from_dict(
+        {
+            "compile_code": "loss=keras.losses.SparseCategoricalCrossentropy(), metrics=['accuracy']",
+            "weighted": False,
+        }
+    )
     model = Recorder()
     code = snippet(Configuration(rule=RULES[rule](), batch_size=16), 100, 5, description)
     exec(code, {"model": model, "x_train": None, "y_train": None})

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from optselect.optim.rules import RULES
 from optselect.testing import KERAS_CHECKS, rule_suite
 
-test_class = rule_suite(*RULES.values(), checks=KERAS_CHECKS)
+XLA = "fits_under_xla"  # a compilation each
+
+test_class = rule_suite(*RULES.values(), checks=[name for name in KERAS_CHECKS if name != XLA])
+test_class_under_xla = pytest.mark.slow(rule_suite(*RULES.values(), checks=[XLA]))

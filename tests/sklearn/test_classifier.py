@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from benchmarks.check_estimator import EXPECTED, estimators
+from benchmarks.check_estimator import estimators
+from tests.helpers.estimator_checks import Check, checks, name_of
+
+REPEATED = ("readonly_memmap", "multilabel_representation", "check_sample_weights_list", "sample_weights_pandas")
+"""Slow are those that repeat another check with the same numbers in another container, many fits each."""
+
+
+def repeated(check: Check) -> bool:
+    """Whether a check is one of these."""
+    return any(words in name_of(check) for words in REPEATED)
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([estimators()[0]], expected_failed_checks=lambda _: EXPECTED)
-def test_scikit_learn_finds_what_it_expects(estimator: Any, check: Callable[[Any], None]) -> None:
+@pytest.mark.parametrize("check", list(checks(estimators()[0], repeated)))
+def test_scikit_learn_finds_what_it_expects(check: Check) -> None:
     """Each of its checks, those aside that cannot hold and say why."""
-    check(estimator)
+    check(estimators()[0])

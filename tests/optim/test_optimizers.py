@@ -25,7 +25,7 @@ from optselect.optim.keras.derived import derive
 from optselect.optim.rule import Rule
 from optselect.optim.rules import RULES, parse
 from optselect.optimizers.schedules import WeightDecaySchedule
-from optselect.trainer import program
+from optselect.trainer import traced
 
 RATE = 0.01  # of what is compared: no rule diverges at it
 X = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
@@ -478,7 +478,7 @@ def test_head_and_embeddings_are_those_that_the_trainer_sees() -> None:
     """From the variables alone the optimizer knows what the trainer knows from the layers."""
     for model in (_embedding_model(), _model()):
         facts = stepping.facts(model.trainable_variables)
-        assert facts == program.facts(model)
+        assert facts == traced.facts(model)
         assert [f.head for f in facts[-2:]] == [True, True]
     assert [f.path for f in stepping.facts(_embedding_model().trainable_variables) if f.embedding] != []
 

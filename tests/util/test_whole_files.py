@@ -112,7 +112,7 @@ def test_a_killed_process_leaves_the_old_file_and_its_draft_goes(tmp_path: Path)
     (tmp_path / "answer.json").write_text("old")
     code = (
         "import os, sys, pathlib\nfrom optselect.util import whole_files\n"
-        "with files.draft(pathlib.Path(sys.argv[1]) / 'answer.json') as aside:\n"
+        "with whole_files.draft(pathlib.Path(sys.argv[1]) / 'answer.json') as aside:\n"
         "    aside.write_text('ne')\n    os.kill(os.getpid(), 9)\n"
     )
     assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == -9

@@ -29,7 +29,7 @@ DIABETES = load_diabetes(return_X_y=True)
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     """The pool of a Python process that has just started."""
     fresh = Pool()
-    monkeypatch.setattr("optselect.session.session.POOL", fresh)
+    monkeypatch.setattr("optselect.session.study_workers.POOL", fresh)
     yield fresh
     fresh.close()
 
@@ -121,7 +121,7 @@ def build(shape, n):
 def test_processes_go_when_nobody_comes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """After some idle time the process has ended."""
     short = Pool(idle=2.0)
-    monkeypatch.setattr("optselect.session.session.POOL", short)
+    monkeypatch.setattr("optselect.session.study_workers.POOL", short)
     found(tmp_path, trials=1, optimizers=["adam"], confirm=0, check=False)
     [process] = pids(short)
     deadline = time.monotonic() + 60

@@ -8,7 +8,9 @@ import re
 __all__ = ["in_options"]
 
 _ARGUMENT = re.compile(r"`(?:[A-Z]\w+\()?(?P<name>[a-z_]+)=(?P<value>[^`]*?)\)?`")
-_SUBJECT = re.compile(r"^(?P<caller>tune|lr_range|describe_data|Task|DataOptions): `(?P<name>[a-z_]+)`")
+_SUBJECT = re.compile(
+    r"^(?P<caller>(?:Error: |Warning: )?(?:tune|lr_range|describe_data|Task|DataOptions)): `(?P<name>[a-z_]+)`"
+)
 
 
 def in_options(text: str) -> str:
@@ -18,8 +20,8 @@ def in_options(text: str) -> str:
     'which column? Say it with `--target NAME`; or drop `target`'
     >>> in_options('`DataOptions(decimal="comma")` reads it, `DataOptions(encoding=)` too, `Dense(units=3)` does not')
     '`--decimal comma` reads it, `--encoding` too, `Dense(units=3)` does not'
-    >>> in_options("tune: `time_limit` must be at least 1, got 0.")
-    'tune: `--time` must be at least 1, got 0.'
+    >>> in_options("Error: tune: `time_limit` must be at least 1, got 0.")
+    'Error: tune: `--time` must be at least 1, got 0.'
     """
 
     def argument(match: re.Match[str]) -> str:

@@ -135,7 +135,7 @@ def test_a_task_travels_by_path(form: str, folder: Path) -> None:
 def test_a_killed_owner_leaves_nothing_for_long(folder: Path, spools: Path) -> None:
     """The folder of a process that was killed goes when the next one unpacks; that of a living process stays."""
     code = (
-        "import os, signal; from optselect import data, task; "
+        "import os, signal; from optselect.data import read; from optselect.task import make_spec; "
         f"data = read({str(folder / 'compressed.npz')!r}, memory={LITTLE}); os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code], check=False)
@@ -248,7 +248,8 @@ def test_shuffling_blocks_learns_as_much(executors: Any) -> None:
 STUDY = """
 import sys
 import optselect
-from optselect import data, task
+from optselect.data import read
+from optselect.task import make_spec
 
 data = read(sys.argv[1], memory={memory})
 result = optselect.tune(

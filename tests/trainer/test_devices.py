@@ -19,7 +19,8 @@ ON_THE_SECOND_DEVICE = """
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from optselect import data, task
+from optselect.data import read
+from optselect.task import make_spec
 from optselect.optim.configuration import BASELINE
 from optselect.task.prepared import Task
 from optselect.trainer.population import Populations
@@ -112,7 +113,8 @@ def test_memory_of_a_gpu_is_measured() -> None:
 PRECISIONS = """
 import dataclasses, sys
 import keras, numpy as np
-from optselect import data, task
+from optselect.data import read
+from optselect.task import make_spec
 from optselect.optim.configuration import BASELINE
 from optselect.optim.keras.derived import Derived
 from optselect.task.prepared import Task

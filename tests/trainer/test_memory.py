@@ -13,7 +13,8 @@ TRAIN = """
 import copy, sys, threading, time
 from pathlib import Path
 import keras, numpy as np, psutil
-from optselect import data, task
+from optselect.data import read
+from optselect.task import make_spec
 from optselect.optim.configuration import Configuration
 from optselect.optim.rules import RULES
 from optselect.task.prepared import Task

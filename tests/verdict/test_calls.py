@@ -154,7 +154,7 @@ def test_a_rescaled_configuration_is_tried_at_three_rates(result: Any) -> None:
     assert [t.configuration for t in found.tried] == list(found.around)
     means = [t.mean for t in found.tried]
     assert found.best == found.around[int(np.nanargmin(means))]
-    assert found.objective == "val_loss"
+    assert found.objective.name == "val_loss"
 
 
 def test_mistakes_are_said(

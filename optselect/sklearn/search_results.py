@@ -18,10 +18,9 @@ __all__ = ["best_index", "cv_results", "parameters"]
 def parameters(configuration: Configuration) -> dict[str, Any]:
     """A configuration as flat parameters; those of schedule and clipping have its word before them.
 
-        >>> from optselect.model.objective import Objective
-    from optselect.optim.configuration import BASELINE
-        >>> parameters(BASELINE)["optimizer"], parameters(BASELINE)["batch_size"]
-        ('adam', 32)
+    >>> from optselect.optim.configuration import BASELINE
+    >>> parameters(BASELINE)["optimizer"], parameters(BASELINE)["batch_size"]
+    ('adam', 32)
     """
     told = configuration.to_dict()
     parts = _flat("schedule", told["schedule"]) | _flat("clipping", told["clipping"])

@@ -6,17 +6,19 @@ import dataclasses
 import functools
 import math
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from optselect.errors import InvalidValue
 from optselect.sinks.mlflow import check_name, default_uri
 from optselect.sinks.mlflow.uris import Store
-from optselect.sinks.optuna_db import Database
 from optselect.task import Precision
 from optselect.util.option_fields import check_choices, documented, option
 from optselect.verdict.race import PRESETS
 from optselect.verdict.ranking import Preference
 from optselect.workers.local import Device
+
+if TYPE_CHECKING:
+    from optselect.sinks.optuna_db import Database
 
 __all__ = ["Evaluation", "RunOptions", "Tracking"]
 
@@ -173,4 +175,6 @@ class Tracking:
     @functools.cached_property
     def database(self) -> Database | None:
         """The database of `storage`, which is asked whether it can be used. Raises `InvalidValue`."""
+        from optselect.sinks.optuna_db import Database  # it loads SQLAlchemy, which a help can do without
+
         return Database.find(self.storage)

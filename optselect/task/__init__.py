@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from optselect.task.description import TaskDescription
+from optselect.task.early_stopping import EarlyStopping
 from optselect.task.spec import Precision, TaskSpec, make_spec
 
 if TYPE_CHECKING:
     from optselect.task.prepared import Task
 
-__all__ = ["Precision", "Task", "TaskDescription", "TaskSpec", "make_spec"]
+__all__ = ["EarlyStopping", "Precision", "Task", "TaskDescription", "TaskSpec", "make_spec"]
 
 
 def __getattr__(name: str) -> Any:

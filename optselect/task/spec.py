@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from typing import Any, Literal, cast, get_args
 
@@ -15,6 +16,7 @@ from optselect.data.target import FEWEST_ROWS_A_CLASS, Kind, Target, encode_targ
 from optselect.data.weights import ClassWeight, class_weights, sample_weights
 from optselect.errors import InvalidData, InvalidValue, UnknownName
 from optselect.model.reference import ModelReference, model_reference
+from optselect.task.early_stopping import EarlyStopping
 from optselect.util.suggestion import suggestion
 
 __all__ = ["DEFAULT_METRICS", "Precision", "TaskSpec", "make_spec"]
@@ -61,6 +63,8 @@ class TaskSpec:
         Weight of the training rows of each class. None: all classes count the same.
     precision : Precision, optional
         Dtype policy of the layers. None: the model's own.
+    stopping : EarlyStopping, optional
+        When a training stops before its last epoch. None: it does not.
     """
 
     data: Data
@@ -75,6 +79,7 @@ class TaskSpec:
     sample_weight: np.ndarray | None = None
     class_weight: tuple[float, ...] | None = None
     precision: Precision | None = None
+    stopping: EarlyStopping | None = None
 
     @property
     def target(self) -> Target:
@@ -120,6 +125,7 @@ class TaskSpec:
             "precision": self.precision,
             "keep": ", ".join(options.keep),
             "dates": options.dates,
+            "early stopping": self.stopping and json.dumps(self.stopping.to_dict()),
         }
         return found | {name: str(value) for name, value in asked.items() if value}
 
@@ -137,7 +143,8 @@ class TaskSpec:
             The new task.
         """
         rows = np.sort(np.concatenate([self.split.train, self.split.validation, *[self.split.test] * whole]))
-        return dataclasses.replace(self, split=dataclasses.replace(self.split, train=rows))
+        # Nothing is left to stop on.
+        return dataclasses.replace(self, split=dataclasses.replace(self.split, train=rows), stopping=None)
 
     @property
     def redraws(self) -> bool:
@@ -208,6 +215,7 @@ def make_spec(
     kind: str | Mapping[str, str] | None = None,
     class_weight: ClassWeight | None = None,
     precision: str | None = None,
+    stopping: EarlyStopping | None = None,
 ) -> TaskSpec:
     """Make a task from a data set and a model, after every check that needs no TensorFlow.
 
@@ -230,6 +238,8 @@ def make_spec(
         Weight of each class in training. Default: all classes count the same.
     precision : {"float32", "mixed_bfloat16", "mixed_float16"}, optional
         Dtype policy of the layers. Default: the model's own.
+    stopping : EarlyStopping, optional
+        When a training stops before its last epoch. Default: it does not.
 
     Returns
     -------
@@ -292,6 +302,7 @@ def make_spec(
         sample_weight=None if weight is None else sample_weights(weight, data.rows, data.name),
         class_weight=_class_weight(class_weight, targets, parts.train),
         precision=cast(Precision | None, precision),
+        stopping=stopping,
     )
 
 

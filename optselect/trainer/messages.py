@@ -88,9 +88,11 @@ class Run:
     """What came of a job.
 
     curves: loss, val_loss, val_<metric> and learning_rate, one entry an epoch begun in this job. metrics: val_* and,
-    if asked, test_* after the last epoch. epochs: done in all, those before `Job.start` included. finite: whether
-    the training stayed finite. error: why it gave no result. seconds: of training and evaluation. step_seconds: of
-    one step, evaluation and setting up not counted. memory: bytes of the parameters and the rule's slots.
+    if asked, test_* of the weights that are kept: after the last epoch, or of the best one where early stopping
+    restores them. epochs: done in all, those before `Job.start` included. best_epoch: the one whose weights are kept,
+    counted from 1; 0 without early stopping. stopped: whether early stopping ended the training. finite: whether the
+    training stayed finite. error: why it gave no result. seconds: of training and evaluation. step_seconds: of one
+    step, evaluation and setting up not counted. memory: bytes of the parameters and the rule's slots.
     """
 
     curves: Mapping[str, list[float]]
@@ -101,6 +103,8 @@ class Run:
     error: str = ""
     step_seconds: float = 0.0
     memory: int = 0
+    best_epoch: int = 0
+    stopped: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,9 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 
 from optselect.data.dataset import Data, non_finite, take_rows
+from optselect.data.partition import Partition, RandomPartition
 from optselect.data.schema import Schema, infer_schema
-from optselect.data.splitting import Split, redrawn, repeated_rows, split
+from optselect.data.splitting import Split, repeated_rows
 from optselect.data.target import FEWEST_ROWS_A_CLASS, Kind, Target, encode_target
 from optselect.data.weights import ClassWeight, class_weights, sample_weights
 from optselect.errors import InvalidData, InvalidValue, UnknownName
@@ -28,7 +29,6 @@ DEFAULT_METRICS: dict[str, tuple[str, ...]] = {"classification": ("accuracy",), 
 """The metrics of a model that brings none, the headline first."""
 
 _MOST_SHOWN = 10  # classes
-_MANY_ROWS = 2000  # of validation: with so many an accuracy of 0.9 is uncertain by 0.7 points
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,8 +43,8 @@ class TaskSpec:
         The data set.
     targets : tuple of Target
         Encoded targets, in the order of the data.
-    split : Split
-        Rows of the training, validation and test set.
+    partition : Partition
+        Rows of the training, validation and test set, and how fresh seeds draw them anew.
     schema : Schema or None
         Columns of a table; None for arrays.
     model : ModelReference or None
@@ -69,7 +69,7 @@ class TaskSpec:
 
     data: Data
     targets: tuple[Target, ...]
-    split: Split
+    partition: Partition
     schema: Schema | None
     model: ModelReference | None
     epochs: int
@@ -80,6 +80,11 @@ class TaskSpec:
     class_weight: tuple[float, ...] | None = None
     precision: Precision | None = None
     stopping: EarlyStopping | None = None
+
+    @property
+    def split(self) -> Split:
+        """Rows of the training, validation and test set."""
+        return self.partition.parts
 
     @property
     def target(self) -> Target:
@@ -115,7 +120,7 @@ class TaskSpec:
             "target": self.data.target,
             "kind": ", ".join(target.kind for target in self.targets),
             "model": "default" if self.model is None else self.model.digest,
-            "split": f"{sizes} seed {self.seed}",
+            "split": ", ".join(filter(None, [f"{sizes} seed {self.seed}", self.partition.fingerprint()])),
             "objective": self.objective,
             "epochs": str(self.epochs),
         }
@@ -142,9 +147,8 @@ class TaskSpec:
         TaskSpec
             The new task.
         """
-        rows = np.sort(np.concatenate([self.split.train, self.split.validation, *[self.split.test] * whole]))
         # Nothing is left to stop on.
-        return dataclasses.replace(self, split=dataclasses.replace(self.split, train=rows), stopping=None)
+        return dataclasses.replace(self, partition=self.partition.joined(whole=whole), stopping=None)
 
     @property
     def redraws(self) -> bool:
@@ -152,10 +156,10 @@ class TaskSpec:
 
         Not where classes have weights, which training rows have and validation rows have not.
         """
-        return len(self.split.validation) < _MANY_ROWS and self.class_weight is None
+        return self.partition.redraws and self.class_weight is None
 
     def redrawn(self, seed: int) -> Split:
-        """Another split of the training and validation rows into parts of the same sizes.
+        """Another split of the training and validation rows.
 
         Parameters
         ----------
@@ -167,7 +171,7 @@ class TaskSpec:
         Split
             The parts; the test set stays.
         """
-        return redrawn(self.split, self.y, self.kind if _is_stratified(self.target) else "regression", seed)
+        return self.partition.redrawn(seed)
 
     def describe(self) -> list[str]:
         """Describe the task in words.
@@ -180,12 +184,12 @@ class TaskSpec:
         asked = [_asked(target) for target in self.targets]
         if len(asked) > 1:
             asked = [f"`{target.name}` {what}" for target, what in zip(self.targets, asked, strict=True)]
-        stratified = ", stratified" if _is_stratified(self.target) else ""
-        by = f" by `{self.target.name}`" if stratified and len(asked) > 1 else ""
+        way = self.partition.describe()
+        how = f", {way}" + f" by `{self.target.name}`" * (way == "stratified" and len(asked) > 1) if way else ""
         parts = self.split
         return [
             f"{self.data.rows:,} rows x {_features(self.data)}, {', '.join(asked)}; {len(parts.train):,} train / "
-            f"{len(parts.validation):,} validation / {len(parts.test):,} test{stratified}{by}",
+            f"{len(parts.validation):,} validation / {len(parts.test):,} test{how}",
             *(_counted(target) for target in self.targets if target.kind == "classification"),
             *self.notes,
             *([f"layers compute in {self.precision}"] if self.precision else []),
@@ -272,7 +276,8 @@ def make_spec(
     if reference is None:
         _check_default(targets, objective, data.name)
     leading = _leading(targets)
-    parts = split(leading.values, leading.kind if _is_stratified(leading) else "regression", seed)
+    partition = RandomPartition.draw(leading.values, leading.kind if _is_stratified(leading) else "regression", seed)
+    parts = partition.parts
     schema = None
     if data.is_table:
         numbers = leading.values[parts.train] if leading.kind == "regression" and not leading.shape else None
@@ -287,7 +292,7 @@ def make_spec(
     return TaskSpec(
         data=data,
         targets=targets,
-        split=parts,
+        partition=partition,
         schema=schema,
         model=reference,
         epochs=epochs,

@@ -94,4 +94,5 @@ def test_only_few_validation_rows_are_redrawn(task: Task) -> None:
     assert task.spec.redraws
     assert not dataclasses.replace(task.spec, class_weight=(1.0, 2.0, 1.0)).redraws
     many = dataclasses.replace(task.spec.split, validation=np.arange(2000))
-    assert not dataclasses.replace(task.spec, split=many).redraws
+    partition = dataclasses.replace(task.spec.partition, parts=many)
+    assert not dataclasses.replace(task.spec, partition=partition).redraws

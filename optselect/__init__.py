@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # what `__getattr__` finds, for type checkers and editors
     from optselect.api.lr_range import lr_range
     from optselect.api.result import Result
     from optselect.api.tune import tune
-    from optselect.data import DataOptions
+    from optselect.data import DataOptions, SplitOptions
     from optselect.errors import OptselectError
     from optselect.optim.configuration import Configuration
     from optselect.options import Evaluation, RunOptions, Tracking
@@ -33,6 +33,7 @@ __all__ = [
     "Result",
     "RunOptions",
     "SearchOptions",
+    "SplitOptions",
     "Tracking",
     "describe_data",
     "lr_range",
@@ -48,6 +49,7 @@ _HOMES = {
     "Result": "api",
     "RunOptions": "options",
     "SearchOptions": "study.search_options",
+    "SplitOptions": "data",
     "Tracking": "options",
     "describe_data": "api",
     "lr_range": "api",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optselect.data import DataOptions
+from optselect.data import DataOptions, SplitOptions
 from optselect.options import Settings
 from optselect.task import TaskSpec
 from optselect.util.option_fields import fill
@@ -129,6 +129,7 @@ def describe_data(
     target: str | Sequence[str] | None = None,
     kind: str | Mapping[str, str] | None = None,
     seed: int = 0,
+    splits: SplitOptions | None = None,
     data_options: DataOptions | None = None,
 ) -> DataReport:
     """Read a data set as `tune` would, and say what was understood.
@@ -141,6 +142,8 @@ def describe_data(
     {target}
     {kind}
     {seed}
+    splits : SplitOptions, optional
+        Which rows train, validate and test.
     data_options : DataOptions, optional
         How the data set is written, which columns are used, and what its
         rows and classes count.
@@ -166,7 +169,13 @@ def describe_data(
     ('number, decimal comma', {'a': 10, 'b': 10})
     """
     settings = Settings(
-        data=data, target=target, kind=kind, epochs=1, seed=seed, data_options=data_options or DataOptions()
+        data=data,
+        target=target,
+        kind=kind,
+        epochs=1,
+        seed=seed,
+        splits=splits or SplitOptions(),
+        data_options=data_options or DataOptions(),
     )
     spec = settings.spec()
     found = _features(spec) + [_target(spec, target) for target in spec.targets]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optselect.data import DataOptions
+from optselect.data import DataOptions, SplitOptions
 from optselect.errors import InvalidModel, InvalidValue
 from optselect.optim.configuration import Configuration
 from optselect.options import Settings
@@ -150,6 +150,7 @@ def lr_range(
     count: int = 13,
     seed: int = 0,
     workers: int | None = None,
+    splits: SplitOptions | None = None,
     data_options: DataOptions | None = None,
     listener: Listener | None = None,
 ) -> RangeTest:
@@ -176,6 +177,8 @@ def lr_range(
     {seed}
     workers : int, optional
         Training processes. Default: 1.
+    splits : SplitOptions, optional
+        Which rows train, validate and test.
     data_options : DataOptions, optional
         How the data set is written, which columns are used, and what its
         rows and classes count.
@@ -216,6 +219,7 @@ def lr_range(
         optimizers=optimizers,
         space=space,
         seed=seed,
+        splits=splits or SplitOptions(),
         data_options=data_options or DataOptions(),
     )
     chosen = load_space(settings.space)

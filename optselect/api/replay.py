@@ -19,7 +19,7 @@ from optselect.task import TaskSpec
 from optselect.trainer.messages import Job
 from optselect.util.intervals import Estimate, estimate, limits
 from optselect.util.json_types import plain
-from optselect.util.seeds import derive
+from optselect.util.seeds import derive, on_fold
 from optselect.verdict.numbers import number
 from optselect.verdict.statistics import prediction
 
@@ -167,7 +167,8 @@ def replay(
     part, prefix = ("held-out", "test") if verdict.confirmed else ("validation", "val")
     stated = verdict.recommended.held_out
     job = Job(configuration=found.configuration, seed=0, epochs=spec.epochs, test=True, redraw=verdict.redrawn)
-    jobs = [dataclasses.replace(job, seed=derive(seed, "replay", k)) for k in range(seeds)]
+    folds = spec.partition.folds if verdict.redrawn else 0
+    jobs = [dataclasses.replace(job, seed=on_fold(derive(seed, "replay", k), k, folds)) for k in range(seeds)]
     runs = run_all(spec, jobs, log=place / "replay.log", workers=workers, told=told)
     values = [run.metrics.get(f"{prefix}_{verdict.headline}", math.nan) if run.finite else math.nan for run in runs]
     within = limits(verdict.headline)

@@ -11,7 +11,7 @@ from typing import Any
 
 from optselect.api.result import Result
 from optselect.api.studies import STUDIES
-from optselect.data import DataOptions
+from optselect.data import DataOptions, SplitOptions
 from optselect.optim.configuration import Configuration
 from optselect.options import Evaluation, RunOptions, Settings, Tracking
 from optselect.record import StudyLog
@@ -42,6 +42,7 @@ def tune(
     optimizers: Sequence[str] | None = None,
     space: str | Path | None = None,
     seed: int = 0,
+    splits: SplitOptions | None = None,
     data_options: DataOptions | None = None,
     search: SearchOptions | None = None,
     evaluation: Evaluation | str = "standard",
@@ -67,6 +68,8 @@ def tune(
     {optimizers}
     {space}
     {seed}
+    splits : SplitOptions, optional
+        Which rows train, validate and test.
     data_options : DataOptions, optional
         How the data set is written, which columns are used, and what its
         rows and classes count.
@@ -116,6 +119,7 @@ def tune(
         optimizers=optimizers,
         space=space,
         seed=seed,
+        splits=splits or SplitOptions(),
         data_options=data_options or DataOptions(),
         search=search or SearchOptions(),
         evaluation=Evaluation(care=evaluation) if isinstance(evaluation, str) else evaluation,

@@ -47,7 +47,7 @@ def options_of(kind: Any, *, only: Collection[str] = (), but: Collection[str] = 
     return [
         _option(field, about)
         for field, about in options(kind)
-        if (not only or field.name in only) and field.name not in but
+        if (not only or field.name in only) and field.name not in but and about.form != "object"
     ]
 
 

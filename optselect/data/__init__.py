@@ -6,6 +6,7 @@ from optselect.data.dates import Order
 from optselect.data.numerals import Decimal
 from optselect.data.readers import read
 from optselect.data.schema import Schema, raw_inputs
+from optselect.data.split_options import SplitOptions
 from optselect.data.splitting import Split, split
 from optselect.data.text_columns import Labels, MissingTarget
 from optselect.data.weights import ClassWeight
@@ -20,6 +21,7 @@ __all__ = [
     "Order",
     "Schema",
     "Split",
+    "SplitOptions",
     "raw_inputs",
     "read",
     "split",

@@ -51,6 +51,10 @@ class Data:
     by_place : frozenset of str, default frozenset()
         "x" or "y" where several arrays came as a list: they are the model's inputs or outputs in that order, whatever
         their names.
+    aside : dict of str to ndarray, optional
+        Values by row that no model sees and that part the rows, each of shape (rows,): "part", 0 to train, 1 to
+        validate, 2 to test, where that is given; "group"; "time", numbers or dates; "row", the place of the row before
+        any was left out.
 
     Examples
     --------
@@ -69,6 +73,7 @@ class Data:
     readings: Mapping[str, Reading] = dataclasses.field(default_factory=dict)
     options: ReadOptions = dataclasses.field(default_factory=ReadOptions)
     by_place: frozenset[str] = frozenset()
+    aside: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def targets(self) -> dict[str, Values]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from optselect.data.dataset import Data, Features, Values
 from optselect.data.on_disk import Array, DiskArray
+from optselect.data.row_roles import RowRoles, row_arrays, row_roles, time_values
 from optselect.data.target import choose_targets
 from optselect.data.text_columns import Reading, ReadOptions, Understood, understand
 from optselect.errors import InvalidData, UnknownName
@@ -40,8 +41,10 @@ def from_frame(
     for column in weight_columns:
         if column not in frame.columns:
             raise UnknownName(f"{name}: no column `{column}` of sample weights. {suggestion(column, frame.columns)}")
-    chosen, said = choose_targets([c for c in frame.columns if c not in weight_columns], target, name)
-    frame = _without(frame, options, chosen, name)
+    parting = (*weight_columns, options.group, options.given)
+    chosen, said = choose_targets([c for c in frame.columns if c not in parting], target, name)
+    roles = row_roles(frame, options, (*chosen, *weight_columns), name)
+    frame = _without(roles.frame, options, chosen, name)
     left = [c for c in frame.columns if c not in (*chosen, *weight_columns)]
     if not left:
         raise InvalidData(f"{name}: no column but {_listed([*chosen, *weight_columns])}: nothing to learn from.")
@@ -51,17 +54,30 @@ def from_frame(
     )  # fmt: skip
     if not len(found.frame):
         raise InvalidData(f"{name}: no rows: all are empty.")
+    aside, left = _aside(roles, found, options, left, name)
     weights = sample_weight if weight_columns else as_weights(sample_weight, name)
     return Data(
         name=name,
         x=found.frame[left],
         y=_one_or_several({column: _whole(found.frame[column]) for column in chosen}),
         target=", ".join(chosen),
-        notes=(*notes, *said, *lost, *found.notes),
+        notes=(*notes, *said, *roles.notes, *lost, *found.notes),
         sample_weight=_whole(found.frame[sample_weight]) if weight_columns else _of_rows(weights, found, len(frame)),
         readings=found.readings,
         options=options,
+        aside=aside,
     )
+
+
+def _aside(
+    roles: RowRoles, found: Understood, options: ReadOptions, left: list[str], name: str
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """What parts the rows that are left, and the columns that are features."""
+    aside = {what: values[found.rows] for what, values in roles.aside.items()}
+    if roles.time is not None:
+        aside["time"] = time_values(found.frame[roles.time], found.readings.get(roles.time), roles.time, name)
+        left = [c for c in left if c != roles.time or c not in options.drop]
+    return aside, left
 
 
 def _of_rows(weights: Values | None, found: Understood, rows: int) -> Values | None:
@@ -72,14 +88,14 @@ def _of_rows(weights: Values | None, found: Understood, rows: int) -> Values | N
 
 
 def _without(frame: pd.DataFrame, options: ReadOptions, targets: Sequence[str], name: str) -> pd.DataFrame:
-    """The frame without the columns to drop. Raises UnknownName, InvalidData."""
+    """The frame without the columns to drop, but for one that orders the rows. Raises UnknownName, InvalidData."""
     for what, asked in (("keep", options.keep), ("drop", options.drop)):
         unknown = [c for c in asked if c not in frame.columns]
         if unknown:
             raise UnknownName(f"{name}: no column `{unknown[0]}` to {what}. {suggestion(unknown[0], frame.columns)}")
         if set(asked) & set(targets):
             raise InvalidData(f"{name}: `{what}` names the target `{(set(asked) & set(targets)).pop()}`.")
-    return frame.drop(columns=list(options.drop))
+    return frame.drop(columns=[c for c in options.drop if c != options.time])
 
 
 def _index_note(frame: pd.DataFrame) -> list[str]:
@@ -148,6 +164,7 @@ def from_pair(
     targets, notes = _targets(y, where, target)
     features: Any = x
     readings: dict[str, Reading] = {}
+    aside: dict[str, np.ndarray] = {}
     if isinstance(x, dict):
         features = {key: _named_array(part, f"{where}: x[{key!r}]") for key, part in x.items()}
     if isinstance(x, pd.Series):
@@ -156,12 +173,22 @@ def from_pair(
         features = _array(features, f"{where}: x")
     if isinstance(features, pd.DataFrame):
         asked = options or ReadOptions()
-        named = _without(_named(features, where), asked, (), where).reset_index(drop=True)
+        roles = row_roles(_named(features, where), asked, (), where)
+        named = _without(roles.frame, asked, (), where).reset_index(drop=True)
         found = understand(named, source=where, options=asked, trim=False)
-        features, readings, notes = found.frame, found.readings, (*notes, *found.notes)
+        aside, left = _aside(roles, found, asked, [*found.frame.columns], where)
+        features, readings, notes = found.frame[left], found.readings, (*notes, *roles.notes, *found.notes)
     elif options is not None and (options.keep or options.drop):
         raise InvalidData(f"{where}: `keep` and `drop` name columns, and the features are no table with columns.")
     rows = len(next(iter(targets.values())))
+    if not isinstance(features, pd.DataFrame) and options is not None:
+        by = options.group or options.time or options.given
+        if by is not None:
+            raise InvalidData(
+                f"{where}: the rows are to be split by the column {by!r}, and the features are no table with columns; "
+                "pass `SplitOptions(groups=)`, or rows in their order with `SplitOptions(cv=)`."
+            )
+        aside = row_arrays(rows, options, where)
     parts = features if isinstance(features, dict) else {"": features}
     for what, values in (*_labelled("x", parts), *_labelled("y", targets if len(targets) > 1 else {})):
         if len(values) != rows:
@@ -178,6 +205,7 @@ def from_pair(
         sample_weight=as_weights(sample_weight, where),
         readings=readings,
         options=options or ReadOptions(),
+        aside=aside,
     )
 
 

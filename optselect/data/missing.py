@@ -47,6 +47,7 @@ def without_missing_targets(data: Data, asked: MissingTarget | None = None) -> D
         y=kept if isinstance(data.y, dict) else next(iter(kept.values())),
         sample_weight=_kept(data.sample_weight, rows) if _is_by_row(data) else data.sample_weight,
         notes=(*data.notes, note),
+        aside={name: values[rows] for name, values in data.aside.items()},
     )
 
 

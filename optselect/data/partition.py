@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from abc import ABC, abstractmethod
-from typing import Self
 
 import numpy as np
 
-from optselect.data.splitting import Split, redrawn, split
-from optselect.data.target import Kind
+from optselect.data.drawing import ByChance, Way
+from optselect.data.splitting import Split
+from optselect.util.seeds import derive
 
-__all__ = ["FixedPartition", "Partition", "RandomPartition"]
+__all__ = ["DrawnPartition", "FixedPartition", "FoldPartition", "Partition"]
 
 _MANY_ROWS = 2000  # of validation: with so many an accuracy of 0.9 is uncertain by 0.7 points
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Partition(ABC):
-    """The parts of a data set, and how fresh seeds draw them anew: one class per way of splitting.
+    """The parts of a data set, and how fresh seeds draw them anew: one class per way of doing that.
 
     It can be pickled, and knows nothing of features.
 
@@ -26,14 +27,17 @@ class Partition(ABC):
     ----------
     parts : Split
         Rows of the training, validation and test set.
+    phrase : str, default ""
+        How the rows are parted, in words, such as "stratified".
     """
 
     parts: Split
+    phrase: str = ""
 
     @property
-    @abstractmethod
     def redraws(self) -> bool:
         """Whether the runs that choose should each have their own validation rows."""
+        return False
 
     @abstractmethod
     def redrawn(self, seed: int) -> Split:
@@ -51,9 +55,19 @@ class Partition(ABC):
         """
 
     @property
-    @abstractmethod
+    def folds(self) -> int:
+        """How many folds fresh seeds walk through; 0 where each draws a split of its own, or none does."""
+        return 0
+
+    @property
     def covers(self) -> str:
         """What an interval over fresh seeds covers, such as "new seeds and splits"."""
+        return "new seeds"
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing but the seed and the sizes tells the parts."""
+        return False
 
     def describe(self) -> str:
         """How the rows are parted, in words; "" for a plain random split.
@@ -63,7 +77,7 @@ class Partition(ABC):
         str
             A phrase, such as "stratified".
         """
-        return ""
+        return self.phrase
 
     def fingerprint(self) -> str:
         """What must not change between two runs of one study, besides the seed and the sizes of the parts.
@@ -73,7 +87,9 @@ class Partition(ABC):
         str
             A phrase; "" for the default way of splitting.
         """
-        return ""
+        if self.is_default:
+            return ""
+        return ", ".join(filter(None, [self.phrase, f"rows {_digest(self._splits())}"]))
 
     def joined(self, *, whole: bool = False) -> FixedPartition:
         """The parts with the validation rows among the training rows too.
@@ -90,7 +106,10 @@ class Partition(ABC):
         """
         held_out = [self.parts.validation, *[self.parts.test] * whole]
         rows = np.unique(np.concatenate([self.parts.train, *held_out]))
-        return FixedPartition(parts=dataclasses.replace(self.parts, train=rows))
+        return FixedPartition(parts=dataclasses.replace(self.parts, train=rows), phrase=self.phrase)
+
+    def _splits(self) -> list[Split]:
+        return [self.parts]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,72 +123,99 @@ class FixedPartition(Partition):
     False
     """
 
-    @property
-    def redraws(self) -> bool:
-        return False
-
     def redrawn(self, seed: int) -> Split:
         return self.parts
 
-    @property
-    def covers(self) -> str:
-        return "new seeds"
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class RandomPartition(Partition):
-    """Rows drawn at random; in classification every part has the classes in equal proportions.
+class DrawnPartition(Partition):
+    """Training and validation rows that every seed draws anew, in the same way.
 
     Parameters
     ----------
     parts : Split
         Rows of the training, validation and test set.
-    y : ndarray
-        Encoded target of all rows, shape (rows, ...).
-    kind : {"classification", "regression"}
-        How the rows are drawn: by class, or all alike.
+    phrase : str, default ""
+        How the rows are parted, in words.
+    way : Way
+        How rows are drawn.
+    is_default : bool, default False
+        Whether this is what is done where nothing was asked for.
 
     Examples
     --------
-    >>> partition = RandomPartition.draw(np.repeat([0, 1], 50), "classification", seed=0)
-    >>> len(partition.parts.train), partition.redraws, partition.describe()
-    (64, True, 'stratified')
+    >>> parts = Split(train=np.arange(8), validation=np.arange(8, 10), test=np.arange(10, 12))
+    >>> partition = DrawnPartition(parts=parts, way=ByChance(strata=None))
+    >>> other = partition.redrawn(seed=1)
+    >>> len(other.train), np.array_equal(other.test, parts.test), partition.covers
+    (8, True, 'new seeds and splits')
     """
 
-    y: np.ndarray
-    kind: Kind
-
-    @classmethod
-    def draw(cls, y: np.ndarray, kind: Kind, seed: int) -> Self:
-        """Draw the parts as `split` does.
-
-        Parameters
-        ----------
-        y : ndarray
-            Encoded target, shape (rows, ...).
-        kind : {"classification", "regression"}
-            How the rows are drawn: by class, or all alike.
-        seed : int
-            Random seed.
-
-        Returns
-        -------
-        RandomPartition
-            The parts.
-        """
-        return cls(parts=split(y, kind, seed), y=y, kind=kind)
+    way: Way
+    is_default: bool = False
 
     @property
     def redraws(self) -> bool:
-        """Whether the validation rows are so few that which ones they are is a matter of luck."""
-        return len(self.parts.validation) < _MANY_ROWS
+        """Whether the validation rows are so few, or so alike, that which ones they are is a matter of luck."""
+        return not isinstance(self.way, ByChance) or len(self.parts.validation) < _MANY_ROWS
 
     def redrawn(self, seed: int) -> Split:
-        return redrawn(self.parts, self.y, self.kind, seed)
+        pool = np.sort(np.concatenate([self.parts.train, self.parts.validation]))
+        random = np.random.default_rng(derive(seed, "redrawn"))
+        train, validation = self.way.draw(pool, len(self.parts.validation), 1, random)
+        return Split(train=train, validation=validation, test=self.parts.test)
 
     @property
     def covers(self) -> str:
-        return "new seeds and splits" if self.redraws else "new seeds"
+        return f"new seeds and {self.way.covers}" if self.redraws else "new seeds"
 
-    def describe(self) -> str:
-        return "stratified" if self.kind == "classification" else ""
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class FoldPartition(Partition):
+    """Given pairs of training and validation rows, which fresh seeds walk through.
+
+    Parameters
+    ----------
+    parts : Split
+        The split of the search.
+    phrase : str, default ""
+        How the rows are parted, in words.
+    splits : tuple of Split
+        All splits; their test rows are the same.
+
+    Examples
+    --------
+    >>> one, two = np.array([0, 1]), np.array([2, 3])
+    >>> splits = tuple(Split(train=a, validation=b, test=np.array([4])) for a, b in ((one, two), (two, one)))
+    >>> partition = FoldPartition(parts=splits[0], splits=splits)
+    >>> partition.folds, partition.redrawn(seed=5).train.tolist()
+    (2, [2, 3])
+    """
+
+    splits: tuple[Split, ...]
+
+    @property
+    def redraws(self) -> bool:
+        return len(self.splits) > 1
+
+    @property
+    def folds(self) -> int:
+        return len(self.splits) if self.redraws else 0
+
+    def redrawn(self, seed: int) -> Split:
+        return self.splits[seed % len(self.splits)]
+
+    @property
+    def covers(self) -> str:
+        return "new seeds and the folds" if self.redraws else "new seeds"
+
+    def _splits(self) -> list[Split]:
+        return list(self.splits)
+
+
+def _digest(splits: list[Split]) -> str:
+    sha = hashlib.sha256()
+    for one in splits:
+        for rows in (one.train, one.validation, one.test):
+            sha.update(f"{len(rows)} ".encode() + np.ascontiguousarray(rows, dtype="int64").tobytes())
+    return sha.hexdigest()[:8]

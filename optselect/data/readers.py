@@ -29,6 +29,7 @@ from optselect.data.npz import load, load_large, members
 from optselect.data.numerals import Decimal
 from optselect.data.on_disk import DiskArray, Room, Spool
 from optselect.data.other_frames import as_frame
+from optselect.data.split_options import SplitOptions
 from optselect.data.streams import Tell
 from optselect.data.text_columns import Labels, MissingTarget, ReadOptions, as_names
 from optselect.data.typed_tables import read_excel, read_json
@@ -80,6 +81,7 @@ def read(
     drop: str | Sequence[str] | None = None,
     missing_target: MissingTarget | None = None,
     labels: Labels | None = None,
+    splits: SplitOptions | None = None,
     tell: Tell = lambda line: None,
 ) -> Data:
     """Read a data set from a file, a name, a function, or objects in memory.
@@ -115,6 +117,9 @@ def read(
         Whether rows without a target are left out, or refused. Default: fewer than 5 % are left out.
     labels : {"merge", "distinct"}, optional
         Whether labels that differ only in case or spaces are one class. Default: an error if there are such labels.
+    splits : SplitOptions, optional
+        How the rows are parted. Columns that part them are no features, and rows that are given beside the data are
+        among those of the data set.
     tell : callable, optional
         Called with a line of text from time to time while a data set is read.
 
@@ -137,7 +142,13 @@ def read(
     >>> data.x.columns.tolist(), data.sample_weight.tolist()
     (['width'], [3, 1])
     """
+    splits = splits or SplitOptions()
     options = ReadOptions(
+        group=splits.column("group"),
+        time=splits.column("time"),
+        given=splits.column("given"),
+        groups=splits.groups,
+        counted=splits.cv is not None,
         decimal=decimal,
         dates=dates,
         keep=as_names(keep),

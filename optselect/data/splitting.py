@@ -12,7 +12,7 @@ from optselect.data.target import Kind
 from optselect.errors import InvalidValue
 from optselect.util.seeds import derive
 
-__all__ = ["Split", "redrawn", "repeated_rows", "split"]
+__all__ = ["Split", "drawn_rows", "repeated_rows", "split"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,29 +75,12 @@ def split(y: np.ndarray, kind: Kind, seed: int, *, validation: float = 0.2, test
     strata = y if kind == "classification" else np.zeros(len(y), dtype="int64")
     random = np.random.default_rng(derive(seed, "split"))
     rows = random.permutation(len(y))
-    rest, test_rows = _draw(rows, strata, math.ceil(test * len(rows)), leave=2)
-    train, validation_rows = _draw(rest, strata, math.ceil(validation * len(rest)), leave=1)
+    rest, test_rows = drawn_rows(rows, strata, math.ceil(test * len(rows)), leave=2)
+    train, validation_rows = drawn_rows(rest, strata, math.ceil(validation * len(rest)), leave=1)
     return Split(train=np.sort(train), validation=np.sort(validation_rows), test=np.sort(test_rows))
 
 
-def redrawn(parts: Split, y: np.ndarray, kind: Kind, seed: int) -> Split:
-    """Another split of the training and validation rows of `parts` into parts of the same sizes; test rows stay.
-
-    y, kind: as in `split`, of all rows.
-
-    >>> parts = split(np.repeat([0, 1], 50), "classification", seed=0)
-    >>> other = redrawn(parts, np.repeat([0, 1], 50), "classification", seed=1)
-    >>> len(other.train), len(other.validation), np.array_equal(other.test, parts.test)
-    (64, 16, True)
-    """
-    pool = np.sort(np.concatenate([parts.train, parts.validation]))
-    strata = y[pool] if kind == "classification" else np.zeros(len(pool), dtype="int64")
-    order = np.random.default_rng(derive(seed, "redrawn")).permutation(len(pool))
-    train, validation = _draw(order, strata, len(parts.validation), leave=1)
-    return Split(train=pool[np.sort(train)], validation=pool[np.sort(validation)], test=parts.test)
-
-
-def _draw(rows: np.ndarray, strata: np.ndarray, size: int, leave: int) -> tuple[np.ndarray, np.ndarray]:
+def drawn_rows(rows: np.ndarray, strata: np.ndarray, size: int, leave: int) -> tuple[np.ndarray, np.ndarray]:
     """Of shuffled rows, those kept, `leave` at least of each stratum, and those drawn."""
     stratum = strata[rows]
     wanted = _shares(np.bincount(stratum), size, leave)

@@ -56,6 +56,12 @@ class ReadOptions:
         What happens to rows without a target; None drops them where they are fewer than 5 %.
     labels : {"merge", "distinct"} or None
         Whether labels that differ only in case or spaces are one class or several; None raises where there are some.
+    group, time, given : str or None
+        Columns by which the rows are parted; those of groups and of given parts are no features.
+    groups : array-like or None
+        Group of each row.
+    counted : bool
+        Whether rows are named by their places, so that these must be known when rows are left out.
     """
 
     decimal: Decimal | None = None
@@ -64,6 +70,11 @@ class ReadOptions:
     drop: tuple[str, ...] = ()
     missing_target: MissingTarget | None = None
     labels: Labels | None = None
+    group: str | None = None
+    time: str | None = None
+    given: str | None = None
+    groups: Any = dataclasses.field(default=None, compare=False)
+    counted: bool = False
 
     def __post_init__(self) -> None:
         for name, known in (("decimal", Decimal), ("dates", Order), ("missing_target", MissingTarget),

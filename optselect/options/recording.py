@@ -16,7 +16,8 @@ from optselect.sinks.mlflow.uris import masked
 
 __all__ = ["from_objects", "recorded", "restored"]
 
-_NAMED = ("data", "model", "sample_weight")  # recorded where they are names, not where they are arrays
+_NAMED = ("data", "model", "sample_weight", "validation", "test", "groups", "cv")
+"""Recorded where they are names or numbers, not where they are arrays."""
 _ADDRESSES = ("mlflow", "storage")  # a password in them does not belong into a report
 
 
@@ -58,7 +59,7 @@ def _recorded(name: str, value: Any) -> Any:
         return str(value)
     if name == "start" and isinstance(value, tuple):
         value = [configuration.to_dict() for configuration in value]
-    if name in _NAMED and not isinstance(value, str | None):
+    if name in _NAMED and not isinstance(value, str | float | int | None):
         raise TypeError(name)
     return json.loads(json.dumps(value))
 

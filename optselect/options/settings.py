@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from optselect.data import DataOptions, read
+from optselect.data import DataOptions, SplitOptions, read
 from optselect.errors import InvalidValue
 from optselect.options.recording import recorded, restored
 from optselect.options.tune_options import Evaluation, RunOptions, Tracking
@@ -18,6 +18,7 @@ from optselect.util.option_fields import Option, option, options
 __all__ = ["GROUPS", "Settings", "every_option"]
 
 GROUPS: Mapping[str, type] = {
+    "splits": SplitOptions,
     "data_options": DataOptions,
     "search": SearchOptions,
     "evaluation": Evaluation,
@@ -111,6 +112,7 @@ class Settings:
         metavar="NAME|FILE",
     )
     seed: int = option(0, "Random seed for splits, initialization and sampling.", type="int", form="whole")
+    splits: SplitOptions = dataclasses.field(default_factory=SplitOptions)
     data_options: DataOptions = dataclasses.field(default_factory=DataOptions)
     search: SearchOptions = dataclasses.field(default_factory=SearchOptions)
     evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
@@ -165,7 +167,7 @@ class Settings:
     def spec(self, tell: Callable[[str], None] = lambda line: None) -> TaskSpec:
         """The task, read anew from where the data are. tell: gets a line now and then if reading takes long."""
         return make_spec(
-            read(self.data, target=self.target, tell=tell, **self.data_options.reading()),
+            read(self.data, target=self.target, splits=self.splits, tell=tell, **self.data_options.reading()),
             model=self.model,
             epochs=self.epochs,
             objective=self.objective,
@@ -173,6 +175,7 @@ class Settings:
             kind=self.kind,
             class_weight=self.data_options.class_weight,
             precision=self.run.precision,
+            splits=self.splits,
         )
 
 

@@ -57,6 +57,7 @@ class Closing:
             objective=self.context.objective,
             seed=self.context.settings.seed,
             rho=self.context.rho,
+            folds=self.context.folds,
         )
 
     def care(self) -> Preset:
@@ -200,11 +201,11 @@ def trainings(settings: Settings) -> int:
     return time_budget.cost(_asked(settings))
 
 
-def fresh_seeds(settings: Settings) -> list[int]:
-    """The seeds of race and confirmation, whoever races."""
+def fresh_seeds(settings: Settings, folds: int = 0) -> list[int]:
+    """The seeds of race and confirmation, whoever races. folds: that they walk through."""
     care = _asked(settings)
     plans = (plan(care, candidates=size) for size in range(1, care.candidates + 1))
-    return [fresh_seed(settings.seed, k) for k in range(max(p.confirmation.stop for p in plans))]
+    return [fresh_seed(settings.seed, k, folds) for k in range(max(p.confirmation.stop for p in plans))]
 
 
 def _asked(settings: Settings) -> Preset:

@@ -152,6 +152,7 @@ class Session:
             epochs=spec.epochs,
             rows=rows,
             rho=overlap(rows, len(spec.split.validation)) if spec.redraws else 0.0,
+            folds=spec.partition.folds if spec.redraws else 0,
             log=self.log,
             listener=self.listener,
             budget=budget,

@@ -21,7 +21,7 @@ __all__ = ["StudyContext"]
 class StudyContext:
     """The task, the settings and where the study is recorded; the same from its first trial to its answer.
 
-    epochs: of a trial. rows: of the training part. rho: as in `Contest`. clock: of the budget.
+    epochs: of a trial. rows: of the training part. rho, folds: as in `Contest`. clock: of the budget.
     """
 
     task: TaskDescription
@@ -34,6 +34,7 @@ class StudyContext:
     listener: Listener
     budget: Budget
     clock: Clock
+    folds: int = 0
 
     @property
     def objective(self) -> Objective:

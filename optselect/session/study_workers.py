@@ -48,7 +48,7 @@ class StudyWorkers:
         self._executor = LocalExecutor(
             self._spec,
             [parse(name) for name in self._space.optimizers],
-            [search_seed(self._settings.seed), *fresh_seeds(self._settings)],
+            [search_seed(self._settings.seed), *fresh_seeds(self._settings, self._spec.partition.folds)],
             log=self._log.path.parent / "worker.log",
             plan=self._plan(known),
             workers=self._settings.run.workers,

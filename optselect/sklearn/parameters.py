@@ -17,6 +17,7 @@ T = TypeVar("T")
 _DECIDED = {
     *("target", "kind", "sample_weight", "missing_target", "labels"),  # y and the weights come to `fit`
     *("encoding", "separator"),  # X is no file
+    "groups",  # which come to `fit`
     *("seed", "check", "whole", "report", "study"),
 }
 _DEFAULTS = {"workers": 1, "mlflow": None}  # several fits run at once, in folders that are gone afterwards

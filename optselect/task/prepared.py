@@ -81,7 +81,9 @@ class Task:
         self.parameters = int(sum(np.prod(w.shape) for w in model.trainable_weights))
         self.architecture = None if spec.model is None else architecture(model)
         self.y_train, self.y_validation, self.y_test = (self._encoded(getattr(spec.split, part)) for part in _PARTS)
-        self.w_train, self.w_validation, self.w_test = (self._weights(part) for part in _PARTS)
+        self.w_train, self.w_validation, self.w_test = (
+            self.weights(getattr(spec.split, part), training=part == "train") for part in _PARTS
+        )
         checking.check_judges([self.loss, *self.metrics()], *self._judged_rows(), self._who, self._path)
         self.figure(spec.objective)
 
@@ -381,9 +383,39 @@ class Task:
                 values[target.name] = scores.astype("float32")
         return self._judged.encode(values)
 
-    def _weights(self, part: str) -> Any:
-        rows, spec = getattr(self.spec.split, part), self.spec
-        classes = spec.class_weight if part == "train" else None
+    def rows(self, rows: np.ndarray) -> tuple[Any, ...]:
+        """Prepare any rows of the data, as the training rows are.
+
+        Parameters
+        ----------
+        rows : ndarray
+            Row numbers.
+
+        Returns
+        -------
+        tuple
+            Features, targets and, if rows have weights, weights without those of classes.
+        """
+        x, y, w = self._features(rows), self._encoded(rows), self.weights(rows, training=False)
+        return (x, y) if w is None else (x, y, w)
+
+    def weights(self, rows: np.ndarray, *, training: bool) -> Any:
+        """Weights of rows in the loss.
+
+        Parameters
+        ----------
+        rows : ndarray
+            Row numbers.
+        training : bool
+            Whether the weights of classes count.
+
+        Returns
+        -------
+        ndarray or None
+            Float32, shape (rows,), arranged like the outputs; None if all rows count the same.
+        """
+        spec = self.spec
+        classes = spec.class_weight if training else None
         if spec.sample_weight is None and classes is None:
             return None
         weights = np.ones(len(rows), "float32") if spec.sample_weight is None else spec.sample_weight[rows]

@@ -10,8 +10,10 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 
 from optselect.data.dataset import Data, non_finite, take_rows
-from optselect.data.partition import Partition, RandomPartition
+from optselect.data.parting import partition
+from optselect.data.partition import Partition
 from optselect.data.schema import Schema, infer_schema
+from optselect.data.split_options import SplitOptions
 from optselect.data.splitting import Split, repeated_rows
 from optselect.data.target import FEWEST_ROWS_A_CLASS, Kind, Target, encode_target
 from optselect.data.weights import ClassWeight, class_weights, sample_weights
@@ -154,9 +156,9 @@ class TaskSpec:
     def redraws(self) -> bool:
         """Whether the runs that choose should each have their own validation rows: few rows are a matter of luck.
 
-        Not where classes have weights, which training rows have and validation rows have not.
+        Not where classes have weights, unless a split was asked for that is not the default.
         """
-        return self.partition.redraws and self.class_weight is None
+        return self.partition.redraws and (self.class_weight is None or not self.partition.is_default)
 
     def redrawn(self, seed: int) -> Split:
         """Another split of the training and validation rows.
@@ -220,6 +222,7 @@ def make_spec(
     class_weight: ClassWeight | None = None,
     precision: str | None = None,
     stopping: EarlyStopping | None = None,
+    splits: SplitOptions | None = None,
 ) -> TaskSpec:
     """Make a task from a data set and a model, after every check that needs no TensorFlow.
 
@@ -244,6 +247,8 @@ def make_spec(
         Dtype policy of the layers. Default: the model's own.
     stopping : EarlyStopping, optional
         When a training stops before its last epoch. Default: it does not.
+    splits : SplitOptions, optional
+        How the rows are parted, as the data were read with it.
 
     Returns
     -------
@@ -272,12 +277,12 @@ def make_spec(
     if precision is not None and precision not in get_args(Precision):
         raise UnknownName(f"Task: no `precision` {precision!r}. {suggestion(precision, get_args(Precision))}")
     reference = model_reference(model)
-    targets = _encoded(data, kind)
+    targets = _encoded(data, kind, FEWEST_ROWS_A_CLASS if not data.aside else 1)
     if reference is None:
         _check_default(targets, objective, data.name)
     leading = _leading(targets)
-    partition = RandomPartition.draw(leading.values, leading.kind if _is_stratified(leading) else "regression", seed)
-    parts = partition.parts
+    found = partition(data, leading, seed, splits)
+    parts = found.parts
     schema = None
     if data.is_table:
         numbers = leading.values[parts.train] if leading.kind == "regression" and not leading.shape else None
@@ -292,7 +297,7 @@ def make_spec(
     return TaskSpec(
         data=data,
         targets=targets,
-        partition=partition,
+        partition=found,
         schema=schema,
         model=reference,
         epochs=epochs,
@@ -311,16 +316,16 @@ def make_spec(
     )
 
 
-def _encoded(data: Data, kind: str | Mapping[str, str] | None) -> tuple[Target, ...]:
-    """The targets as numbers; of the one that the rows are split by, each class needs a row in every part."""
+def _encoded(data: Data, kind: str | Mapping[str, str] | None, fewest: int) -> tuple[Target, ...]:
+    """The targets as numbers. fewest: rows that each class of the one needs by which the rows are split."""
     kinds = kind if isinstance(kind, Mapping) else dict.fromkeys(data.targets, kind)
     for name in kinds:
         if name not in data.targets:
             raise UnknownName(f"Task: `kind` names no target: {name!r}. {suggestion(name, data.targets)}")
     targets: list[Target] = []
     for name, values in data.targets.items():
-        fewest = 1 if any(_is_stratified(target) for target in targets) else FEWEST_ROWS_A_CLASS
-        targets.append(encode_target(values, name, data.name, kinds.get(name), fewest=fewest))
+        least = 1 if any(_is_stratified(target) for target in targets) else fewest
+        targets.append(encode_target(values, name, data.name, kinds.get(name), fewest=least))
     return tuple(targets)
 
 

@@ -65,11 +65,19 @@ def parts(task: Task, split: int | None = None) -> dict[str, Part]:
         return found
     own, other = task.spec.split, task.spec.redrawn(split)
     pool = np.concatenate([own.train, own.validation])
+    classes = task.spec.class_weight is not None  # which only training rows have
+    kept = 2 if classes else 3
+    both = tf.nest.map_structure(concatenate, found["train"][:kept], found["validation"][:kept])
+    more = np.setdiff1d(np.concatenate([other.train, other.validation]), pool)
+    if len(more):  # pairs of rows that somebody gave need not be of the same rows
+        pool = np.concatenate([pool, more])
+        both = tf.nest.map_structure(concatenate, both, task.rows(more)[:kept])
     place = np.empty(pool.max() + 1, dtype="int64")
     place[pool] = np.arange(len(pool))
-    both = tf.nest.map_structure(concatenate, found["train"], found["validation"])
-    for part, rows in (("train", place[other.train]), ("validation", place[other.validation])):
-        found[part] = tf.nest.map_structure(lambda a, rows=rows: take(a, rows), both)
+    for part, rows in (("train", other.train), ("validation", other.validation)):
+        found[part] = tf.nest.map_structure(lambda a, at=place[rows]: take(a, at), both)
+        if classes and (weights := task.weights(rows, training=part == "train")) is not None:
+            found[part] = (*found[part], weights)
     return found
 
 

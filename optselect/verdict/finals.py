@@ -12,7 +12,7 @@ from optselect.optim.configuration import Configuration
 from optselect.record.entries import StageName, TrialRecord
 from optselect.study.stage import Planned
 from optselect.trainer.messages import Job, Run
-from optselect.util.seeds import derive
+from optselect.util.seeds import derive, on_fold
 from optselect.verdict.lr_sensitivity import FACTORS
 from optselect.verdict.race import FINALISTS, Progress, RacePlan, progress
 from optselect.verdict.scaled import around
@@ -66,6 +66,7 @@ class Contest:
 
     candidates: in the order of screening, `baseline` among them. seed: of the study. rho: the correlation of two runs
     on redrawn splits of training and validation rows, `overlap` of their numbers; 0 where all runs have one split.
+    folds: that the seeds walk through, 0 if they draw their splits.
     """
 
     candidates: Sequence[Candidate]
@@ -74,6 +75,7 @@ class Contest:
     objective: Objective
     seed: int
     rho: float = 0.0
+    folds: int = 0
 
     @property
     def redraw(self) -> bool:
@@ -88,7 +90,7 @@ class Contest:
     def runs(self, records: Iterable[TrialRecord]) -> dict[tuple[int, int], TrialRecord]:
         """The records of race and confirmation by candidate and number of the seed."""
         who = {c.configuration: i for i, c in enumerate(self.candidates)}
-        which = {fresh_seed(self.seed, k): k for k in range(self.plan.confirmation.stop)}
+        which = {fresh_seed(self.seed, k, self.folds): k for k in range(self.plan.confirmation.stop)}
         return {
             (who[r.configuration], which[r.seed]): r
             for r in records
@@ -136,7 +138,7 @@ class Rerun:
         now = self._contest.progress(self._records)
         busy = {(planned.job.configuration, planned.job.seed) for planned in running}
         for number, k in now.missing if now.stage == self.name else ():
-            candidate, seed = self._contest.candidates[number], fresh_seed(self._contest.seed, k)
+            candidate, seed = self._contest.candidates[number], fresh_seed(self._contest.seed, k, self._contest.folds)
             if (candidate.configuration, seed) not in busy:
                 return Planned(
                     stage=self.name,
@@ -176,7 +178,7 @@ class Around:
         epochs: int,
     ) -> None:
         done = {(r.configuration, r.seed) for r in records if r.stage == self.name}
-        fresh = [fresh_seed(contest.seed, k) for k in seeds]
+        fresh = [fresh_seed(contest.seed, k, contest.folds) for k in seeds]
         moved = around(configuration, [factor for factor in FACTORS if factor != 1.0])
         self._total = len(fresh) * len(moved)
         self._waiting = [
@@ -211,9 +213,9 @@ class Around:
         self._done += 1
 
 
-def fresh_seed(seed: int, number: int) -> int:
-    """The seed of a number in a plan: none of them is the search's."""
-    return derive(seed, "fresh", number)
+def fresh_seed(seed: int, number: int, folds: int = 0) -> int:
+    """The seed of a number in a plan: none of them is the search's. folds: that they walk through, each in its turn."""
+    return on_fold(derive(seed, "fresh", number), number, folds)
 
 
 def score(record: TrialRecord) -> float:

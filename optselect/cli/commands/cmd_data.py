@@ -12,10 +12,11 @@ from optselect.cli.options import DerivedCommand, options_of, taken
 
 
 def _options() -> list[click.Option]:
-    from optselect.data import DataOptions
+    from optselect.data import DataOptions, SplitOptions
     from optselect.options import Settings
 
-    return [*options_of(Settings, only=("target", "kind", "seed")), *options_of(DataOptions)]
+    own = options_of(Settings, only=("target", "kind", "seed"))
+    return [*own, *options_of(SplitOptions), *options_of(DataOptions)]
 
 
 @click.command("data", cls=DerivedCommand, derive=_options)
@@ -32,9 +33,11 @@ def command(data: str, as_json: bool, **given: Any) -> None:
       optselect data houses.csv --target price
       optselect data miete.csv --target Miete --decimal comma
       optselect data orders.xlsx --target profit --drop order_id --json
+      optselect data visits.csv --target score --split group:patient
     """
     from optselect import api
-    from optselect.data import DataOptions
+    from optselect.data import DataOptions, SplitOptions
 
-    found = api.describe_data(data, data_options=taken(DataOptions, given), **given)
+    splits, data_options = taken(SplitOptions, given), taken(DataOptions, given)
+    found = api.describe_data(data, splits=splits, data_options=data_options, **given)
     click.echo(json.dumps(found.to_dict()) if as_json else in_options(found.text()))

@@ -24,10 +24,10 @@ _OWN = ("model", "target", "kind", "optimizers", "space", "seed")
 
 
 def _options() -> list[click.Option]:
-    from optselect.data import DataOptions
+    from optselect.data import DataOptions, SplitOptions
     from optselect.options import Settings
 
-    return [*options_of(Settings, only=_OWN), *options_of(DataOptions)]
+    return [*options_of(Settings, only=_OWN), *options_of(SplitOptions), *options_of(DataOptions)]
 
 
 @click.command("lr-range", cls=DerivedCommand, derive=_options)
@@ -51,13 +51,14 @@ def command(data: str, plot: Path | None, as_json: bool, **given: Any) -> None:
       optselect lr-range data.npz --model my_model.py:build --batch-size 128 --steps 200
     """
     from optselect import api
-    from optselect.data import DataOptions
+    from optselect.data import DataOptions, SplitOptions
     from optselect.util import whole_files
 
     if plot and plot.suffix != ".svg":
         raise click.UsageError(f"--plot writes SVG, got {plot.name!r}: name it {plot.stem}.svg.")
-    data_options = taken(DataOptions, given)
-    found = api.lr_range(data=data, data_options=data_options, listener=None if as_json else _listener(), **given)
+    splits, data_options = taken(SplitOptions, given), taken(DataOptions, given)
+    listener = None if as_json else _listener()
+    found = api.lr_range(data=data, splits=splits, data_options=data_options, listener=listener, **given)
     if plot:
         whole_files.write(plot, found.svg())
     if as_json:

@@ -14,10 +14,11 @@ from optselect.cli.options import DerivedCommand, options_of
 
 
 def _options() -> list[click.Option]:
-    from optselect.data import DataOptions
+    from optselect.data import DataOptions, SplitOptions
     from optselect.options import Settings
 
-    return [*options_of(Settings, only=("model", "target", "kind", "seed")), *options_of(DataOptions)]
+    own = options_of(Settings, only=("model", "target", "kind", "seed"))
+    return [*own, *options_of(SplitOptions), *options_of(DataOptions)]
 
 
 @click.command("scale", cls=DerivedCommand, derive=_options)

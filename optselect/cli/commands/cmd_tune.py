@@ -35,6 +35,7 @@ def command(data: str, as_json: bool, **given: Any) -> None:
     Examples:
       optselect tune sklearn:digits --trials 60 --epochs 20
       optselect tune houses.csv --target price --time 5m
+      optselect tune sales.csv --target units --split time:date
       optselect tune loans.csv --target default --weight amount --class-weight balanced
       optselect tune data.npz --model my_model.py:build --optimizers adam,adamw,sgd
     """

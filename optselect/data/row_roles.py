@@ -105,7 +105,8 @@ def given_parts(values: pd.Series, column: str, name: str) -> np.ndarray:
         unknown = [str(value) for value, number in zip(distinct, found, strict=True) if number < 0]
         shown = ", ".join(map(repr, unknown[:_SHOWN])) + ", ..." * (len(unknown) > _SHOWN)
         raise InvalidData(
-            f"{name}: `{column}` must say train, validation (val, valid, dev) or test (holdout) in each row, got {shown}."
+            f"{name}: `{column}` must say train, validation (val, valid, dev) or test (holdout) in each row, got "
+            f"{shown}."
         )
     if len({*found}) < 2:
         raise InvalidData(f"{name}: `{column}` says {distinct[0]!r} in every row: it parts no rows.")

@@ -24,10 +24,12 @@ if TYPE_CHECKING:  # what `__getattr__` finds, for type checkers and editors
     from optselect.optim.configuration import Configuration
     from optselect.options import Evaluation, RunOptions, Tracking
     from optselect.study.search_options import SearchOptions
+    from optselect.task import EarlyStopping
 
 __all__ = [
     "Configuration",
     "DataOptions",
+    "EarlyStopping",
     "Evaluation",
     "OptselectError",
     "Result",
@@ -44,6 +46,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "Configuration": "optim.configuration",
     "DataOptions": "data",
+    "EarlyStopping": "task",
     "Evaluation": "options",
     "OptselectError": "errors",
     "Result": "api",

@@ -22,6 +22,7 @@ from optselect.study.conflict import check_conflict
 from optselect.study.listener import Listener, Silent
 from optselect.study.search_options import SearchOptions
 from optselect.study.warm_start import left_out
+from optselect.task import EarlyStopping
 from optselect.util.option_fields import fill
 from optselect.util.whole_files import sweep
 
@@ -38,7 +39,9 @@ def tune(
     objective: str = "val_loss",
     trials: int | None = None,
     time_limit: float | None = None,
-    epochs: int = 20,
+    epochs: int | None = None,
+    patience: int | None = None,
+    early_stopping: EarlyStopping | Mapping[str, Any] | None = None,
     optimizers: Sequence[str] | None = None,
     space: str | Path | None = None,
     seed: int = 0,
@@ -65,6 +68,8 @@ def tune(
     {trials}
     {time_limit}
     {epochs}
+    {patience}
+    {early_stopping}
     {optimizers}
     {space}
     {seed}
@@ -116,6 +121,8 @@ def tune(
         trials=trials,
         time_limit=time_limit,
         epochs=epochs,
+        patience=patience,
+        early_stopping=early_stopping,
         optimizers=optimizers,
         space=space,
         seed=seed,

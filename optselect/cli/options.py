@@ -83,6 +83,8 @@ def _help(about: Option) -> str:
 def _type(about: Option) -> click.ParamType:
     if about.form in ("by name", "weights"):
         return ByName(about)
+    if about.form == "arguments":
+        return Arguments()
     if about.choices:
         return OptionChoice(about.choices)
     types: dict[str, click.ParamType] = {"whole": click.INT, "real": click.FLOAT, "seconds": Duration()}
@@ -141,3 +143,28 @@ class ByName(click.ParamType):
         if not sign or (not self._numbers and text.strip() not in self._words):
             raise ValueError(part)
         return name.strip(), float(text) if self._numbers else text.strip()
+
+
+class Arguments(click.ParamType):
+    """NAME=VALUE,... with values as JSON has them, words without quotes; or a JSON object."""
+
+    name = "arguments"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            if value.startswith("{"):
+                return json.loads(value)
+            return dict(self._pair(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not NAME=VALUE,... Write patience=5,min_delta=0.01.", param, ctx)
+
+    def _pair(self, part: str) -> tuple[str, Any]:
+        name, sign, text = part.partition("=")
+        if not sign:
+            raise ValueError(part)
+        try:
+            return name.strip(), json.loads(text)
+        except ValueError:
+            return name.strip(), text.strip()

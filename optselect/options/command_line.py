@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from optselect.options.settings import Settings, every_option
+from optselect.task import EarlyStopping
 from optselect.util.option_fields import Option, flag
 
 __all__ = ["command_line"]
@@ -54,7 +55,23 @@ def _text(about: Option, value: Any) -> str:
         return json.dumps([configuration.to_dict() for configuration in value])
     if about.form in ("by name", "weights") and not isinstance(value, str):
         return _by_name(value)
+    if about.form == "arguments":
+        return _arguments(value)
     return str(value)
+
+
+def _arguments(stopping: EarlyStopping) -> str:
+    """NAME=VALUE,... of what is not at its default, the patience first."""
+    usual = EarlyStopping(patience=stopping.patience).to_dict()
+    given = {name: one for name, one in stopping.to_dict().items() if one != usual[name]}
+    return (
+        json.dumps({"patience": stopping.patience, **given})
+        if "," in stopping.monitor
+        else ",".join(
+            f"{name}={one if isinstance(one, str) else json.dumps(one)}"
+            for name, one in {"patience": stopping.patience, **given}.items()
+        )
+    )
 
 
 def _by_name(value: Any) -> str:

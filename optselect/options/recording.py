@@ -13,6 +13,7 @@ import pandas as pd
 from optselect.data.weights import label_text
 from optselect.optim.configuration import Configuration
 from optselect.sinks.mlflow.uris import masked
+from optselect.task import EarlyStopping
 
 __all__ = ["from_objects", "recorded", "restored"]
 
@@ -57,6 +58,8 @@ def _recorded(name: str, value: Any) -> Any:
         return masked(value)[0]
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, EarlyStopping):
+        value = value.to_dict()
     if name == "start" and isinstance(value, tuple):
         value = [configuration.to_dict() for configuration in value]
     if name in _NAMED and not isinstance(value, str | float | int | None):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from optselect.data import DataOptions, SplitOptions, read
 from optselect.errors import InvalidValue
 from optselect.options.recording import recorded, restored
 from optselect.options.tune_options import Evaluation, RunOptions, Tracking
 from optselect.study.search_options import SearchOptions
-from optselect.task import TaskSpec, make_spec
+from optselect.task import EarlyStopping, TaskSpec, make_spec
 from optselect.util.option_fields import Option, option, options
 
 __all__ = ["GROUPS", "Settings", "every_option"]
@@ -26,6 +26,10 @@ GROUPS: Mapping[str, type] = {
     "tracking": Tracking,
 }
 """The classes of options that `tune` takes besides its own, by the name of the argument."""
+
+EPOCHS = 20
+MOST_EPOCHS = 100
+"""Epochs of a training that nothing is said of, and the most of one that stops early."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,7 +97,29 @@ class Settings:
         flag="--time",
         form="seconds",
     )
-    epochs: int = option(20, "Epochs per training.", type="int", form="whole")
+    epochs: int | None = option(
+        None,
+        "Epochs per training; with early stopping at most.",
+        type="int",
+        absent=f"{EPOCHS}, with early stopping {MOST_EPOCHS}",
+        form="whole",
+    )
+    patience: int | None = option(
+        None,
+        "Stop a training when `val_loss` has not improved for so many epochs, and keep its best weights.",
+        type="int",
+        absent="no early stopping",
+        form="whole",
+    )
+    early_stopping: EarlyStopping | Mapping[str, Any] | None = option(
+        None,
+        "All arguments of Keras's `EarlyStopping`, in place of `patience`.",
+        type="EarlyStopping or dict",
+        absent="no early stopping",
+        terminal="Arguments of Keras's EarlyStopping, in place of --patience: patience=5,min_delta=0.01.",
+        metavar="NAME=VALUE,...",
+        form="arguments",
+    )
     optimizers: Sequence[str] | None = option(
         None,
         'Optimizers to compare, e.g. ["adam", "sgd"] or "adam,sgd".',
@@ -126,11 +152,31 @@ class Settings:
                 raise InvalidValue(f"tune: `{name}` must be at least 1, got {value}.")
         if self.trials is None and self.time_limit is None:
             object.__setattr__(self, "trials", 60)
+        self._check_stopping()
         names = self.optimizers.split(",") if isinstance(self.optimizers, str) else self.optimizers or ()
         object.__setattr__(self, "optimizers", tuple(name.strip() for name in names if name.strip()) or None)
         if isinstance(self.target, list | tuple):
             target = tuple(map(str, self.target))
             object.__setattr__(self, "target", target[0] if len(target) == 1 else target or None)
+
+    def _check_stopping(self) -> None:
+        if self.early_stopping is not None and self.patience is not None:
+            raise InvalidValue(
+                "tune: `patience` and `early_stopping` are two ways to ask for early stopping; give one of them."
+            )
+        if isinstance(self.early_stopping, Mapping):
+            object.__setattr__(self, "early_stopping", EarlyStopping.from_dict(self.early_stopping))
+        elif not isinstance(self.early_stopping, EarlyStopping | None):
+            raise InvalidValue(f"tune: `early_stopping` must be an EarlyStopping, got {self.early_stopping!r}.")
+        if self.epochs is None:
+            object.__setattr__(self, "epochs", EPOCHS if self.stopping is None else MOST_EPOCHS)
+
+    @property
+    def stopping(self) -> EarlyStopping | None:
+        """When a training stops before its last epoch; None if it does not."""
+        if self.patience is not None:
+            return EarlyStopping(patience=self.patience)
+        return cast(EarlyStopping | None, self.early_stopping)
 
     @classmethod
     def of(cls, **values: Any) -> Self:
@@ -169,7 +215,8 @@ class Settings:
         return make_spec(
             read(self.data, target=self.target, splits=self.splits, tell=tell, **self.data_options.reading()),
             model=self.model,
-            epochs=self.epochs,
+            epochs=cast(int, self.epochs),
+            stopping=self.stopping,
             objective=self.objective,
             seed=self.seed,
             kind=self.kind,

@@ -21,6 +21,7 @@ __all__ = [
     "StudyRecord",
     "TaskRecord",
     "TrialRecord",
+    "without_stopping",
 ]
 
 Outcome = Literal["complete", "pruned", "diverged", "failed"]
@@ -132,11 +133,12 @@ class TrialRecord:
     number: its place in the study, from 0, unique over all stages. stage: "search", "race" (fresh seeds for the
     most promising), "confirm" (fresher ones for the finalists), "basin" (other learning rates of the recommended).
     outcome: "pruned" where training ended early because others did better. curves: a list a name, one entry an
-    epoch: loss, val_loss, val_<metric>, learning_rate. value: the objective at the last epoch, None unless
+    epoch: loss, val_loss, val_<metric>, learning_rate. value: the objective of the weights at the end, None unless
     complete. metrics: final values by name (val_loss, val_accuracy ...; test_* only in the confirm stage).
-    started: seconds since 1970, UTC. seconds: of training and evaluation. step_seconds: of one training step.
-    memory: bytes of the parameters and the rule's slots. attributes: what the stage must know to go on (its Optuna
-    parameters, say).
+    epochs: trained. started: seconds since 1970, UTC. seconds: of training and evaluation. step_seconds: of one
+    training step. memory: bytes of the parameters and the rule's slots. attributes: what the stage must know to go on
+    (its Optuna parameters, say). best_epoch: the epoch, from 1, whose weights early stopping kept, 0 without it.
+    stopped: whether early stopping ended the training before its last epoch.
     """
 
     kind: ClassVar = "trial"
@@ -157,13 +159,25 @@ class TrialRecord:
     step_seconds: float = 0.0
     memory: int = 0
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    best_epoch: int = 0
+    stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only."""
         shallow = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {**shallow, "configuration": self.configuration.to_dict()}
+        return {**without_stopping(shallow), "configuration": self.configuration.to_dict()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrialRecord:
         """The inverse of `to_dict`."""
         return cls(**{**data, "configuration": Configuration.from_dict(data["configuration"])})
+
+
+def without_stopping(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a training, without what early stopping says of it where there was none.
+
+    >>> without_stopping({"epochs": 3, "best_epoch": 0, "stopped": False})
+    {'epochs': 3}
+    """
+    stopping = ("best_epoch", "stopped")
+    return {name: value for name, value in fields.items() if name not in stopping or fields.get("best_epoch")}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, get_args
 
 from optselect.optim.configuration import Configuration
-from optselect.record.entries import StageName
+from optselect.record.entries import StageName, without_stopping
 from optselect.trainer.messages import ProbeRun, Run
 
 __all__ = [
@@ -41,7 +41,8 @@ class RungRecord:
     def to_dict(self) -> dict[str, Any]:
         """JSON types only."""
         about = {"number": self.number, "arm": self.arm, "epochs": self.epochs}
-        return {**about, "configuration": self.configuration.to_dict(), "run": dataclasses.asdict(self.run)}
+        run = without_stopping(dataclasses.asdict(self.run))
+        return {**about, "configuration": self.configuration.to_dict(), "run": run}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> RungRecord:
@@ -157,7 +158,8 @@ class FinalTraining:
     """A training of the recommended configuration after the verdict.
 
     kind: "check" with plain `model.fit`, "refit" of the model to keep. error: "" where it went well. files: SHA-256 of
-    the files that it saved, by name; {} where none was, None in studies of earlier versions.
+    the files that it saved, by name; {} where none was, None in studies of earlier versions. epochs: trained, where
+    early stopping says how many; None without it.
     """
 
     kind: FinalKind
@@ -165,11 +167,13 @@ class FinalTraining:
     metrics: Mapping[str, float]
     error: str
     files: Mapping[str, str] | None = None
+    epochs: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only."""
         found = {"configuration": self.configuration.to_dict(), "metrics": dict(self.metrics), "error": self.error}
-        return found if self.files is None else {**found, "files": dict(self.files)}
+        late = {"files": None if self.files is None else dict(self.files), "epochs": self.epochs}
+        return {**found, **{name: value for name, value in late.items() if value is not None}}
 
     @classmethod
     def from_dict(cls, kind: FinalKind, data: Mapping[str, Any]) -> FinalTraining:

@@ -20,6 +20,7 @@ from optselect.trainer.messages import Job
 from optselect.util.seeds import derive
 from optselect.verdict import Verdict, judge, seeds_around
 from optselect.verdict.context import Context
+from optselect.verdict.epochs_used import kept
 from optselect.verdict.finals import Around, Contest, Rerun, fresh_seed, screen
 from optselect.verdict.race import PRESETS, plan
 from optselect.workers.executor import Executor
@@ -109,24 +110,35 @@ class Closing:
         """The verdict with its check in plain Keras; trains that, and the model to keep, if they are not there.
 
         The check trains on the training part with `model.fit` and is judged on the test part. The model that is kept
-        is trained once more, on the validation rows too, so that no row but the test rows is lost to it. Without a
-        check it comes from the compiled program, if the model can.
+        is trained once more, on the validation rows too, so that no row but the test rows is lost to it; with early
+        stopping for as many epochs as fresh seeds kept in the median. Without a check it comes from the compiled
+        program, if the model can.
         """
         verdict = self.verdict(study)
         best = verdict.recommended.configuration
         settings, number, failures = self.context.settings, float("nan"), dict[str, str]()
         plain, seed = settings.evaluation.check, derive(settings.seed, "check")
         job = Job(configuration=best, seed=seed, epochs=self.context.epochs, plain=plain)
-        kept = self._folder / "best.keras"
+        saved = self._folder / "best.keras"
         if plain:
             check = self._trained("check", dataclasses.replace(job, test=True))
             number = float(check.metrics.get(f"test_{verdict.headline}", number))
             failures["check"] = check.error
         whole = settings.evaluation.whole
-        refit = self._trained("refit", dataclasses.replace(job, refit=True, whole=whole, save=kept))
+        last = dataclasses.replace(job, refit=True, whole=whole, save=saved)
+        if epochs := self._epochs(study, best):
+            last = dataclasses.replace(last, epochs=epochs, total_epochs=self.context.epochs)
+        refit = self._trained("refit", last)
         failures["refit"] = refit.error
         named = {kind: error for kind, error in failures.items() if error}
-        return dataclasses.replace(verdict, check=number, refit=not refit.error, failures=named)
+        return dataclasses.replace(
+            verdict, check=number, refit=not refit.error, failures=named, refit_epochs=refit.epochs
+        )
+
+    def _epochs(self, study: Study, best: Configuration) -> int | None:
+        """For how many epochs the model to keep is trained where early stopping decides that: it has no rows left that
+        it could watch. None without early stopping."""
+        return kept(study.records, best) if self.context.stopping else None
 
     def _fit(self, name: StageName, study: Study) -> None:
         """Decide once how much of a stage there is time for."""
@@ -167,7 +179,10 @@ class Closing:
                     f"Warning: {'plain `model.fit`' if job.plain else 'the last one'} failed: {error}"
                 )
             files = digests(job.save.parent) if job.save and not error else None
-            done = FinalTraining(kind=kind, configuration=best, metrics=run.metrics, error=error, files=files)
+            long = job.epochs if job.refit and self.context.stopping else None
+            done = FinalTraining(
+                kind=kind, configuration=best, metrics=run.metrics, error=error, files=files, epochs=long
+            )
             self.context.log.append(done)
         return done
 

@@ -25,6 +25,7 @@ def search_of(context: StudyContext, study: Study) -> StudySearch:
             epochs=context.epochs,
             objective=context.objective,
             folder=context.folder / "paused" if context.task.pausable else None,
+            stopping=context.stopping,
         ),
         options=settings.search,
         budget=context.budget,

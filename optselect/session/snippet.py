@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from optselect.optim.configuration import Configuration
-from optselect.task import TaskDescription
+from optselect.optim.rule import Rule
+from optselect.task import EarlyStopping, TaskDescription
 
 __all__ = ["snippet"]
 
+_SWAP = "optimizers.SwapEvaluated(swap_on_epoch=True)"
 
-def snippet(best: Configuration, total_steps: int, epochs: int, task: TaskDescription) -> str:
-    """Code to paste where `model`, `x_train` and `y_train` are, and `w_train` where rows have weights."""
+
+def snippet(
+    best: Configuration, total_steps: int, epochs: int, task: TaskDescription, stopping: EarlyStopping | None = None
+) -> str:
+    """Code to paste where `model`, `x_train` and `y_train` are, and `w_train` where rows have weights.
+
+    With callbacks that look at validation data `x_val` and `y_val` are needed too.
+    """
     weights = "sample_weight=w_train, " if task.weighted else ""
     imports = dict.fromkeys(["import keras", *best.imports])  # the loss is Keras's, whosever the optimizer is
     policy = task.precision
     before = f"keras.config.set_dtype_policy({policy!r})  # before the model is built\n" if policy else ""
+    more = "".join(f"    {line},\n" for line in _watching(best, task, stopping))
+    fit = f"x_train, y_train, {weights}batch_size={best.batch_size}, epochs={epochs}"
     return (
         "\n".join(imports) + "\n\n" + before + f"optimizer = {best.code(total_steps=total_steps)}\n"
         f"model.compile(optimizer=optimizer, {task.compile_code})\n"
-        f"model.fit(x_train, y_train, {weights}batch_size={best.batch_size}, epochs={epochs})\n"
+        + (f"model.fit(\n    {fit},\n{more})\n" if more else f"model.fit({fit})\n")
     )
+
+
+def _watching(best: Configuration, task: TaskDescription, stopping: EarlyStopping | None) -> Iterator[str]:
+    """The arguments of `fit` for what looks at the validation data after each epoch."""
+    stops = []
+    if stopping is not None:
+        given = ", ".join(f"{name}={value!r}" for name, value in stopping.arguments().items())
+        stops = [f"keras.callbacks.EarlyStopping({given})"]
+    if stops:
+        weights = ", w_val" if task.weighted else ""
+        yield f"validation_data=(x_val, y_val{weights})"
+        yield f"callbacks=[{', '.join([*([_SWAP] if _is_judged_elsewhere(best) else []), *stops])}]"
+
+
+def _is_judged_elsewhere(best: Configuration) -> bool:
+    """Whether its optimizer is ours, with a rule whose weights are evaluated elsewhere than where they are trained."""
+    ours = "from optselect import optimizers" in best.imports
+    return ours and any(type(part).evaluated is not Rule.evaluated for part in best.rule.parts)

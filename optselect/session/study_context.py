@@ -12,7 +12,7 @@ from optselect.record import StudyLog
 from optselect.spaces import Space
 from optselect.study.budget import Budget, Clock
 from optselect.study.listener import Listener
-from optselect.task import TaskDescription
+from optselect.task import EarlyStopping, TaskDescription
 
 __all__ = ["StudyContext"]
 
@@ -21,7 +21,8 @@ __all__ = ["StudyContext"]
 class StudyContext:
     """The task, the settings and where the study is recorded; the same from its first trial to its answer.
 
-    epochs: of a trial. rows: of the training part. rho, folds: as in `Contest`. clock: of the budget.
+    epochs: of a trial, with `stopping` at most. rows: of the training part. rho, folds: as in `Contest`. clock: of the
+    budget.
     """
 
     task: TaskDescription
@@ -35,6 +36,7 @@ class StudyContext:
     budget: Budget
     clock: Clock
     folds: int = 0
+    stopping: EarlyStopping | None = None
 
     @property
     def objective(self) -> Objective:

@@ -141,7 +141,7 @@ class Arm:
             return
         if record.outcome == "diverged":
             reports = {**reports, max(record.epochs, 1): math.nan}
-        judged_at = {*reported(record), *([record.epochs] if record.outcome == "pruned" else [])}
+        judged_at = {*reported(record), *([max(reports)] if record.outcome == "pruned" else [])}
         there = self.study.get_trials(deepcopy=False)[trial.number].intermediate_values
         for epochs, value in sorted(reports.items()):
             if epochs not in there:

@@ -102,7 +102,7 @@ class Study:
         """Take in what a worker found, and have the trial's next rung trained if there is one."""
         planned, runs = self._running[number], self._runs.setdefault(number, [])
         runs.append(_after(runs[-1], run, planned) if runs else run)
-        if planned.until is not None and planned.job.epochs < planned.until and run.finite and not run.error:
+        if not planned.whole(runs[-1]) and run.finite and not run.error:
             self.log.append(_rung(number, planned, runs[-1]))
         self._goes_on(number, to)
         if number in self._running:
@@ -126,7 +126,7 @@ class Study:
     def _record(self, number: int, planned: Planned, run: Run) -> TrialRecord:
         value = run.metrics.get(self.objective)
         good = run.finite and value is not None and math.isfinite(value)
-        whole = planned.until is None or run.epochs >= planned.until
+        whole = planned.whole(run)
         ended: Outcome = ("complete" if whole else "pruned") if good else "diverged"
         return TrialRecord(
             number=number,
@@ -145,6 +145,8 @@ class Study:
             attributes=planned.attributes,
             step_seconds=run.step_seconds,
             memory=run.memory,
+            best_epoch=run.best_epoch,
+            stopped=run.stopped,
         )
 
     def _look(self, listener: Listener) -> None:

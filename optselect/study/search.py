@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 import statistics
@@ -23,11 +24,13 @@ from optselect.study.budget import Budget, Clock
 from optselect.study.curve import curves
 from optselect.study.findings import Findings, tradeoffs
 from optselect.study.initial_points import first_points
+from optselect.study.kept_epoch import kept_epoch
 from optselect.study.rung_reliability import CALIBRATION, Guard
 from optselect.study.rungs import Rungs
 from optselect.study.samplers import make_sampler
 from optselect.study.search_options import SearchOptions
 from optselect.study.stage import Planned
+from optselect.task import EarlyStopping
 from optselect.trainer.messages import Job, Run
 from optselect.util.seeds import derive
 
@@ -43,7 +46,8 @@ class Course:
     """What all trials of a search have in common.
 
     seed: of the study. rows: of the training part. folder: for the states of
-    paused trials; None where a training cannot be paused.
+    paused trials; None where a training cannot be paused. stopping: when a
+    training stops before its last epoch, None if it does not.
     """
 
     seed: int
@@ -51,6 +55,12 @@ class Course:
     epochs: int
     objective: Objective
     folder: Path | None
+    stopping: EarlyStopping | None = None
+
+    def rungs(self) -> Rungs:
+        """Plans the parts of its trials."""
+        kept = None if self.stopping is None else functools.partial(kept_epoch, self.stopping, self.objective)
+        return Rungs(self.epochs, rows=self.rows, objective=self.objective.name, folder=self.folder, kept=kept)
 
 
 class StudySearch:
@@ -83,7 +93,7 @@ class StudySearch:
         self._optimizers = list(space.optimizers)
         self.records = sorted((r for r in records if r.stage == "search"), key=lambda r: r.number)
         self._done = {self._place(r): r for r in self.records}
-        self.rungs = Rungs(course.epochs, rows=course.rows, objective=course.objective.name, folder=course.folder)
+        self.rungs = course.rungs()
         self.arms = {arm.name: arm for arm in self._make_arms(space)}
         self._live = list(self.arms)
         self._agenda = Agenda(self._live, {place: record.number for place, record in self._done.items()})
@@ -140,7 +150,7 @@ class StudySearch:
     def goes_on(self, planned: Planned, runs: Sequence[Run]) -> Planned | None:
         """The part of a trial after a rung, unless the pruner ends it there."""
         value = runs[-1].metrics.get(self.course.objective.name, math.nan)
-        if planned.until is None or planned.job.epochs >= planned.until or not math.isfinite(value):
+        if planned.until is None or planned.whole(runs[-1]) or not math.isfinite(value):
             return None
         ends = self.arms[self._arm_of(planned.arm)].report(planned.attributes["slot"], planned.job.epochs, value)
         if ends and self._guard.trusts(planned.job.configuration, planned.job.epochs):

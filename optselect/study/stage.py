@@ -27,6 +27,15 @@ class Planned:
     number: int | None = None
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    def whole(self, run: Run) -> bool:
+        """Whether the trial is through with this run: trained to its end, or stopped early on the way there.
+
+        A stop in a shorter training, whose rates are those of a shorter one, says nothing of the whole.
+        """
+        if self.until is None or run.epochs >= self.until:
+            return True
+        return run.stopped and (self.job.total_epochs or self.job.epochs) == self.until
+
 
 class Stage(Protocol):
     """Plans trials one by one. It restores itself from the records when it is made, so it can be gone on with."""

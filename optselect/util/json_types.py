@@ -13,9 +13,10 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from optselect.errors import InvalidValue, OptselectError
 
-__all__ = ["NULL", "Misread", "fields_from", "plain", "restored"]
+__all__ = ["LATE", "NULL", "Misread", "fields_from", "plain", "restored", "written"]
 
 NULL = "null"  # key of a field's metadata: which number `null` stands for where it is not NaN
+LATE = {"late": True}  # metadata of a field that is written only where it is not at its default
 T = TypeVar("T")
 
 
@@ -42,6 +43,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [plain(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def written(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are written: all but the late ones that are at their default."""
+    fields = {f.name: (getattr(value, f.name), f) for f in dataclasses.fields(value)}
+    return {name: one for name, (one, f) in fields.items() if not ("late" in f.metadata and one == f.default)}
 
 
 def fields_from(cls: type, data: Any) -> dict[str, Any]:

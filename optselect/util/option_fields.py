@@ -16,11 +16,22 @@ __all__ = ["Form", "Option", "check_choices", "documented", "entry", "fill", "fl
 T = TypeVar("T")
 
 Form = Literal[
-    "text", "whole", "real", "seconds", "flag", "repeated", "listed", "by name", "weights", "configurations", "object"
+    "text",
+    "whole",
+    "real",
+    "seconds",
+    "flag",
+    "repeated",
+    "listed",
+    "by name",
+    "weights",
+    "configurations",
+    "arguments",
+    "object",
 ]
 """How a value is written on a command line: as it is; a whole number; a real number; a time such as 90s or 10m; as
 --name or --no-name; the option again for each value; values with commas; a word or NAME=WORD,...; a word or
-NAME=NUMBER,...; a name or file, or JSON; an object in Python, which no command line takes."""
+NAME=NUMBER,...; a name or file, or JSON; NAME=VALUE,... or JSON; an object in Python, which no command line takes."""
 
 _WIDTH = 79
 

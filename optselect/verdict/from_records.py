@@ -17,6 +17,7 @@ from optselect.util.intervals import estimate, limits
 from optselect.verdict.choosing import Choice, recommend, simplicity
 from optselect.verdict.costs import costs, time_to
 from optselect.verdict.diagnosis import edges, why_lost
+from optselect.verdict.epochs_used import EpochsUsed, by_optimizer, misjudged
 from optselect.verdict.finals import Contest, score
 from optselect.verdict.lr_sensitivity import FACTORS, Basin, basin
 from optselect.verdict.ranking import Preference, Verdict
@@ -102,6 +103,8 @@ def judge(
         costs=tuple(costs(search)),
         runs={stage: sum(r.stage == stage for r in records) for stage in dict.fromkeys(r.stage for r in records)},
         seconds=sum(r.seconds for r in records),
+        epochs=by_optimizer(search),
+        misjudged=misjudged(records, contest.baseline, objective),
     )
 
 
@@ -181,6 +184,7 @@ def _standings(
                     contest.objective,
                 ),
                 broken=broken,
+                epochs=EpochsUsed.of(candidate.configuration.rule.key, own.values()),
             )
         )
     return found

@@ -9,10 +9,11 @@ from typing import Any, Literal, Self
 
 from optselect.optim.configuration import Configuration
 from optselect.util.intervals import Estimate
-from optselect.util.json_types import Misread, fields_from, plain
+from optselect.util.json_types import LATE, Misread, fields_from, plain, written
 from optselect.verdict.context import Context
 from optselect.verdict.costs import Cost
 from optselect.verdict.diagnosis import Edge, Loss
+from optselect.verdict.epochs_used import EpochsUsed
 from optselect.verdict.lr_sensitivity import Basin
 from optselect.verdict.standing import Standing
 from optselect.verdict.statistics import Word
@@ -83,6 +84,12 @@ class Verdict:
         The error of the check ("check") or of the training of the saved model ("refit"), where one failed.
     context : Context, optional
         Scores of answers that need no network; None in studies of earlier versions.
+    epochs : tuple of EpochsUsed, default ()
+        Epochs of the search's trainings of every optimizer; empty without early stopping.
+    refit_epochs : int or None, default None
+        Epochs for which the saved model was trained, where early stopping said how many.
+    misjudged : str, default ""
+        Where the number of epochs was fixed, what the curves say of it.
 
     Examples
     --------
@@ -118,6 +125,9 @@ class Verdict:
     refit: bool = False
     failures: Mapping[str, str] = dataclasses.field(default_factory=dict)
     context: Context | None = None
+    epochs: tuple[EpochsUsed, ...] = dataclasses.field(default=(), metadata=LATE)
+    refit_epochs: int | None = dataclasses.field(default=None, metadata=LATE)
+    misjudged: str = dataclasses.field(default="", metadata=LATE)
 
     @property
     def recommended(self) -> Standing:
@@ -181,7 +191,7 @@ class Verdict:
         dict
             JSON types only; None stands for a number that is not finite.
         """
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        own = written(self)
         more = ("word", "is_default", "recommended", "tunability")
         return {"text": self.text(), **plain({**own, **{name: getattr(self, name) for name in more}})}
 

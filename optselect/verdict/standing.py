@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from optselect.optim.configuration import Configuration
 from optselect.util.intervals import Estimate
-from optselect.util.json_types import NULL, fields_from, plain
+from optselect.util.json_types import LATE, NULL, fields_from, plain, written
+from optselect.verdict.epochs_used import EpochsUsed
 from optselect.verdict.statistics import PairedComparison
 
 __all__ = ["Standing"]
@@ -54,6 +55,8 @@ class Standing:
         Seconds of training until its objective is as good as the default's at the end; infinite if it never is.
     broken : int, default 0
         Number of fresh seeds under which training diverged.
+    epochs : EpochsUsed, optional
+        Epochs of its trainings on fresh seeds; None without early stopping.
     """
 
     arm: str
@@ -72,6 +75,7 @@ class Standing:
     memory: int
     to_default: float = dataclasses.field(metadata={NULL: math.inf})
     broken: int = 0
+    epochs: EpochsUsed | None = dataclasses.field(default=None, metadata=LATE)
 
     @property
     def is_default(self) -> bool:
@@ -91,8 +95,7 @@ class Standing:
         dict
             JSON types only; None stands for a number that is not finite.
         """
-        shallow = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {"label": self.label, **plain(shallow)}
+        return {"label": self.label, **plain(written(self))}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -31,6 +31,7 @@ def paragraph(verdict: Verdict) -> str:
         *_against_default(verdict),
         *_against_others(verdict),
         *_chance(verdict),
+        *_epochs(verdict),
         *_learning_rate(verdict),
         *_lost(verdict),
         *_count(verdict),
@@ -148,6 +149,17 @@ def _chance(v: Verdict) -> Iterator[str]:
         yield f"The search had seen {v.objective} {number(screened)}, fresh seeds {number(fresh)}: part of it was luck."
 
 
+def _epochs(v: Verdict) -> Iterator[str]:
+    """How long the trainings were; where that was fixed, whether it was too long or too short."""
+    used = v.recommended.epochs
+    if used is None:
+        yield from [v.misjudged] if v.misjudged else []
+        return
+    said = f"It stopped after {used.spread} epochs and kept the weights of epoch {used.best_epoch:g}"
+    rival = v.rival.epochs if v.rival else None
+    yield said + (f"; {_named(v.rival)} after {rival.spread}." if v.rival and rival else ".")
+
+
 def _learning_rate(v: Verdict) -> Iterator[str]:
     if v.edges:
         yield f"Its best trial has {v.edges[0]}: a wider range may hold a better one."
@@ -189,7 +201,8 @@ def _check(v: Verdict) -> Iterator[str]:
         name = v.headline.replace("_", " ")
         yield f"Trained once more with plain `model.fit`: {name} {number(v.check)}."
     if v.refit:
-        yield "The saved model was trained on the validation rows too."
+        long = f", for {v.refit_epochs} epochs, the median that fresh seeds kept" if v.refit_epochs else ""
+        yield f"The saved model was trained on the validation rows too{long}."
 
 
 def _amount(v: Verdict, value: float) -> str:

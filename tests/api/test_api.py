@@ -11,7 +11,7 @@ from optselect.optim.configuration import Configuration
 from optselect.optim.rules import RULES
 from optselect.session.snippet import snippet
 from optselect.spaces import load_space
-from optselect.task import TaskDescription
+from optselect.task import EarlyStopping, TaskDescription
 
 
 def test_batches_that_are_all_larger_than_the_data_are_said() -> None:
@@ -43,7 +43,14 @@ def test_the_snippet_runs_as_pasted(rule: str) -> None:
         }
     )
     model = Recorder()
-    code = snippet(Configuration(rule=RULES[rule](), batch_size=16), 100, 5, description)
-    exec(code, {"model": model, "x_train": None, "y_train": None})
+    configuration = Configuration(rule=RULES[rule](), batch_size=16)
+    around = {"model": model, "x_train": None, "y_train": None, "x_val": 1, "y_val": 2}
+    exec(snippet(configuration, 100, 5, description), around)
     assert model.fitted == {"batch_size": 16, "epochs": 5}
     assert type(model.compiled["optimizer"]).__name__ == RULES[rule].__name__
+    exec(snippet(configuration, 100, 5, description, EarlyStopping(patience=3, min_delta=0.01)), around)
+    *swap, stop = model.fitted.pop("callbacks")
+    assert model.fitted == {"batch_size": 16, "epochs": 5, "validation_data": (1, 2)}
+    assert (stop.monitor, stop.patience, stop.min_delta) == ("val_loss", 3, 0.01)
+    assert stop.restore_best_weights
+    assert all(callback.swap_on_epoch for callback in swap)

@@ -25,6 +25,7 @@ from optselect.trainer.messages import Job, Probe, ProbeRun, Run
 from optselect.workers.executor import Executor
 
 ROWS = 320
+_COURSE: dict[str, Any] = {"seconds": None, "stopping": None, "pausable": True}  # what a search is told besides
 
 
 class Killed(BaseException):
@@ -103,7 +104,7 @@ def search(
     log: StudyLog, study: Study, over: Space, *, trials: int | None, epochs: int = 8, **options: Any
 ) -> StudySearch:
     """A search as `tune` makes it."""
-    seconds = options.pop("seconds", None)
+    seconds, stopping, pausable = (options.pop(name, usual) for name, usual in _COURSE.items())
     budget = Budget(trials=trials, seconds=seconds)
     spent = float(sum(r.seconds for r in study.records))
     return StudySearch(
@@ -114,7 +115,8 @@ def search(
             rows=ROWS,
             epochs=epochs,
             objective=Objective("val_loss"),
-            folder=log.path.parent / "paused",
+            folder=log.path.parent / "paused" if pausable else None,
+            stopping=stopping,
         ),
         options=SearchOptions(**options),
         budget=budget,

@@ -30,6 +30,7 @@ from optselect.report.evidence import gather
 from optselect.report.methods_section import command as printed
 from optselect.sklearn import OptimizerSearchClassifier, OptimizerSearchRegressor
 from optselect.sklearn.parameters import parameters_of
+from optselect.task import EarlyStopping
 from optselect.util.option_fields import Option, flag
 from tests.helpers.reported import unpack
 
@@ -42,6 +43,16 @@ FORMS: dict[str, st.SearchStrategy[Any]] = {
     "seconds": st.floats(1, 1e9),
     "flag": st.booleans(),
     "repeated": TEXT | st.lists(TEXT, min_size=1, max_size=3),
+    "arguments": st.builds(
+        EarlyStopping,
+        monitor=st.sampled_from(["val_loss", "val_a,b", "val_=x"]),
+        patience=st.integers(0, 99),
+        min_delta=NUMBERS,
+        mode=st.sampled_from(["auto", "min", "max"]),
+        baseline=st.none() | NUMBERS,
+        restore_best_weights=st.booleans(),
+        start_from_epoch=st.integers(0, 99),
+    ),
     "listed": st.lists(st.sampled_from(sorted(RULES)), min_size=1, max_size=3),
     "object": st.none(),
     "weights": st.just("balanced") | st.dictionaries(TEXT, NUMBERS) | st.lists(NUMBERS),
@@ -67,7 +78,14 @@ def values(name: str, about: Option) -> st.SearchStrategy[Any]:
     return st.sampled_from(about.choices) if about.choices else FORMS[about.form]
 
 
-ANY = st.fixed_dictionaries({"data": TEXT}, optional={name: values(name, about) for _, name, about in every_option()})
+def possible(given: dict[str, Any]) -> bool:
+    """Whether no two options ask for the same."""
+    return not {"patience", "early_stopping"} <= {*given}
+
+
+ANY = st.fixed_dictionaries(
+    {"data": TEXT}, optional={name: values(name, about) for _, name, about in every_option()}
+).filter(possible)
 
 
 def parsed(words: list[str]) -> Settings:

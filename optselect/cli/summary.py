@@ -69,11 +69,15 @@ def _optimizers(result: Result) -> Table:
     table.add_column("optimizer", no_wrap=True)
     table.add_column("a step", justify="right", no_wrap=True)
     table.add_column("memory", justify="right", no_wrap=True)
+    epochs = {used.arm: used.spread for used in result.verdict.epochs}
+    if epochs:
+        table.add_column("epochs", justify="right", no_wrap=True)
     table.add_column("why not", ratio=1)
     for cost in result.verdict.costs:
         against = "; ".join(lost[cost.arm].reasons) if cost.arm in lost else "recommended"
         step = f"{cost.step_seconds * 1000:.2g} ms" if cost.step_seconds else ""
-        table.add_row(cost.arm, step, f"{cost.memory / 1e6:.2g} MB", Text(against))
+        took = [epochs.get(cost.arm, "")] if epochs else []
+        table.add_row(cost.arm, step, f"{cost.memory / 1e6:.2g} MB", *took, Text(against))
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
@@ -11,10 +12,11 @@ from typing import Any
 
 from optselect.errors import OptselectError
 from optselect.options import command_line
-from optselect.report.evidence import Evidence
+from optselect.report.evidence import Evidence, Row
 from optselect.spaces import load_space
-from optselect.task import TaskDescription
+from optselect.task import EarlyStopping, TaskDescription
 from optselect.verdict import Verdict
+from optselect.verdict.epochs_used import EpochsUsed
 from optselect.verdict.numbers import number
 
 __all__ = ["ArmSummary", "arms", "command", "how", "warnings"]
@@ -40,6 +42,7 @@ class ArmSummary:
     memory: str
     reasons: Sequence[str]
     recommended: bool
+    epochs: str = ""
 
 
 def arms(evidence: Evidence) -> list[ArmSummary]:
@@ -64,9 +67,16 @@ def arms(evidence: Evidence) -> list[ArmSummary]:
                 memory=f"{max(row.record.memory for row in own) / 1e6:.2g} MB" if own else "",
                 reasons=lost.get(name, [] if verdict else given),
                 recommended=name == chosen,
+                epochs=_epochs(name, own),
             )
         )
     return found
+
+
+def _epochs(name: str, own: Sequence[Row]) -> str:
+    """The epochs of the trials of an optimizer with early stopping."""
+    used = EpochsUsed.of(name, (row.record for row in own))
+    return "" if used is None else used.spread
 
 
 def warnings(evidence: Evidence) -> list[str]:
@@ -171,7 +181,14 @@ def _split(task: TaskDescription, unit: str) -> str | None:
 
 def _budget(evidence: Evidence, asked: Mapping[str, str]) -> str | None:
     trials = f"{evidence.trials} trials" if evidence.trials else "by time"
-    return f"{trials}, {asked['epochs']} epochs each, care {asked['care']}" if "care" in asked else None
+    if "care" not in asked:
+        return None
+    if stopping := asked.get("early stopping"):
+        found = EarlyStopping.from_dict(json.loads(stopping))
+        long = f"at most {asked['epochs']} epochs each, stopped after {found.patience} without a better {found.monitor}"
+    else:
+        long = f"{asked['epochs']} epochs each"
+    return f"{trials}, {long}, care {asked['care']}"
 
 
 def _seeds(evidence: Evidence, asked: Mapping[str, str]) -> str | None:

@@ -62,6 +62,7 @@ def table(evidence: Evidence) -> Table:
         TableColumn("schedule", "text", lambda row: row.record.configuration.schedule.key),
         TableColumn("other settings", "text", _settings),
         TableColumn("epochs", "number", lambda row: row.record.epochs),
+        TableColumn("best epoch", "number", lambda row: row.record.best_epoch or None),
         TableColumn("seconds", "number", lambda row: round(row.record.seconds, 4)),
         TableColumn("seed", "number", lambda row: row.record.seed),
         TableColumn("message", "text", lambda row: row.record.message or None),

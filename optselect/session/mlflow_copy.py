@@ -14,6 +14,7 @@ from optselect.task.description import ColumnFacts
 from optselect.util.intervals import Estimate
 from optselect.util.json_types import plain
 from optselect.verdict import Verdict
+from optselect.verdict.epochs_used import EpochsUsed
 from optselect.verdict.numbers import number
 from optselect.verdict.recommendation import Recommendation
 
@@ -56,6 +57,7 @@ def ending(
         **_interval(f"held_out_{verdict.headline}", best.held_out),
         **_interval("recommended_objective", best.objective),
         **_interval("gain_over_default", best.gain),
+        **_epochs(best.epochs),
     }
     return Ending(
         summary=plain(summary),
@@ -74,6 +76,7 @@ def _run_summary(place: int, verdict: Verdict) -> RunSummary:
         "p_best": standing.p_best,
         **_interval("held_out", standing.held_out),
         **_interval("gain_over_default", standing.gain),
+        **_epochs(standing.epochs),
         "recommended": place == verdict.chosen,
         "is_default": standing.is_default,
     }
@@ -84,6 +87,11 @@ def _interval(name: str, found: Estimate | None) -> dict[str, float]:
     if found is None:
         return {}
     return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high, f"{name}_seeds": found.seeds}
+
+
+def _epochs(used: EpochsUsed | None) -> dict[str, float]:
+    """The medians over fresh seeds; nothing without early stopping."""
+    return {} if used is None else {"epochs": used.median, "best_epoch": used.best_epoch}
 
 
 def _note(answer: Recommendation) -> str:

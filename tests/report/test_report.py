@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import html
 import json
@@ -21,9 +22,9 @@ from optselect import Evaluation, RunOptions, Tracking, api
 from optselect.errors import CannotWrite, StudyConflict, UnknownName
 from optselect.report import palette
 from optselect.report.evidence import gather
-from optselect.report.methods_section import command
+from optselect.report.methods_section import arms, command
 from optselect.report.page import render
-from optselect.report.pictures import pictures
+from optselect.report.pictures import Drawn, learning_curves, pictures
 from optselect.report.table import embedded, table
 from optselect.study.listener import Silent
 from tests.helpers.reported import HOSTILE, STUDIES, hostile, rewritten, unpack
@@ -152,6 +153,29 @@ def test_how_to_do_it_again_is_the_command_that_was_given(tmp_path: Path) -> Non
         "optselect tune sklearn:iris --trials 66 --epochs 3 --optimizers adam,rmsprop,sgd --care quick --study flowers"
     )
     assert said == expected
+
+
+def test_early_stopping_is_shown(tmp_path: Path) -> None:
+    """Curves of unlike lengths are drawn to the longest, the kept epochs are marked, tables have the epochs."""
+    evidence = gather(unpack("flowers", tmp_path))
+    assert evidence.verdict is not None
+    before = learning_curves.draw(evidence)
+    rows = []
+    for k, row in enumerate(evidence.rows):
+        curves = {name: values[: 2 + k % 2] for name, values in row.record.curves.items()}
+        record = dataclasses.replace(row.record, curves=curves, epochs=2 + k % 2, best_epoch=2, stopped=not k % 2)
+        rows.append(dataclasses.replace(row, record=record))
+    stopping = dataclasses.replace(evidence, rows=rows)
+    assert not any(arm.epochs for arm in arms(evidence))
+    assert {arm.epochs for arm in arms(stopping) if arm.trials} == {"2.5 (2 to 3)"}
+    assert "best epoch" in [column.name for column in table(stopping).columns]
+    assert "best epoch" not in [column.name for column in table(evidence).columns]
+    drawn = learning_curves.draw(stopping)
+    assert isinstance(before, Drawn)
+    assert isinstance(drawn, Drawn)
+    assert drawn.svg.count("keeps epoch 2") == len(drawn.key) == len(before.key)
+    assert "keeps epoch" not in before.svg
+    assert "with the weights of epoch 2" in drawn.caption
 
 
 def test_hostile_names_are_text(study: Path) -> None:

@@ -204,6 +204,18 @@ def test_long_curves_and_wild_names_arrive(uri, tmp_path):
     assert sorted((m.step, m.value) for m in history) == [(n + 1, float(n)) for n in range(2500)]
 
 
+def test_early_stopping_has_its_epochs():
+    """Epochs trained and kept; what the kept weights score is a metric's last value, one step behind its curve."""
+    curve = [0.9, 0.5, 0.7]
+    kept = {"curves": {"val_loss": curve}, "metrics": {"val_loss": 0.5}, "epochs": 3}
+    told = run_contents.trial_points(dataclasses.replace(record(0), **kept, best_epoch=2, stopped=True))
+    assert [(p.step, p.value) for p in told if p.name == "val_loss"] == [(1, 0.9), (2, 0.5), (3, 0.7), (4, 0.5)]
+    assert {p.name: p.value for p in told if p.name in ("epochs", "best_epoch")} == {"epochs": 3, "best_epoch": 2}
+    without = run_contents.trial_points(dataclasses.replace(record(0), **kept))
+    assert [p.step for p in without if p.name == "val_loss"] == [1, 2, 3]
+    assert not any("epoch" in p.name for p in without)
+
+
 # -- exactly once ----------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from optselect.optim.configuration import BASELINE, Configuration
 from optselect.optim.rules import RULES
 from optselect.verdict import Verdict
 from optselect.verdict.context import Context
+from optselect.verdict.epochs_used import EpochsUsed
 from optselect.verdict.finals import fresh_seed
 from optselect.verdict.recommendation import Recommendation
 from tests.helpers.played import contest, played, verdict
@@ -25,6 +26,10 @@ from tests.helpers.reported import DATA, STUDIES
 
 CANDIDATES = [Configuration(rule=RULES[name]()) for name in ("adamw", "sgd", "lion")]
 CONTEXT = Context(constant={"test_accuracy": 0.5, "val_accuracy": math.nan}, linear={}, answer="3", oddities=("odd",))
+
+USED = EpochsUsed(
+    arm="sgd", median=4.5, fewest=3, most=9, best_epoch=2.0, first_best=1, last_best=7, stopped=5, trainings=6
+)
 
 
 def exactly(value: Any) -> Any:
@@ -75,7 +80,10 @@ def verdicts(draw: st.DrawFn) -> Verdict:
     more: dict[str, Any] = {
         "check": draw(st.sampled_from([math.nan, 0.7])),
         "context": draw(st.sampled_from([None, CONTEXT])),
+        **draw(st.sampled_from([{}, {"misjudged": "Too few."}, {"refit_epochs": 3, "epochs": (USED,)}])),
     }
+    if "epochs" in more:
+        more["ranking"] = tuple(dataclasses.replace(standing, epochs=USED) for standing in found.ranking)
     return dataclasses.replace(found, **more, importance={"sgd": {"momentum": 0.5}}, failures={"check": "it diverged"})
 
 

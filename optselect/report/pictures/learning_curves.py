@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from optselect.report.evidence import Evidence
 from optselect.report.pictures import Drawn
-from optselect.report.svg import Frame, Scale, grouped, path, svg
+from optselect.report.svg import Frame, Scale, grouped, path, points, svg
 from optselect.verdict import Standing
 from optselect.verdict.numbers import number
 
@@ -25,13 +25,19 @@ READING = (
 
 @dataclasses.dataclass(frozen=True)
 class _Learner:
-    """A finalist: curves and rates of shape (seeds, epochs), the runs that broke down aside."""
+    """A finalist: curves and rates of shape (seeds, epochs), the runs that broke down aside.
+
+    ends: the objective of the weights at the end, shape (seeds,). kept: with early stopping the epochs of these
+    weights, shape (seeds,), else empty. A training that has stopped lies at what it kept until the longest ends.
+    """
 
     label: str
     optimizer: str
     style: str
     curves: np.ndarray
     rates: np.ndarray
+    ends: np.ndarray
+    kept: np.ndarray
     broken: int
 
     @property
@@ -62,8 +68,9 @@ def draw(evidence: Evidence) -> Drawn | str:
     under = [below.axes(x, rate, below="epoch", beside="learning rate")]
     for learner in reversed(found):
         kind = f"arm a{evidence.optimizers.index(learner.optimizer)} {learner.style}"
-        above.append(grouped([_band(learner, x, y), _line(learner.middle, x, y, learner.label)], kind))
-        under.append(grouped([_line(np.median(learner.rates, axis=0), x, rate, learner.label)], kind))
+        line = _line(learner.middle, x, y, learner.label)
+        above.append(grouped([_band(learner, x, y), line, *_mark(learner, x, y)], kind))
+        under.append(grouped([_line(np.nanmedian(learner.rates, axis=0), x, rate, learner.label)], kind))
     beyond = " What lies beyond the picture is drawn at its edge." if y.beyond(values) else ""
     return Drawn(
         svg=svg(above, high=frame.high) + svg(under, high=below.high),
@@ -71,8 +78,7 @@ def draw(evidence: Evidence) -> Drawn | str:
         key=[(_swatch(evidence, learner), learner.label) for learner in found],
         header=("configuration", "seeds", f"{evidence.objective} at the end, median", "lowest", "highest"),
         rows=[
-            (f.label, str(len(f.curves)), *(number(float(v)) for v in (f.middle[-1], f.curves[:, -1].min(),
-                                                                       f.curves[:, -1].max())))
+            (f.label, str(len(f.curves)), *(number(float(v)) for v in (np.median(f.ends), f.ends.min(), f.ends.max())))
             for f in found
         ],
     )  # fmt: skip
@@ -86,15 +92,35 @@ def _learner(evidence: Evidence, standing: Standing, chosen: bool) -> _Learner |
     curves, rates = (
         [r.record.curves.get(name, []) for r in whole] for name in (evidence.objective.name, "learning_rate")
     )
-    epochs = min(map(len, curves))
+    kept = [r.record.best_epoch for r in whole if r.record.best_epoch]
+    epochs = max(map(len, curves)) if kept else min(map(len, curves))
+    held = np.array([_held(curve, epochs, r.value) for curve, r in zip(curves, whole, strict=True)])
     return _Learner(
         label=standing.label + " (default)" * standing.is_default,
         style="solid" if chosen else "dotted" if standing.is_default else "dashed",
         optimizer=whole[0].optimizer,
-        curves=np.array([curve[:epochs] for curve in curves]),
-        rates=np.array([curve[:epochs] for curve in rates if len(curve) >= epochs]).reshape(-1, epochs),
+        curves=held,
+        rates=np.array(
+            [_held(curve, epochs, math.nan) for curve in rates if curve and (kept or len(curve) >= epochs)]
+        ).reshape(-1, epochs),
+        ends=np.array([r.value for r in whole]) if kept else held[:, -1],
+        kept=np.array(kept),
         broken=len(rows) - len(whole),
     )
+
+
+def _held(curve: Sequence[float], epochs: int, value: float) -> list[float]:
+    """A curve of so many epochs: cut, or with a value behind its end."""
+    return [*curve[:epochs], *[value] * (epochs - len(curve))]
+
+
+def _mark(learner: _Learner, x: Scale, y: Scale) -> list[Markup]:
+    """Where the weights are kept, in the median; nothing without early stopping."""
+    if not len(learner.kept):
+        return []
+    epoch, value = float(np.median(learner.kept)), float(np.median(learner.ends))
+    said = f"{learner.label}: keeps epoch {epoch:g}, {number(value)}"
+    return [points([(x(epoch), y(value))], "dot", said=said)]
 
 
 def _band(learner: _Learner, x: Scale, y: Scale) -> Markup:
@@ -116,14 +142,14 @@ def _swatch(evidence: Evidence, learner: _Learner) -> Markup:
 
 
 def _caption(evidence: Evidence, first: _Learner, found: Sequence[_Learner]) -> str:
-    ends = first.curves[:, -1]
+    ends = first.ends
     said = (
-        f"{first.label} ends at {evidence.objective} {number(float(first.middle[-1]))} in the median of {len(ends)} "
+        f"{first.label} ends at {evidence.objective} {number(float(np.median(ends)))} in the median of {len(ends)} "
         f"seeds ({number(float(ends.min()))} to {number(float(ends.max()))})"
     )
     default = next((f for f in found if f.label.endswith("(default)") and f is not first), None)
     if default is not None:
-        goal = default.middle[-1]
+        goal = np.median(default.ends)
         there = np.flatnonzero(evidence.objective.sign * first.middle <= evidence.objective.sign * goal)
         said += (
             f" and is where Keras's default ends ({number(float(goal))}) after epoch {there[0] + 1} of "
@@ -131,9 +157,12 @@ def _caption(evidence: Evidence, first: _Learner, found: Sequence[_Learner]) -> 
             if len(there)
             else f" and does not get where Keras's default ends ({number(float(goal))})"
         )
-    late = first.middle[-1] - first.middle[max(0, int(0.8 * len(first.middle)) - 1)]
-    gained = -evidence.objective.sign * late > 0.02 * abs(first.middle[0] - first.middle[-1])
-    said += "; it was still improving at the end" if gained else "; it had levelled off by the end"
+    if len(first.kept):
+        said += f", with the weights of epoch {np.median(first.kept):g} (the dots), after which it did not improve"
+    else:
+        late = first.middle[-1] - first.middle[max(0, int(0.8 * len(first.middle)) - 1)]
+        gained = -evidence.objective.sign * late > 0.02 * abs(first.middle[0] - first.middle[-1])
+        said += "; it was still improving at the end" if gained else "; it had levelled off by the end"
     if broken := sum(f.broken for f in found):
         said += f"; {broken} trainings that broke down are left out"
     return said + "."

@@ -167,6 +167,8 @@ def trial_tags(trial: TrialRecord) -> dict[str, str]:
 def trial_points(trial: TrialRecord) -> list[Point]:
     """The curves by epoch, from 1, and what has one value: `objective`, `seconds`, the metrics without a curve.
 
+    With early stopping `epochs` and `best_epoch` too, and the scores of the kept weights one step behind the curves.
+
     MLflow would store an infinity as 1.8e308: points that are not finite are left out, and `diverged_at_epoch`
     names the first.
     """
@@ -182,6 +184,11 @@ def trial_points(trial: TrialRecord) -> list[Point]:
                 broken.append(epoch)
     once: dict[str, Any] = {name: value for name, value in trial.metrics.items() if name not in trial.curves}
     once |= {"objective": trial.value, "seconds": trial.seconds}
+    if trial.best_epoch:
+        once |= {"epochs": trial.epochs, "best_epoch": trial.best_epoch}
+        kept = {name: value for name, value in trial.metrics.items() if name in trial.curves and finite(value)}
+        # As MLflow's autologging has it: what the restored weights score stands behind the last epoch.
+        points += [Point(key(name), float(value), end, trial.epochs + 1) for name, value in kept.items()]
     if broken:
         once["diverged_at_epoch"] = min(broken)
     points += [Point(key(name), float(value), end, trial.epochs) for name, value in once.items() if finite(value)]

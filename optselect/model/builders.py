@@ -16,7 +16,7 @@ from optselect.model.outputs import compiled_of
 from optselect.model.reference import ModelReference, PickledFunction, SavedModel, UserFunction
 from optselect.user_code.functions import load_function, where_it_failed
 
-__all__ = ["Heads", "Shape", "default_model", "load_builder"]
+__all__ = ["Heads", "Shape", "default_model", "load_builder", "user_function"]
 
 Shape = tuple[int, ...] | dict[str, tuple[int, ...]] | list[tuple[int, ...]]
 """The shape of one row, or of each named array's, or of each array's in the order of the inputs."""
@@ -82,7 +82,7 @@ def load_builder(reference: ModelReference | None, shape: Shape, heads: Heads) -
 
 
 def _function_builder(reference: UserFunction | PickledFunction, shape: Shape, heads: Heads) -> Callable[[], Any]:
-    function, path = _function(reference)
+    function, path = user_function(reference)
     units = {name: n_classes or 1 for name, n_classes in heads.items()}
     n_classes, n_outputs = (part if len(part) > 1 else next(iter(part.values())) for part in (dict(heads), units))
     offered = {"input_shape": shape, "n_classes": n_classes, "n_outputs": n_outputs}
@@ -100,7 +100,8 @@ def _function_builder(reference: UserFunction | PickledFunction, shape: Shape, h
     return build
 
 
-def _function(reference: UserFunction | PickledFunction) -> tuple[Callable[..., Any], Path]:
+def user_function(reference: UserFunction | PickledFunction) -> tuple[Callable[..., Any], Path]:
+    """The function, and the file that messages name. Raises InvalidModel if it cannot be loaded."""
     if isinstance(reference, UserFunction):
         return load_function(reference.path, reference.function, InvalidModel), reference.path
     import cloudpickle

@@ -30,13 +30,14 @@ class Judging:
     loss: the mean over the batch. metrics: gives fresh pairs of a keras.metrics.Metric and whether it heeds sample
     weights, the headline first. labels: class numbers as they are, one-hot (rows, ..., classes), or numbers in the
     shape of the output, float32. activation: turns the output into probabilities, None if it is that, or in
-    regression.
+    regression. probabilities: whether the output, with the activation if there is one, tells those of the classes.
     """
 
     loss: Any
     metrics: Callable[[], list[tuple[Any, bool]]]
     labels: Labels
     activation: Activation | None
+    probabilities: bool
     notes: tuple[str, ...]
     shape: tuple[int, ...]
 
@@ -89,6 +90,7 @@ def judging(output: Output, target: Target, *, defaults: bool, who: str) -> Judg
         metrics=metrics,
         labels=labels,
         activation=activation,
+        probabilities=target.kind == "classification" and (logits or last != "linear"),
         notes=tuple(notes),
         shape=output.answers.shape[1:],
     )

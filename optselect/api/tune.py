@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -36,7 +36,7 @@ def tune(
     *,
     target: str | Sequence[str] | None = None,
     kind: str | Mapping[str, str] | None = None,
-    objective: str = "val_loss",
+    objective: str | Path | Callable[..., float] | tuple[str, Callable[..., float]] = "val_loss",
     trials: int | None = None,
     time_limit: float | None = None,
     epochs: int | None = None,

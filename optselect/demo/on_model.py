@@ -132,7 +132,7 @@ class _Trainer:
         return tf.map_fn(lambda flat: self._loss(flat, others), weights, fn_output_signature=tf.float32)
 
     def _loss(self, flat: Tensor, others: Any) -> Tensor:
-        seen, total, *_ = self._judge.add(flat, self._judged, self._judge.nothing(others))
+        (seen, total, *_), _ = self._judge.add(flat, self._judged, self._judge.nothing(others))
         return total / seen
 
 

@@ -118,9 +118,7 @@ def _area(positive: Tensor, scores: Tensor, weights: Tensor) -> Tensor:
     ordered = tf.gather(scores, order)
     against = tf.gather(tf.where(positive, tf.zeros_like(weights), weights), order)
     below = tf.concat([tf.zeros((1,), tf.float64), tf.cumsum(against)], 0)
-    lower, upper = (
-        tf.gather(below, tf.searchsorted(ordered, scores, side=side)) for side in ("left", "right")
-    )
+    lower, upper = (tf.gather(below, tf.searchsorted(ordered, scores, side=side)) for side in ("left", "right"))
     beaten = tf.where(positive, weights, tf.zeros_like(weights)) * (lower + upper) / 2
     pairs = below[-1] * tf.reduce_sum(tf.where(positive, weights, tf.zeros_like(weights)))
     return tf.reduce_sum(beaten) / pairs

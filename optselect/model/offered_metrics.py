@@ -17,8 +17,9 @@ class Offered:
     """A metric of scikit-learn's.
 
     takes: what it compares the target with: predicted classes, probabilities of the classes, or predicted numbers.
-    equal: the call of `sklearn.metrics` that gives the same; y: the target, as class numbers where it has classes; p:
-    probabilities, of the second class alone where there are two.
+    equal: the call of `sklearn.metrics` that gives the same. In it y is the target, as class numbers where it has
+    classes; p the probabilities, of the second class alone where there are two; w the weights of the rows, or None;
+    average "binary" for two classes and "macro" for more.
     """
 
     name: str
@@ -29,15 +30,16 @@ class Offered:
 
 
 OFFERED = (
-    Offered("accuracy", "classification", "classes", True, "accuracy_score(y, predicted)"),
-    Offered("auc", "classification", "probabilities", True, 'roc_auc_score(y, p, multi_class="ovr")'),
-    Offered("balanced_accuracy", "classification", "classes", True, "balanced_accuracy_score(y, predicted)"),
-    Offered("f1", "classification", "classes", True, 'f1_score(y, predicted), average="macro" from three classes on'),
-    Offered("log_loss", "classification", "probabilities", False, "log_loss(y, p)"),
-    Offered("r2", "regression", "numbers", True, "r2_score(y, predicted)"),
-    Offered("rmse", "regression", "numbers", False, "root_mean_squared_error(y, predicted)"),
-    Offered("mae", "regression", "numbers", False, "mean_absolute_error(y, predicted)"),
-)
+    Offered("accuracy", "classification", "classes", True, "accuracy_score(y, predicted, sample_weight=w)"),
+    Offered("auc", "classification", "probabilities", True, 'roc_auc_score(y, p, multi_class="ovr", sample_weight=w)'),
+    Offered("balanced_accuracy", "classification", "classes", True,
+            "balanced_accuracy_score(y, predicted, sample_weight=w)"),
+    Offered("f1", "classification", "classes", True, "f1_score(y, predicted, average=average, sample_weight=w)"),
+    Offered("log_loss", "classification", "probabilities", False, "log_loss(y, p, sample_weight=w)"),
+    Offered("r2", "regression", "numbers", True, "r2_score(y, predicted, sample_weight=w)"),
+    Offered("rmse", "regression", "numbers", False, "root_mean_squared_error(y, predicted, sample_weight=w)"),
+    Offered("mae", "regression", "numbers", False, "mean_absolute_error(y, predicted, sample_weight=w)"),
+)  # fmt: skip
 """In the order in which they are shown."""
 
 

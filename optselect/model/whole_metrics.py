@@ -38,10 +38,11 @@ class WholeMetric(Protocol):
     @property
     def places(self) -> Mapping[int, tuple[int, ...]]: ...
 
-    def __call__(self, y: Sequence[Tensor], outputs: Sequence[Tensor], weights: Tensor | None) -> Tensor:
+    def __call__(self, y: Sequence[Tensor], outputs: Mapping[int, Tensor], weights: Tensor | None) -> Tensor:
         """The metric, a float64 scalar; NaN where it is not defined.
 
-        y: targets as the loss takes them, and outputs, by place. weights: of the rows, with one value each.
+        y: targets by place, as the loss takes them. outputs: by place, those of `places` at least. weights: of the
+        rows, shape (rows,).
         """
         ...
 
@@ -110,7 +111,7 @@ class FormulaMetric:
         """Its output's."""
         return {self.output.place: self.output.judging.shape}
 
-    def __call__(self, y: Sequence[Tensor], outputs: Sequence[Tensor], weights: Tensor | None) -> Tensor:
+    def __call__(self, y: Sequence[Tensor], outputs: Mapping[int, Tensor], weights: Tensor | None) -> Tensor:
         at, target, answer = self.output, y[self.output.place], outputs[self.output.place]
         numbers = at.numbers(target)
         rows = Rows(
@@ -142,7 +143,7 @@ class CalledMetric:
         """Of all judged outputs."""
         return {output.place: output.judging.shape for output in self._outputs}
 
-    def __call__(self, y: Sequence[Tensor], outputs: Sequence[Tensor], weights: Tensor | None) -> Tensor:
+    def __call__(self, y: Sequence[Tensor], outputs: Mapping[int, Tensor], weights: Tensor | None) -> Tensor:
         given = []
         for at in self._outputs:
             answer = outputs[at.place]

@@ -78,8 +78,14 @@ class Settings:
         metavar="KIND",
         form="by name",
     )
-    objective: str = option(
-        "val_loss", 'What to optimize: "val_loss", or "val_NAME" with the name of a metric.', type="str"
+    objective: str | Path | Callable[..., float] | tuple[str, Callable[..., float]] = option(
+        "val_loss",
+        'What to optimize: "val_loss", "val_NAME" with the name of a metric, or a function (y_true, y_pred) -> number, '
+        'also as FILE.py:FUNCTION. "max:" or "min:" in front, or ("max", function), tells which way is better.',
+        type="str, Path, callable or tuple",
+        terminal="What to optimize: val_loss, val_NAME with the name of a metric (val_auc, val_f1, val_r2, ...), or a "
+        "function (y_true, y_pred) -> number; max: or min: in front tells which way is better.",
+        metavar="NAME|FILE.py:FUNCTION",
     )
     trials: int | None = option(
         None,

@@ -104,7 +104,7 @@ def _in_words(task: Task, values: Sequence[np.ndarray]) -> str:
         return str(target.classes[int(np.bincount(train.reshape(-1)).argmax())])
     if values[place].size != 1:
         return ""
-    mean, deviation = task._moments.get(target.name, (0.0, 1.0))
+    mean, deviation = task.moments.get(target.name, (0.0, 1.0))
     return f"{mean + deviation * float(values[place].reshape(())):.4g}"
 
 
@@ -215,12 +215,16 @@ def _loss(task: Task, part: str, rows: np.ndarray, outputs: Any) -> float:
 def _scores(task: Task, part: str, rows: np.ndarray, outputs: Any, prefix: str) -> dict[str, float]:
     """Loss and metrics of answers to some rows of a part, by name; those that are finite."""
     y, w = _given(task, part, rows)
+    each = None if w is None else keras.ops.reshape(keras.tree.flatten(w)[0], (-1,))
     answers = keras.tree.map_structure(_tensor, outputs)
     found = {"loss": float(task.loss(y, answers, sample_weight=w))}
     scales: Mapping[str, float] = task.scales
     for metric in task.metrics():
         metric.update_state(y, answers, sample_weight=w)
         found[metric.name] = float(metric.result()) * scales.get(metric.name, 1.0)
+    places = dict(enumerate(keras.tree.flatten(answers)))
+    for whole in task.whole_metrics:
+        found[whole.name] = float(whole(keras.tree.flatten(y), places, each))
     return {f"{prefix}_{name}": value for name, value in found.items() if np.isfinite(value)}
 
 

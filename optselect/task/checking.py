@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from optselect.errors import InvalidModel
+from optselect.errors import InvalidData, InvalidModel
+from optselect.model.whole_metrics import CalledMetric, WholeMetric
 from optselect.user_code.functions import where_it_failed
 
-__all__ = ["check_inputs", "check_judges", "input_tensors", "make_ready"]
+__all__ = ["check_inputs", "check_judges", "check_whole", "input_tensors", "make_ready", "undefined"]
 
 Shape = tuple[int, ...]
 
@@ -104,6 +106,31 @@ def make_ready(metric: Any, y: Any, outputs: Any, weights: Any) -> None:
     """Have a metric make its variables, as some do at their first update, and begin anew."""
     metric.update_state(y, outputs, sample_weight=weights)
     metric.reset_state()
+
+
+def check_whole(metric: WholeMetric, y: Any, answers: Any, weights: Any, source: str) -> None:
+    """Compute a metric of all validation rows once, with any answers.
+
+    y, weights: of the validation rows; weights may be None. answers: of the model to a few rows. Raises InvalidData
+    where the metric is not defined on these rows, InvalidModel where it is a function of the user's that fails.
+    """
+    targets = [tf.convert_to_tensor(np.asarray(leaf[:])) for leaf in keras.tree.flatten(y)]
+    some = [np.resize(leaf, (len(targets[0]), *leaf.shape[1:])) for leaf in keras.tree.flatten(answers)]
+    each = None if weights is None else tf.reshape(keras.tree.flatten(weights)[0], (-1,))
+    if not np.isfinite(metric(targets, dict(enumerate(map(tf.convert_to_tensor, some))), each)):
+        raise undefined(metric, source)
+
+
+def undefined(metric: WholeMetric, source: str) -> InvalidData | InvalidModel:
+    """The error for a metric that gave no number on the validation rows."""
+    if isinstance(metric, CalledMetric):
+        return InvalidModel(
+            f"Task: the objective `{metric.name}` has no value on the validation set: {metric.problem}."
+        )
+    return InvalidData(
+        f"{source}: `val_{metric.name}` is not defined on the validation set: each class must have a row there. "
+        "Take another split, or another objective."
+    )
 
 
 def _of_metric(metric: Any) -> Callable[[Any, Any, Any], Any]:

@@ -22,18 +22,19 @@ from optselect.data.target import Target
 from optselect.errors import InvalidData, InvalidModel, InvalidValue, UnknownName
 from optselect.model import preparation
 from optselect.model.architecture import architecture
-from optselect.model.builders import Shape, load_builder
+from optselect.model.builders import Shape, load_builder, user_function
 from optselect.model.composing import Composed, compose
 from optselect.model.objective import Objective
+from optselect.model.offered_metrics import OFFERED, offered, unknown_metric
 from optselect.model.output_scoring import Judging, larger_is_better
 from optselect.model.serving import free_name, serve
 from optselect.model.signature import signature
 from optselect.model.source_code import compile_code
+from optselect.model.whole_metrics import CalledMetric, FormulaMetric, JudgedOutput, WholeMetric
 from optselect.task import checking
 from optselect.task.description import TargetFacts, TaskDescription
 from optselect.task.spec import TaskSpec
 from optselect.user_code.functions import where_it_failed
-from optselect.util.suggestion import suggestion
 from optselect.util.whole_files import draft, write
 
 __all__ = ["Task"]
@@ -55,7 +56,7 @@ class Task:
     for the default model. `w_train`, `w_validation`, `w_test`: weights of the rows in the loss, float32 of shape
     (rows,), or None if all rows count the same; (rows, 1) where an output has the shape (rows, steps, units), as
     `model.fit` requires. Class weights are part of `w_train` only. `architecture`: what the user's model consists of,
-    JSON types; None for the default model.
+    JSON types; None for the default model. `whole_metrics`: the metrics beside those of Keras, over all rows of a part.
 
     Parameters
     ----------
@@ -85,7 +86,10 @@ class Task:
             self.weights(getattr(spec.split, part), training=part == "train") for part in _PARTS
         )
         checking.check_judges([self.loss, *self.metrics()], *self._judged_rows(), self._who, self._path)
+        self.whole_metrics: tuple[WholeMetric, ...] = (*self._called_metrics(), *self._offered_metrics())
         self.figure(spec.objective)
+        for metric in self.epoch_metrics:
+            checking.check_whole(metric, self.y_validation, self._judged.answers, self.w_validation, spec.data.name)
 
     @classmethod
     def from_spec(cls, spec: TaskSpec) -> Task:
@@ -172,19 +176,29 @@ class Task:
         self.metric_names = list(names)
 
     @property
+    def epoch_metrics(self) -> tuple[WholeMetric, ...]:
+        """Those of `whole_metrics` that every epoch asks for: what the study improves, reports or stops at."""
+        monitor = self.spec.stopping.monitor if self.spec.stopping else ""
+        asked = {self.objective.metric, self.headline.metric, monitor.removeprefix("val_")}
+        return tuple(metric for metric in self.whole_metrics if metric.name in asked)
+
+    @property
     def objective(self) -> Objective:
         """What the study improves. Raises UnknownName where the model does not report it."""
         return self.figure(self.spec.objective)
 
     @property
     def headline(self) -> Objective:
-        """The metric to report first: the first one; of several outputs what the study improves.
+        """The metric to report first: what the study improves; where that is the loss of one output its first metric.
 
         The loss where nobody knows which way a metric of the user's own is better.
         """
+        improved = self.objective
+        if improved.metric != "loss":
+            return Objective(improved.metric, maximize=improved.maximize)
         single = len(self._judged.judged) == 1 and self.metric_names
         try:
-            return self.figure(self.metric_names[0] if single else self.objective.metric)
+            return self.figure(self.metric_names[0] if single else "loss")
         except InvalidValue:
             return Objective("loss")
 
@@ -219,7 +233,7 @@ class Task:
     @property
     def scales(self) -> dict[str, float]:
         """Factors that turn metrics of a standardised target into units of the target."""
-        moments = {o.name: self._moments[t.name] for _, o, t, _ in self._judged.judged if t.name in self._moments}
+        moments = {o.name: self.moments[t.name] for _, o, t, _ in self._judged.judged if t.name in self.moments}
         return {f"{o}_{name}" if o else name: sd for o, (_, sd) in moments.items() for name in ("rmse", "mae")}
 
     def figure(self, text: str) -> Objective:
@@ -244,9 +258,12 @@ class Task:
             If its direction is not known.
         """
         metric = text.rpartition(":")[2].removeprefix("val_")
-        if metric != "loss" and metric not in self.metric_names:
-            known = [f"val_{n}" for n in ("loss", *self.metric_names)]
-            raise UnknownName(f"Task: no figure `{text}`. {suggestion(text, known)}")
+        whole = {found.name: found.maximize for found in self.whole_metrics}
+        if metric != "loss" and metric not in (*self.metric_names, *whole):
+            known = [f"val_{n}" for n in ("loss", *self.metric_names, *whole)]
+            raise UnknownName(unknown_metric(text, known, self.spec.kind, self._why_not(metric)))
+        if metric in whole:
+            return Objective.parse(text, whole.get)
         return Objective.parse(text, lambda name: larger_is_better(next(m for m in self.metrics() if m.name == name)))
 
     def full_model(self, body: Any) -> Any:
@@ -328,7 +345,7 @@ class Task:
             model=self._who,
             parameters=self.parameters,
             loss=self.loss.name,
-            metrics=tuple(self.metric_names),
+            metrics=(*self.metric_names, *(metric.name for metric in self.epoch_metrics)),
             asked=spec.objective,
             objective=self.objective,
             headline=self.headline,
@@ -338,6 +355,46 @@ class Task:
             notes=(*spec.describe(), *(note for _, _, _, j in self._judged.judged for note in j.notes)),
             architecture=self.architecture,
         )
+
+    # Metrics of all rows
+
+    def _judged_outputs(self) -> list[JudgedOutput]:
+        return [
+            JudgedOutput(place=i, name=o.name, target=t, judging=j, moments=self.moments.get(t.name, (0.0, 1.0)))
+            for i, o, t, j in self._judged.judged
+        ]
+
+    def _offered_metrics(self) -> list[FormulaMetric]:
+        """Those that suit the outputs and have a name that no other metric has."""
+        own = self.spec.metric.name if self.spec.metric else ""
+        found = [
+            FormulaMetric(offered=one, output=output)
+            for output in self._judged_outputs()
+            for one in offered(output.target.kind)
+            if not _unsuited(one.name, output)
+        ]
+        return [metric for metric in found if metric.name not in (own, *self.metric_names)]
+
+    def _called_metrics(self) -> list[CalledMetric]:
+        """The user's function, if that is the objective."""
+        own = self.spec.metric
+        if own is None:
+            return []
+        if own.name in ("loss", *self.metric_names):
+            raise InvalidValue(
+                f"Task: the model reports a metric `{own.name}` already: give the function another name."
+            )
+        function, path = user_function(own.function)
+        outputs = self._judged_outputs()
+        return [CalledMetric(function, name=own.name, maximize=own.maximize, outputs=outputs, path=path)]
+
+    def _why_not(self, metric: str) -> str:
+        """Why the task does not offer a metric that others have; "" if it is none of those."""
+        for output in self._judged_outputs():
+            name = metric.removeprefix(f"{output.name}_") if output.name else metric
+            if any(one.name == name and one.kind == output.target.kind for one in OFFERED):
+                return _unsuited(name, output)
+        return ""
 
     # Preparation
 
@@ -365,7 +422,7 @@ class Task:
     # Targets
 
     @cached_property
-    def _moments(self) -> dict[str, tuple[float, float]]:
+    def moments(self) -> dict[str, tuple[float, float]]:
         """Mean and standard deviation in the training part of the targets that are standardised, by name."""
         if self.spec.model is not None:
             return {}
@@ -377,8 +434,8 @@ class Task:
         values = {}
         for target in self.spec.targets:
             values[target.name] = target.values[rows]
-            if target.name in self._moments:
-                mean, deviation = self._moments[target.name]
+            if target.name in self.moments:
+                mean, deviation = self.moments[target.name]
                 scores = (target.values[rows].astype("float64") - mean) / deviation
                 values[target.name] = scores.astype("float32")
         return self._judged.encode(values)
@@ -425,8 +482,8 @@ class Task:
 
     def _after(self, target: Target, judging: Judging) -> Any:
         """The layer from an output to what people read; None if it is that already."""
-        if target.name in self._moments:
-            mean, deviation = self._moments[target.name]
+        if target.name in self.moments:
+            mean, deviation = self.moments[target.name]
             return keras.layers.Rescaling(deviation, offset=mean, dtype="float32")
         if judging.activation is not None:
             return keras.layers.Activation(judging.activation, dtype="float32")
@@ -506,6 +563,16 @@ def _policy(precision: str | None) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _unsuited(name: str, output: JudgedOutput) -> str:
+    """Why an offered metric cannot be computed of an output; "" if it can."""
+    if output.target.shape:
+        return f"`{output.target.name}` has several values in a row"
+    ranks = name == "auc" and len(output.target.classes) == 2
+    if output.target.kind == "classification" and not (output.judging.probabilities or ranks):
+        return "the outputs are no probabilities of classes; end the model in softmax or sigmoid"
+    return ""
 
 
 def _as_numpy(answer: Any) -> np.ndarray:

@@ -18,6 +18,8 @@ from optselect.data.splitting import Split, repeated_rows
 from optselect.data.target import FEWEST_ROWS_A_CLASS, Kind, Target, encode_target
 from optselect.data.weights import ClassWeight, class_weights, sample_weights
 from optselect.errors import InvalidData, InvalidValue, UnknownName
+from optselect.model.offered_metrics import offered, unknown_metric
+from optselect.model.own_metric import OwnMetric, own_metric
 from optselect.model.reference import ModelReference, model_reference
 from optselect.task.early_stopping import EarlyStopping
 from optselect.util.suggestion import suggestion
@@ -31,6 +33,7 @@ DEFAULT_METRICS: dict[str, tuple[str, ...]] = {"classification": ("accuracy",), 
 """The metrics of a model that brings none, the headline first."""
 
 _MOST_SHOWN = 10  # classes
+_UNEVEN = 0.8  # share of the rows in one class from which on accuracy says little
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +70,8 @@ class TaskSpec:
         Dtype policy of the layers. None: the model's own.
     stopping : EarlyStopping, optional
         When a training stops before its last epoch. None: it does not.
+    metric : OwnMetric, optional
+        The user's function that `objective` names. None: a metric.
     """
 
     data: Data
@@ -82,6 +87,7 @@ class TaskSpec:
     class_weight: tuple[float, ...] | None = None
     precision: Precision | None = None
     stopping: EarlyStopping | None = None
+    metric: OwnMetric | None = None
 
     @property
     def split(self) -> Split:
@@ -132,6 +138,7 @@ class TaskSpec:
             "precision": self.precision,
             "keep": ", ".join(options.keep),
             "dates": options.dates,
+            "metric": self.metric and self.metric.function.digest,
             "early stopping": self.stopping and json.dumps(self.stopping.to_dict()),
         }
         return found | {name: str(value) for name, value in asked.items() if value}
@@ -193,11 +200,28 @@ class TaskSpec:
             f"{self.data.rows:,} rows x {_features(self.data)}, {', '.join(asked)}; {len(parts.train):,} train / "
             f"{len(parts.validation):,} validation / {len(parts.test):,} test{how}",
             *(_counted(target) for target in self.targets if target.kind == "classification"),
+            *self._uneven(),
             *self.notes,
             *([f"layers compute in {self.precision}"] if self.precision else []),
             *self._weights(),
             *(self.schema.describe() if self.schema else ()),
         ]
+
+    def _uneven(self) -> list[str]:
+        """What to say of a target with nearly all rows in one class, where nothing but accuracy was asked for."""
+        if self.objective.removeprefix("val_") not in ("loss", "accuracy"):
+            return []
+        lines = []
+        for target in filter(_is_stratified, self.targets):
+            counts = np.bincount(target.values)
+            name, share = f"{target.name}_auc" if len(self.targets) > 1 else "auc", counts.max() / counts.sum()
+            if share > _UNEVEN:
+                lines.append(
+                    f"{share:.0%} of the rows have the `{target.name}` {target.classes[int(counts.argmax())]}, and so "
+                    f'accurate is the same answer for all: `objective="val_{name}"` compares by the area under the ROC '
+                    "curve"
+                )
+        return lines
 
     def _weights(self) -> list[str]:
         lines = []
@@ -216,7 +240,7 @@ def make_spec(
     *,
     model: Any = None,
     epochs: int,
-    objective: str = "val_loss",
+    objective: Any = "val_loss",
     seed: int,
     kind: str | Mapping[str, str] | None = None,
     class_weight: ClassWeight | None = None,
@@ -235,8 +259,9 @@ def make_spec(
         suits the data.
     epochs : int
         Epochs of the longest training.
-    objective : str, default "val_loss"
-        `val_loss`, or `val_` followed by the name of a metric.
+    objective : str or callable or tuple, default "val_loss"
+        `val_loss`, `val_` followed by the name of a metric, or a function of the target and the predictions, which may
+        be "FILE.py:FUNCTION". `max:` or `min:` in front of a text, or `("max", function)`, tells which way is better.
     seed : int
         Random seed of the split and of the initial weights.
     kind : str or dict of str to str, optional
@@ -276,10 +301,11 @@ def make_spec(
     _check_settings(epochs, seed)
     if precision is not None and precision not in get_args(Precision):
         raise UnknownName(f"Task: no `precision` {precision!r}. {suggestion(precision, get_args(Precision))}")
-    reference = model_reference(model)
+    reference, metric = model_reference(model), own_metric(objective)
+    objective = metric.asked if metric else _whole_name(objective)
     targets = _encoded(data, kind, FEWEST_ROWS_A_CLASS if not data.aside else 1)
     if reference is None:
-        _check_default(targets, objective, data.name)
+        _check_default(targets, None if metric else objective, data.name)
     leading = _leading(targets)
     found = partition(data, leading, seed, splits)
     parts = found.parts
@@ -313,6 +339,7 @@ def make_spec(
         class_weight=_class_weight(class_weight, targets, parts.train),
         precision=cast(Precision | None, precision),
         stopping=stopping,
+        metric=metric,
     )
 
 
@@ -360,8 +387,14 @@ def _class_weight(
     return class_weights(asked, targets[0], training)
 
 
-def _check_default(targets: tuple[Target, ...], objective: str, source: str) -> None:
-    """What the default model needs."""
+def _whole_name(objective: str) -> str:
+    """With "val_" in front of the metric: `auc` means `val_auc`."""
+    way, colon, name = objective.rpartition(":")
+    return f"{way}{colon}val_{name.removeprefix('val_')}"
+
+
+def _check_default(targets: tuple[Target, ...], objective: str | None, source: str) -> None:
+    """What the default model needs. objective: None if it is a function of the user's."""
     for target in targets:
         if target.shape:
             raise InvalidData(
@@ -371,10 +404,11 @@ def _check_default(targets: tuple[Target, ...], objective: str, source: str) -> 
     known = ["val_loss"]
     for target in targets:
         several = len(targets) > 1
-        metrics = (*DEFAULT_METRICS[target.kind], *(["loss"] if several else []))
+        metrics = (*DEFAULT_METRICS[target.kind], *(metric.name for metric in offered(target.kind)))
+        metrics = (*dict.fromkeys(metrics), *(["loss"] if several else []))
         known += [f"val_{target.name}_{metric}" if several else f"val_{metric}" for metric in metrics]
-    if objective not in known:
-        raise UnknownName(f"Task: no figure `{objective}` to be the objective. {suggestion(objective, known)}")
+    if objective is not None and objective not in known:
+        raise UnknownName(unknown_metric(objective, known, targets[0].kind))
 
 
 def _check_settings(epochs: int, seed: int) -> None:

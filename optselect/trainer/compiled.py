@@ -17,7 +17,7 @@ from optselect.trainer.messages import Job, Plan, Population, Probe, ProbeRun, R
 from optselect.trainer.population import Member, Populations
 from optselect.trainer.program import Program
 from optselect.trainer.state import TrialState, load_state, save_state
-from optselect.trainer.trial import in_units
+from optselect.trainer.trial import defined, in_units
 
 __all__ = ["CompiledTrainer"]
 
@@ -116,14 +116,15 @@ class CompiledTrainer:
         if job.keep and state.finite:
             save_state(job.keep, state, _about(job))
         if job.test and state.finite:
-            metrics |= {f"test_{k}": v for k, v in self.program.evaluate(state, job.configuration, "test").items()}
+            found = self.program.evaluate(state, job.configuration, "test", further=True)
+            metrics |= {f"test_{name}": value for name, value in found.items()}
         if job.save and state.finite:
             body = self.task.build(job.seed)
             self.program.load(state, job.configuration, body)
             self.task.save(body, job.save)
         return Run(
             curves=in_units(self.task, curves),
-            metrics=in_units(self.task, metrics),
+            metrics=in_units(self.task, defined(self.task, metrics) if state.finite else metrics),
             epochs=state.epoch,
             finite=state.finite,
             seconds=seconds + time.perf_counter() - started,

@@ -161,12 +161,13 @@ class Program:
             after = TrialState(carried)
         return float(sums[0]) / (late * size), self.evaluate(after, configuration, "validation")["loss"]
 
-    def evaluate(self, state: TrialState, configuration: Configuration, part: str) -> dict[str, float]:
-        """Loss and metrics on "train", "validation" or "test"."""
+    def evaluate(
+        self, state: TrialState, configuration: Configuration, part: str, *, further: bool = False
+    ) -> dict[str, float]:
+        """Loss and metrics on "train", "validation" or "test"; further: those too that not every epoch asks for."""
         with tf.device(self.traced.device):
             point, others = self.point(state, configuration), state.carried.others
-            found, _ = self.traced.evaluate(point, others, self.feed.chunks(part))
-            return dict(zip(self.traced.result_names, found, strict=True))
+            return self.traced.evaluate(point, others, self.feed.chunks(part), further=further)[0]
 
     def time_evaluation(self, state: TrialState, configuration: Configuration) -> None:
         """Measure what an epoch's evaluation costs, so that the time of a step can be told without it."""
@@ -230,7 +231,8 @@ class Program:
         results = [float("nan")] * len(self.traced.result_names)
         if finite:
             point = self.traced.step.judged(carried, rates, selection)
-            results, others = self.traced.evaluate(point, carried.others, self.feed.chunks("validation"))
+            found, others = self.traced.evaluate(point, carried.others, self.feed.chunks("validation"))
+            results = [found[name] for name in self.traced.result_names]
             carried = carried._replace(others=others)
         finite = finite and bool(np.isfinite(results[0]))
         after = TrialState(carried, step=state.step + steps, epoch=state.epoch + 1, finite=finite)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from optselect.trainer.evaluation import CHUNK, Judge
+from optselect.trainer.evaluation import CHUNK, Judge, of_all_rows
 from optselect.trainer.feeding import Part
 from optselect.trainer.state import Carried
 from optselect.trainer.step import Step
@@ -88,15 +88,29 @@ class SideBySide:
         """
         members = int(points.shape[0])
         totals = tf.nest.map_structure(lambda a: tf.repeat(a[None], members, 0), self._judge.nothing(()))
-        totals, chunk = (*totals[:-1], tuple(others)), 0
+        totals, chunk, pieces = (*totals[:-1], tuple(others)), 0, []
         for data in chunks:
             if not chunk:
                 first = points[0], tf.nest.map_structure(lambda a: a[0], tuple(others))
                 few = max(_FEWEST_ROWS, _ROWS // members)
                 chunk = CHUNK if self._judge.advances(*first, data) else few  # then as a training by itself has it
-            totals = self._add_rows(points, data, totals, tf.constant(chunk))
+            totals, outputs = self._add_rows(points, data, totals, tf.constant(chunk))
+            pieces.append((data[1:], outputs))
         found: np.ndarray = self._results(totals).numpy()
-        return found, totals[-1]
+        return np.column_stack([found, *self._of_all_rows(pieces)]), totals[-1]
+
+    def _of_all_rows(self, pieces: Sequence[Any]) -> list[np.ndarray]:
+        """The metrics of all rows, member by member: one array of shape (members,) each."""
+        if not self._judge.whole:
+            return []
+        data = tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *(data for data, _ in pieces))
+        outputs = tf.nest.map_structure(lambda *parts: tf.concat(parts, 1), *(outputs for _, outputs in pieces))
+        members = len(tf.nest.flatten(outputs)[0])
+        found = [
+            of_all_rows(self._judge.whole, (None, *data), tf.nest.map_structure(lambda a, i=i: a[i], outputs))
+            for i in range(members)
+        ]
+        return [np.array(values, "float32") for values in zip(*found, strict=True)]
 
     def _steps_impl(self, kinds: Kinds, crew: Crew, data: Part, orders: Tensor, size: Tensor) -> Crew:
         rows = tf.shape(orders)[1]

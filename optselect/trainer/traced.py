@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -13,7 +14,7 @@ from optselect.optim.rule import Rule, Variable
 from optselect.task.agreement import Agreement
 from optselect.task.prepared import Task
 from optselect.trainer.compilable import own_loss
-from optselect.trainer.evaluation import Judge
+from optselect.trainer.evaluation import Judge, of_all_rows
 from optselect.trainer.feeding import few_rows, is_on_disk, parts
 from optselect.trainer.forward import prepare_loss
 from optselect.trainer.loops import Loops
@@ -47,10 +48,11 @@ class Traced:
             self.step = Step(task.loss, self.model, self.variables, rules)
             if own_loss(self.model):
                 prepare_loss(task, self.model, few_rows(task))
-        self.loops, self.judge = Loops(self.step), Judge(self.step, task.ready_metrics())
+        self.loops = Loops(self.step)
+        self.judge = Judge(self.step, task.ready_metrics(), task.epoch_metrics, task.whole_metrics)
         self.functions: dict[Batches, Any] = {}
         self.batches = tf.function(self.loops.graph, autograph=False, reduce_retracing=True)
-        self._add = tf.function(self.judge.add, autograph=False, reduce_retracing=True)
+        self._add = tf.function(partial(self.judge.add, further=True), autograph=False, reduce_retracing=True)
         self._results = tf.function(self.judge.results, autograph=False)
         self.first_seconds = 0.0
         self.agreement: Agreement | None = None
@@ -96,12 +98,23 @@ class Traced:
         length = fixed or (tf.constant(size),)
         return self.functions[fixed](carried, data, order, *length, rates, choice)
 
-    def evaluate(self, point: Tensor, others: Any, chunks: Iterable[Any]) -> tuple[list[float], Any]:
-        """Loss and metrics over all chunks, and the model's other variables after them."""
-        totals = self.judge.nothing(others)
+    def evaluate(
+        self, point: Tensor, others: Any, chunks: Iterable[Any], *, further: bool = False
+    ) -> tuple[dict[str, float], Any]:
+        """Loss and metrics over all chunks by name, and the model's other variables after them.
+
+        further: the metrics of all rows that not every epoch asks for too.
+        """
+        totals, pieces = self.judge.nothing(others), []
         for data in chunks:
-            totals = self._add(point, data, totals)
-        return [float(value) for value in self._results(totals)], totals[-1]
+            totals, outputs = self._add(point, data, totals)
+            pieces.append((data[1:], outputs))
+        found = dict(zip(self.judge.summed, self._results(totals).numpy().tolist(), strict=True))
+        if wanted := self.judge.further if further else self.judge.whole:
+            data, outputs = tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *pieces)
+            values = of_all_rows(wanted, (None, *data), outputs)
+            found |= {metric.name: float(value) for metric, value in zip(wanted, values, strict=True)}
+        return found, totals[-1]
 
     def _epochs(self, fixed: tuple[int, int] | None, given: Any) -> Any:
         """The traced function for such data: one for all batch sizes, but for XLA, which wants batch and rows fixed."""
@@ -113,8 +126,9 @@ class Traced:
 
             def results(carried: Any) -> tuple[Tensor, Any]:
                 point = self.step.judged(carried, rates, selection)
-                totals = self.judge.add(point, validation, self.judge.nothing(carried.others))
-                return self.judge.results(totals), totals[-1]
+                totals, outputs = self.judge.add(point, validation, self.judge.nothing(carried.others))
+                whole = of_all_rows(self.judge.whole, validation, outputs)
+                return tf.concat([self.judge.results(totals), *_row(whole)], 0), totals[-1]
 
             def one(epoch: Tensor, _: Tensor, steps: Tensor, carried: Any, table: Any) -> Any:
                 order = orders[epoch]
@@ -144,6 +158,11 @@ class Traced:
         return tf.function(run, autograph=False, input_signature=signature)
 
 
+def _row(values: Sequence[Tensor]) -> list[Tensor]:
+    """Scalars as one vector of float32; nothing of none."""
+    return [tf.cast(tf.stack(values), tf.float32)] if values else []
+
+
 def _form(task: Task, rules: Iterable[Rule]) -> Any:
     """All that a program depends on but for the rows of its data."""
     targets = [(t.name, t.kind, len(t.classes), t.shape) for t in task.spec.targets]
@@ -156,6 +175,8 @@ def _form(task: Task, rules: Iterable[Rule]) -> Any:
         targets,
         arrays,
         is_on_disk(data["train"]),
+        [metric.name for metric in task.epoch_metrics],
+        task.spec.metric and (task.spec.metric.function.digest, task.moments),  # it is called in units of the target
     )
 
 

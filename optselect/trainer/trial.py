@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any, Protocol
 
+from optselect.task.checking import undefined
 from optselect.task.prepared import Task
 from optselect.trainer.messages import Job, Population, Probe, ProbeRun, Run
 
-__all__ = ["Trainer", "in_units"]
+__all__ = ["Trainer", "defined", "in_units"]
 
 
 class Trainer(Protocol):
@@ -38,3 +41,15 @@ def in_units(task: Task, values: Any) -> Any:
         return [v * scale for v in value] if isinstance(value, list) else value * scale
 
     return {name: scaled(name, value) for name, value in values.items()}
+
+
+def defined(task: Task, metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics after a training that did not diverge, without those of all rows that are not defined on a part.
+
+    Raises InvalidData or InvalidModel where one of them is what the study improves.
+    """
+    for metric in task.epoch_metrics:
+        if math.isnan(metrics.get(f"val_{metric.name}", 0.0)):
+            raise undefined(metric, task.spec.data.name)
+    names = {f"{part}_{metric.name}" for metric in task.whole_metrics for part in ("val", "test")}
+    return {name: value for name, value in metrics.items() if not (name in names and math.isnan(value))}

@@ -62,8 +62,11 @@ def unknown_metric(text: str, known: Sequence[str], kind: Kind, why: str = "") -
     """
     name = text.rpartition(":")[2].removeprefix("val_")
     other = next((metric.kind for metric in OFFERED if metric.name == name and metric.kind != kind), None)
-    listed = f"Known: {', '.join(known)}."
+    listed = f"Known: {', '.join(sorted(known))}."
     if other is not None:
         needs, has = ("classes", "a number to predict") if other == "classification" else ("numbers", "a class")
         return f"Task: `{text}` needs a target with {needs}, and this one is {has}. {listed}"
-    return f"Task: no `{text}`: {why}. {listed}" if why else f"Task: no figure `{text}`. {suggestion(text, known)}"
+    if why:
+        return f"Task: no `{text}`: {why}. {listed}"
+    begun = next((one for one in known if one.startswith(text)), text)
+    return f"Task: no figure `{text}`. {suggestion(begun, known)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -12,14 +13,16 @@ import numpy as np
 import tensorflow as tf
 
 from optselect.errors import InvalidModel, InvalidState
+from optselect.model.whole_metrics import WholeMetric
 from optselect.optim.keras.derived import Derived
 from optselect.optim.keras.swap import SwapEvaluated
 from optselect.optim.schedules import SCHEDULES
 from optselect.task.prepared import Task
+from optselect.trainer.by_predict import AllRows, predicted
 from optselect.trainer.evaluation import CHUNK
 from optselect.trainer.feeding import Feed, batch_rows, is_on_disk, parts
 from optselect.trainer.messages import Job, Population, Probe, ProbeRun, Run
-from optselect.trainer.trial import in_units
+from optselect.trainer.trial import defined, in_units
 
 __all__ = ["FitTrainer"]
 
@@ -48,8 +51,9 @@ class FitTrainer:
         self._compile(model, optimizer)
         swap = [SwapEvaluated()] if isinstance(optimizer, Derived) else []  # validate where the model is judged
         given, reading = self._given(job, size, data)
+        whole = AllRows(lambda model: self._predicted(model, "validation", job.split, task.epoch_metrics, swap))
         history = model.fit(
-            **given, epochs=job.epochs, callbacks=[*reading, *swap, keras.callbacks.TerminateOnNaN()], verbose=0
+            **given, epochs=job.epochs, callbacks=[*reading, *swap, whole, keras.callbacks.TerminateOnNaN()], verbose=0
         ).history
         if missing := [name for name in ("loss", "val_loss") if name not in history]:
             raise InvalidModel(
@@ -57,6 +61,7 @@ class FitTrainer:
                 "which a study compares: return `loss` from its own train_step and from its test_step."
             )
         names = ["loss", "val_loss", *(f"val_{name}" for name in task.metric_names)]
+        names += [f"val_{metric.name}" for metric in task.epoch_metrics]
         curves = {name: [float(v) for v in history[name]] for name in names if name in history}
         epochs = len(curves["loss"])
         rates = job.configuration.schedule.rates(job.configuration.learning_rate, steps * job.epochs)
@@ -64,12 +69,13 @@ class FitTrainer:
         metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_")}
         finite = all(math.isfinite(curves[name][-1]) for name in ("loss", "val_loss"))
         if job.test and finite:
-            metrics |= {f"test_{name}": value for name, value in self._evaluate(model, "test").items()}
+            found = self._evaluate(model, "test") | self._predicted(model, "test", None, task.whole_metrics)
+            metrics |= {f"test_{name}": value for name, value in found.items()}
         if job.save and finite:
             task.save(model, job.save)
         return Run(
             curves=in_units(task, curves),
-            metrics=in_units(task, metrics),
+            metrics=in_units(task, defined(task, metrics) if finite else metrics),
             epochs=epochs,
             finite=finite,
             seconds=time.perf_counter() - started,
@@ -127,6 +133,14 @@ class FitTrainer:
         eager = model.run_eagerly  # what the user compiled it with: a layer may need it
         self.task.compile(model, optimizer)
         model.run_eagerly = eager
+
+    def _predicted(
+        self, model: Any, part: str, split: int | None, metrics: Sequence[WholeMetric], callbacks: Sequence[Any] = ()
+    ) -> dict[str, float]:
+        """Metrics of all rows of "validation" or "test"."""
+        data = parts(self.task, split)[part]
+        x = Feed(self.task, split=split).stream(part, _AT_ONCE_FROM_DISK) if metrics and is_on_disk(data) else None
+        return predicted(model, data, metrics, x=x, callbacks=callbacks)
 
     def _evaluate(self, model: Any, part: str) -> dict[str, float]:
         """Loss and metrics on "validation" or "test"."""

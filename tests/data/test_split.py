@@ -143,7 +143,7 @@ def data() -> Data:
         ({"epochs": 2.5}, InvalidValue, "2.5"),
         ({"seed": -1}, InvalidValue, "`seed`"),
         ({"objective": "val_acc"}, UnknownName, "Did you mean 'val_accuracy'"),
-        ({"objective": "val_rmse"}, UnknownName, "val_accuracy, val_loss"),
+        ({"objective": "val_rmse"}, UnknownName, "a target with numbers"),
         ({"kind": "ranking"}, InvalidValue, "'ranking'"),
         ({"model": "absent.py:build"}, InvalidModel, "no such file"),
         ({"model": "absent.keras"}, InvalidModel, "no such file"),

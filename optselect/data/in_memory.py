@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from optselect.data.dataset import Data, Features, Values
 from optselect.data.on_disk import Array, DiskArray
-from optselect.data.row_roles import RowRoles, row_arrays, row_roles, time_values
+from optselect.data.row_roles import RowRoles, row_roles, time_values
 from optselect.data.target import choose_targets
 from optselect.data.text_columns import Reading, ReadOptions, Understood, understand
 from optselect.errors import InvalidData, UnknownName
@@ -28,10 +28,12 @@ def from_frame(
     *,
     options: ReadOptions | None = None,
     separator: str | None = None,
+    part: np.ndarray | None = None,
 ) -> Data:
     """A table that holds its targets, and its sample weights if these are the name of a column.
 
-    options: how it is written, and which columns count. separator: of a text file, whose fields are all text.
+    options: how it is written, and which columns count. separator: of a text file, whose fields are all text. part:
+    of each row by number, of rows that came from several tables; each of them is one then.
     """
     options = options or ReadOptions()
     frame = _named(frame, name)
@@ -50,11 +52,15 @@ def from_frame(
         raise InvalidData(f"{name}: no column but {_listed([*chosen, *weight_columns])}: nothing to learn from.")
     lost = _index_note(frame)
     found = understand(
-        frame.reset_index(drop=True), source=name, options=options, targets=chosen, separator=separator
+        frame.reset_index(drop=True), source=name, options=options, targets=chosen, separator=separator,
+        trim=part is None,
     )  # fmt: skip
     if not len(found.frame):
         raise InvalidData(f"{name}: no rows: all are empty.")
     aside, left = _aside(roles, found, options, left, name)
+    if part is not None:
+        check_readings(frame, found, part, options, chosen, separator, name)
+        aside["part"] = part
     weights = sample_weight if weight_columns else as_weights(sample_weight, name)
     return Data(
         name=name,
@@ -78,6 +84,55 @@ def _aside(
         aside["time"] = time_values(found.frame[roles.time], found.readings.get(roles.time), roles.time, name)
         left = [c for c in left if c != roles.time or c not in options.drop]
     return aside, left
+
+
+def _beside(beside: Mapping[str, np.ndarray], options: ReadOptions, rows: int, where: str) -> dict[str, np.ndarray]:
+    """What parts the rows of arrays: other arrays, by name."""
+    for name, values in beside.items():
+        if values.shape not in ((rows,), (rows, 1)):
+            raise InvalidData(
+                f"{where}: `{name}` has the shape {values.shape}, and there are {rows:,} rows: one per row."
+            )
+    frame = pd.DataFrame({name: np.ravel(values) for name, values in beside.items()}, index=range(rows))
+    roles = row_roles(frame, options, (), where)
+    aside = dict(roles.aside)
+    if roles.time is not None:
+        found = understand(frame[[roles.time]], source=where, options=options, trim=False)
+        aside["time"] = time_values(found.frame[roles.time], found.readings[roles.time], roles.time, where)
+    return aside
+
+
+def check_readings(
+    frame: pd.DataFrame,
+    found: Understood,
+    part: np.ndarray,
+    options: ReadOptions,
+    targets: Sequence[str],
+    separator: str | None,
+    name: str,
+) -> None:
+    """Raise InvalidData for a column that the training rows alone would have made something else of."""
+    own = frame.loc[part == 0].reset_index(drop=True)
+    try:
+        alone = understand(own, source=name, options=options, targets=targets, separator=separator, trim=False)
+    except InvalidData:  # what training rows leave open the others may settle
+        return
+    for column in map(str, found.frame.columns):
+        values = found.frame[column]
+        before, now = _read_as(alone.frame[column], alone.readings[column]), _read_as(values, found.readings[column])
+        if before != now and alone.frame[column].notna().any():
+            odd = frame[column][part > 0].dropna().drop_duplicates().head(3)
+            raise InvalidData(
+                f"{name}: `{column}` holds {before} in the training rows, and with the validation and test rows it "
+                f"would be {now}; they have values such as {', '.join(map(repr, odd))}."
+            )
+
+
+def _read_as(values: pd.Series, reading: Reading) -> str:
+    if reading.is_date:
+        return "dates"
+    is_number = pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)
+    return "numbers" if is_number else "text"
 
 
 def _of_rows(weights: Values | None, found: Understood, rows: int) -> Values | None:
@@ -156,10 +211,13 @@ def from_pair(
     where: str,
     target: str | Sequence[str] | None = None,
     options: ReadOptions | None = None,
+    part: np.ndarray | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
 ) -> Data:
     """Features, target or targets by name, and sample weights or None, in memory.
 
-    target: the name of a single target, or which of several are meant.
+    target: the name of a single target, or which of several are meant. part: of each row by number. beside:
+    arrays by name that may part the rows.
     """
     targets, notes = _targets(y, where, target)
     features: Any = x
@@ -181,14 +239,16 @@ def from_pair(
     elif options is not None and (options.keep or options.drop):
         raise InvalidData(f"{where}: `keep` and `drop` name columns, and the features are no table with columns.")
     rows = len(next(iter(targets.values())))
+    if part is not None and isinstance(features, pd.DataFrame):
+        check_readings(named, found, part, asked, (), None, where)
     if not isinstance(features, pd.DataFrame) and options is not None:
         by = options.group or options.time or options.given
-        if by is not None:
+        if by is not None and by not in (beside or {}):
             raise InvalidData(
                 f"{where}: the rows are to be split by the column {by!r}, and the features are no table with columns; "
                 "pass `SplitOptions(groups=)`, or rows in their order with `SplitOptions(cv=)`."
             )
-        aside = row_arrays(rows, options, where)
+        aside = _beside(beside or {}, options, rows, where)
     parts = features if isinstance(features, dict) else {"": features}
     for what, values in (*_labelled("x", parts), *_labelled("y", targets if len(targets) > 1 else {})):
         if len(values) != rows:
@@ -196,6 +256,8 @@ def from_pair(
             raise InvalidData(f"{where}: {what} has {len(values):,} rows, {first} has {rows:,}.")
     if not rows:
         raise InvalidData(f"{where}: no rows.")
+    if part is not None:
+        aside["part"] = part
     return Data(
         name=name,
         x=features,

@@ -13,6 +13,7 @@ import pandas as pd
 
 from optselect.data.dataset import Data
 from optselect.data.drawing import ByChance, ByGroup, ByTime, Way
+from optselect.data.overlap import refuse_overlap
 from optselect.data.partition import DrawnPartition, FixedPartition, FoldPartition, Partition
 from optselect.data.row_pairs import row_pairs
 from optselect.data.split_options import SplitOptions
@@ -55,7 +56,9 @@ def partition(data: Data, target: Target, seed: int, options: SplitOptions | Non
     if plain and asked.groups is None and asked.cv is None and "part" not in data.aside:
         strata = None if asked.way[0] == "random" else strata
         return _checked(_by_chance(strata, len(target.values), seed, asked), target)
-    return _checked(_Parting(data, strata, seed, asked).found(), target)
+    found = _checked(_Parting(data, strata, seed, asked).found(), target)
+    refuse_overlap(data)
+    return found
 
 
 def _check_options(asked: SplitOptions) -> None:
@@ -81,7 +84,8 @@ def _by_chance(strata: np.ndarray | None, rows: int, seed: int, asked: SplitOpti
     y, kind = (np.zeros(rows), "regression") if strata is None else (strata, "classification")
     way = ByChance(strata=strata)
     parts = split(y, kind, seed, **shares)  # type: ignore[arg-type]
-    return DrawnPartition(parts=parts, way=way, phrase=way.phrase, is_default=asked.is_default)
+    is_default = asked.is_default or (asked.split == "stratified" and not asked.fractions)
+    return DrawnPartition(parts=parts, way=way, phrase=way.phrase, is_default=is_default)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

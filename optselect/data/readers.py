@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ from optselect.data.npz import load, load_large, members
 from optselect.data.numerals import Decimal
 from optselect.data.on_disk import DiskArray, Room, Spool
 from optselect.data.other_frames import as_frame
+from optselect.data.parting import PARTS
+from optselect.data.raw_sources import RawArrays, RawTable, together
+from optselect.data.row_roles import row_arrays
 from optselect.data.split_options import SplitOptions
 from optselect.data.streams import Tell
 from optselect.data.text_columns import Labels, MissingTarget, ReadOptions, as_names
@@ -43,7 +46,10 @@ __all__ = ["Source", "read"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a reader is asked: the reference as a path, and how to read it. contents: of a compressed file, unpacked."""
+    """What a reader is asked: the reference as a path, and how to read it.
+
+    contents: of a compressed file, unpacked. parts: names of those that a file may bring itself.
+    """
 
     path: Path
     target: Any
@@ -52,10 +58,12 @@ class Source:
     separator: str | None
     memory: int | None
     options: ReadOptions
+    spool: Spool
     contents: bytes | None = None
+    parts: frozenset[str] = frozenset()
 
 
-_Reader = Callable[[Source], Data]
+_Reader = Callable[[Source], RawTable | RawArrays]
 _BY_SUFFIX: dict[str, _Reader] = {}
 
 
@@ -156,59 +164,111 @@ def read(
         missing_target=missing_target,
         labels=labels,
     )
-    data = _read(reference, target, sample_weight, encoding, separator, memory, options, tell)
+    source = Source(
+        path=Path("data"), target=target, sample_weight=sample_weight, encoding=encoding, separator=separator,
+        memory=memory, options=options, spool=Spool(), parts=_own_parts(splits),
+    )  # fmt: skip
+    data = _read(reference, source, splits.rows_given, tell)
     return with_settled_labels(without_missing_targets(data, missing_target), labels)
 
 
-def _read(
-    reference: Any,
-    target: Any,
-    sample_weight: Any,
-    encoding: str | None,
-    separator: str | None,
-    memory: int | None,
-    options: ReadOptions,
-    tell: Tell,
-) -> Data:
+def _own_parts(splits: SplitOptions) -> frozenset[str]:
+    """Parts that a file may bring itself: those that nothing was said of."""
+    asked = {part for part in ("validation", "test") if getattr(splits, part) is not None}
+    made = {"validation"} if splits.folds or splits.cv is not None else set()
+    return frozenset({"validation", "test"} - asked - made)
+
+
+def _read(reference: Any, source: Source, given: Mapping[str, Any], tell: Tell) -> Data:
     if isinstance(reference, Data) or (isinstance(reference, str) and reference.startswith("sklearn:")):
-        _refuse_reading(options, reference if isinstance(reference, str) else reference.name)
+        _refuse_reading(source.options, reference if isinstance(reference, str) else reference.name)
+    if isinstance(reference, Data) and not given:
+        return _grouped(_weighted(reference, source.sample_weight), source.options)
+    if not given and str(reference).startswith("sklearn:"):
+        return _grouped(_weighted(_sklearn(reference, source.target), source.sample_weight), source.options)
+    first = _raw(reference, source, tell)
+    if not given:
+        return _interpreted(first, source, source.options)
+    alone = dataclasses.replace(source, sample_weight=_name_or_none(source.sample_weight), parts=frozenset())
+    others = [(PARTS.index(part), part, _raw(value, alone, tell)) for part, value in given.items()]
+    whole, options = together(
+        _only_training(first, given),
+        others,
+        source.options,
+        as_names(source.target),
+        Room.of(source.memory, source.spool),
+    )
+    return _interpreted(whole, source, options)
+
+
+def _only_training(first: RawTable | RawArrays, given: Mapping[str, Any]) -> RawTable | RawArrays:
+    if first.part is not None and len({*first.part}) > 1:
+        raise InvalidData(
+            f"{first.name}: brings some parts itself, and `{next(iter(given))}` is given: give both parts."
+        )
+    return first
+
+
+def _name_or_none(weight: Any) -> str | None:
+    return weight if isinstance(weight, str) else None
+
+
+def _raw(reference: Any, source: Source, tell: Tell) -> RawTable | RawArrays:
+    """The rows of a reference before anything is made of them."""
+    target, weight = source.target, source.sample_weight
     if isinstance(reference, Data):
-        return _weighted(reference, sample_weight)
+        taken = Taken(x=reference.x, y=reference.y, weight=reference.sample_weight, by_place=reference.by_place)
+        return RawArrays(taken=taken, name=reference.name, where=reference.name, notes=reference.notes)
     frame, what = as_frame(reference, target)
     if frame is not None:
-        return from_frame(frame, target, what, sample_weight=sample_weight, options=options)
+        return RawTable(frame=frame, name=what, weight=weight)
+    room = Room.of(source.memory, source.spool)
     if not isinstance(reference, str | Path):
-        spool = Spool()
-        found = materialise(reference, "data", Room.of(memory, spool), tell)
-        weight = _one_of(found.weight, sample_weight, "data")
-        data = from_pair(found.x, found.y, weight, "data in memory", "data", target, options)
-        return _kept(_as_taken(data, found), spool)
+        found = materialise(reference, "data", room, tell)
+        return _as_raw(found, weight, "data in memory", "data")
     text = str(reference)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
         raise InvalidData(f"{text}: an address, not a file. Download it first and name the file: curl -LO {text}")
     if text.startswith("sklearn:"):
-        data = _sklearn(text.removeprefix("sklearn:"))
-        if target not in (None, data.target):
-            raise InvalidData(f"{text}: brings its own target, got `target` {target!r}; leave that out.")
-        return _weighted(data, sample_weight)
+        data = _sklearn(text, target)
+        return _as_raw(Taken(x=data.x, y=data.y), weight, data.name, data.name)
     if is_reference(text):
         path, function = split_reference(text)
         where = f"{path}: `{function}`"
-        spool = Spool()
-        found = _call(path, function, Room.of(memory, spool), tell)
-        data = from_pair(found.x, found.y, _one_of(found.weight, sample_weight, where), text, where, target, options)
-        return _kept(_as_taken(data, found), spool)
-    return _file(
-        Source(
-            path=Path(reference),
-            target=target,
-            sample_weight=sample_weight,
-            encoding=encoding,
-            separator=separator,
-            memory=memory,
+        return _as_raw(_call(path, function, room, tell), weight, text, where)
+    return _file(dataclasses.replace(source, path=Path(reference)))
+
+
+def _as_raw(found: Taken, weight: Any, name: str, where: str) -> RawArrays:
+    taken = dataclasses.replace(found, weight=_one_of(found.weight, weight, where))
+    return RawArrays(taken=taken, name=name, where=where, notes=found.notes)
+
+
+def _interpreted(raw: RawTable | RawArrays, source: Source, options: ReadOptions) -> Data:
+    """What the columns and targets of all rows are."""
+    if isinstance(raw, RawTable):
+        return from_frame(
+            raw.frame,
+            source.target,
+            raw.name,
+            raw.notes,
+            raw.weight,
             options=options,
+            separator=raw.separator,
+            part=raw.part,
         )
-    )
+    taken = raw.taken
+    data = from_pair(taken.x, taken.y, taken.weight, raw.name, raw.where, source.target, options, raw.part, raw.beside)
+    data = dataclasses.replace(data, by_place=taken.by_place, notes=(*raw.notes, *data.notes))
+    return _kept(data, source.spool)
+
+
+def _grouped(data: Data, options: ReadOptions) -> Data:
+    """The data with the groups that were given for its rows."""
+    by = options.group or options.time or options.given
+    if by is not None and not data.aside:
+        raise InvalidData(f"{data.name}: has no column {by!r} to split the rows by; pass `SplitOptions(groups=)`.")
+    return dataclasses.replace(data, aside={**data.aside, **row_arrays(data.rows, options, data.name)})
 
 
 def _refuse_reading(options: ReadOptions, name: str) -> None:
@@ -216,11 +276,6 @@ def _refuse_reading(options: ReadOptions, name: str) -> None:
     said = [word for word in ("decimal", "dates", "keep", "drop") if getattr(options, word)]
     if said:
         raise InvalidData(f"{name}: is read already, and `{said[0]}` says how to read a table: pass the table itself.")
-
-
-def _as_taken(data: Data, found: Taken) -> Data:
-    """The data with what was assumed of their container."""
-    return dataclasses.replace(data, by_place=found.by_place, notes=(*found.notes, *data.notes))
 
 
 def _kept(data: Data, spool: Spool) -> Data:
@@ -246,7 +301,7 @@ def _one_of(own: Any, given: Any, where: str) -> Any:
     return own if given is None else given
 
 
-def _file(source: Source) -> Data:
+def _file(source: Source) -> RawTable | RawArrays:
     path = source.path
     if path.is_dir():
         raise InvalidData(f"{path}: a folder; name a file ({', '.join(sorted(_BY_SUFFIX))}).")
@@ -293,23 +348,21 @@ _UNPACKABLE = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".json", ".jsonl
 
 
 @_reads(".csv", ".tsv", ".tab", ".txt", ".dat", ".data")
-def _delimited(source: Source) -> Data:
+def _delimited(source: Source) -> RawTable:
     _refuse_other(source)
     _check_table(source, source.path.stat().st_size)
     found = read_delimited(source.path, source.encoding, source.separator, source.contents)
-    return from_frame(
-        found.frame,
-        source.target,
-        str(source.path),
-        found.notes,
-        source.sample_weight,
-        options=source.options,
+    return RawTable(
+        frame=found.frame,
+        name=str(source.path),
+        notes=tuple(found.notes),
         separator=found.separator,
+        weight=source.sample_weight,
     )
 
 
 @_reads(".json", ".jsonl", ".ndjson")
-def _json(source: Source) -> Data:
+def _json(source: Source) -> RawTable:
     _refuse_other(source)
     _check_table(source, source.path.stat().st_size)
     contents = source.path.read_bytes() if source.contents is None else source.contents
@@ -317,7 +370,7 @@ def _json(source: Source) -> Data:
 
 
 @_reads(".xlsx", ".xlsm")
-def _excel(source: Source) -> Data:
+def _excel(source: Source) -> RawTable:
     _refuse_other(source, "an Excel workbook")
     if not zipfile.is_zipfile(source.path):
         raise InvalidData(f"{source.path}: no Excel workbook: not the zip archive that .xlsx is. What made it?")
@@ -325,19 +378,17 @@ def _excel(source: Source) -> Data:
     return _records(source, *read_excel(source.path))
 
 
-def _records(source: Source, frame: pd.DataFrame, notes: Sequence[str]) -> Data:
-    return from_frame(
-        frame, source.target, str(source.path), notes, source.sample_weight, options=source.options
-    )  # fmt: skip
+def _records(source: Source, frame: pd.DataFrame, notes: Sequence[str]) -> RawTable:
+    return RawTable(frame=frame, name=str(source.path), notes=tuple(notes), weight=source.sample_weight)
 
 
 @_reads(".parquet", ".pq")
-def _parquet(source: Source) -> Data:
+def _parquet(source: Source) -> RawTable:
     return _columnar(source, pd.read_parquet, "Parquet", _parquet_bytes)
 
 
 @_reads(".feather", ".arrow")
-def _feather(source: Source) -> Data:
+def _feather(source: Source) -> RawTable:
     return _columnar(source, _arrow, "Feather or Arrow", lambda path: path.stat().st_size)
 
 
@@ -372,7 +423,7 @@ def _check_table(source: Source, size: int) -> None:
         )
 
 
-def _columnar(source: Source, load: Callable[[Path], pd.DataFrame], what: str, size: Callable[[Path], int]) -> Data:
+def _columnar(source: Source, load: Callable[[Path], pd.DataFrame], what: str, size: Callable[[Path], int]) -> RawTable:
     try:
         _check_table(source, size(source.path))
         frame = load(source.path)
@@ -381,20 +432,42 @@ def _columnar(source: Source, load: Callable[[Path], pd.DataFrame], what: str, s
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as problem:
         # pyarrow's exceptions derive from these builtins
         raise InvalidData(f"{source.path}: not a readable {what} file: {_first_line(problem)}") from None
-    return from_frame(
-        frame, source.target, str(source.path), sample_weight=source.sample_weight, options=source.options
-    )
+    return _records(source, frame, ())
 
 
 _PARTS = ("train", "val", "valid", "validation", "test")  # x_test is not the input called test
 
 
 @_reads(".npz")
-def _npz(source: Source) -> Data:
-    path, spool = source.path, Spool()
+def _npz(source: Source) -> RawArrays:
+    path = source.path
     if not zipfile.is_zipfile(path):
         raise InvalidData(f"{path}: not a readable .npz file: no zip archive, or a damaged one.")
-    return _kept(_arrays(source, Room.of(source.memory, spool)), spool)
+    room = Room.of(source.memory, source.spool)
+    with _readable(path):
+        held = members(path)
+    keys = {part: found for part in ("train", *sorted(source.parts)) if (found := _keys(held, part)) is not None}
+    raws = {part: _arrays(source, room, held, *found) for part, found in keys.items()}
+    if "train" not in raws:
+        shown = ", ".join(f"{name} {member.shape}" for name, member in sorted(held.items())) or "nothing"
+        raise InvalidData(
+            f"{path}: needs arrays `x` and `y` (or `x_train` and `y_train`; several as `y_NAME`), holds {shown}."
+        )
+    by = [key for key in (source.options.group, source.options.time, source.options.given) if key in held]
+    used = {key for x, y in keys.values() for key in (*x.values(), *y.values())} | {_weight_key(source, held), *by}
+    unused = sorted(set(held) - used)
+    first = dataclasses.replace(
+        raws.pop("train"), notes=(f"arrays not used: {', '.join(unused)}",) if unused else ()
+    )  # fmt: skip
+    others = [(PARTS.index(part), part, raw) for part, raw in raws.items()]
+    if by:
+        with _readable(path):
+            first = dataclasses.replace(first, beside=load(path, by))
+    if not others:
+        return first
+    whole, _ = together(first, others, ReadOptions(), (), room)
+    assert isinstance(whole, RawArrays)
+    return whole
 
 
 @contextlib.contextmanager
@@ -407,22 +480,25 @@ def _readable(path: Path) -> Iterator[None]:
         raise InvalidData(f"{path}: not a readable .npz file: {_first_line(problem)}") from None
 
 
-def _arrays(source: Source, room: Room) -> Data:
+def _weight_key(source: Source, held: Collection[str]) -> str:
+    """The name of the array of sample weights, "" if there is none."""
+    if isinstance(source.sample_weight, str):
+        return source.sample_weight
+    return "sample_weight" if source.sample_weight is None and "sample_weight" in held else ""
+
+
+def _arrays(
+    source: Source, room: Room, held: Mapping[str, Any], x: Mapping[str, str], y: Mapping[str, str]
+) -> RawArrays:
+    """The arrays of one part. x, y: names in the file by name."""
     path, weight = source.path, source.sample_weight
-    with _readable(path):
-        held = members(path)
-    x, y = _named_parts(held, "x"), _named_parts(held, "y")
-    if not x or not y:
-        shown = ", ".join(f"{name} {member.shape}" for name, member in sorted(held.items())) or "nothing"
-        raise InvalidData(
-            f"{path}: needs arrays `x` and `y` (or `x_train` and `y_train`; several as `y_NAME`), holds {shown}."
-        )
     room.check_targets(sum(held[key].nbytes for key in y.values()), str(path))
     large = [k for k in x.values() if held[k].dtype.kind in "biuf" and held[k].nbytes > room.features // len(x)]
     small = [*(key for key in x.values() if key not in large), *y.values()]
-    if weight is None and "sample_weight" in held:
-        weight = "sample_weight"
-    if isinstance(weight, str):
+    if any(_part_of(key) for key in x.values()):
+        weight = None  # those of the file are of its training rows
+    elif named := _weight_key(source, held):
+        weight = named
         if weight not in held:
             raise UnknownName(f"{path}: no array `{weight}` of sample weights. {suggestion(weight, held)}")
         small.append(weight)
@@ -431,10 +507,31 @@ def _arrays(source: Source, room: Room) -> Data:
         arrays |= {key: load_large(path, held[key], room) for key in large}
     features, targets = ({name: arrays[key] for name, key in keys.items()} for keys in (x, y))
     weights = arrays[weight] if isinstance(weight, str) else weight
-    data = from_pair(features.get("", features), targets.get("", targets), weights, str(path), str(path), source.target)
-    unused = sorted(set(held) - set(arrays))
-    notes = (f"arrays not used: {', '.join(unused)}",) if unused else ()
-    return dataclasses.replace(data, notes=data.notes + notes)
+    taken = Taken(x=features.get("", features), y=targets.get("", targets), weight=weights)
+    return RawArrays(taken=taken, name=str(path), where=str(path))
+
+
+_WORDS_OF_PARTS = {"validation": ("val", "valid", "validation", "dev"), "test": ("test", "holdout")}
+
+
+def _part_of(key: str) -> str:
+    """The part that a name of an array speaks of, "" for training rows."""
+    word = key.partition("_")[2]
+    return next((part for part, words in _WORDS_OF_PARTS.items() if word in words), "")
+
+
+def _keys(held: Collection[str], part: str) -> tuple[dict[str, str], dict[str, str]] | None:
+    """The names of features and targets of a part, None if the file has not both."""
+    if part == "train":
+        x, y = _named_parts(held, "x"), _named_parts(held, "y")
+        return (x, y) if x and y else None
+    if _named_parts(held, "x").keys() != {""} or _named_parts(held, "y").keys() != {""}:
+        return None  # of several inputs x_test may be one
+    for word in _WORDS_OF_PARTS[part]:
+        found = [next((k for k in (f"{n}_{word}", f"{n.upper()}_{word}") if k in held), None) for n in "xy"]
+        if None not in found:
+            return {"": str(found[0])}, {"": str(found[1])}
+    return None
 
 
 def _named_parts(arrays: Collection[str], letter: str) -> dict[str, str]:
@@ -446,7 +543,8 @@ def _named_parts(arrays: Collection[str], letter: str) -> dict[str, str]:
     return {name: key for name, key in named.items() if name not in _PARTS}
 
 
-def _sklearn(name: str) -> Data:
+def _sklearn(reference: str, target: Any) -> Data:
+    name = reference.removeprefix("sklearn:")
     from sklearn import datasets  # here, because it takes a second that other data sets need not pay
 
     left_out = {"load_files", "load_svmlight_file", "load_svmlight_files", "load_sample_image",
@@ -454,8 +552,10 @@ def _sklearn(name: str) -> Data:
     known = [n.removeprefix("load_") for n in datasets.__all__ if n.startswith("load_") and n not in left_out]
     if name not in known:
         raise UnknownName(f"scikit-learn: no data set `{name}`. {suggestion(name, known)}")
+    if target not in (None, "target"):
+        raise InvalidData(f"{reference}: brings its own target, got `target` {target!r}; leave that out.")
     x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-    return Data(name=f"sklearn:{name}", x=x.astype("float32"), y=pd.Series(y), target="target")
+    return Data(name=reference, x=x.astype("float32"), y=pd.Series(y), target="target")
 
 
 def _call(path: Path, function: str, room: Room, tell: Tell) -> Taken:

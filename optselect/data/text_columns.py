@@ -19,7 +19,7 @@ from optselect.data.numerals import Cells, Convention, Decimal, Numbers
 from optselect.errors import InvalidData, UnknownName
 from optselect.util.suggestion import suggestion
 
-__all__ = ["Labels", "MissingTarget", "ReadOptions", "Reading", "Understood", "as_names", "understand"]
+__all__ = ["Labels", "MissingTarget", "ReadOptions", "Reading", "Understood", "as_names", "kept_rows", "understand"]
 
 MissingTarget = Literal["drop", "refuse"]
 """What happens to rows without a target."""
@@ -193,6 +193,26 @@ def understand(
         notes.append("some columns have a decimal point, others a decimal comma: each is read by its own")
     notes += _told(readings)
     return Understood(frame=pd.DataFrame(found, index=frame.index), readings=readings, notes=tuple(notes), rows=rows)
+
+
+def kept_rows(frame: pd.DataFrame, separator: str | None) -> tuple[np.ndarray, list[str]]:
+    """The rows of a table that are rows, by their places, and what to say of the others: empty ones, units, a total.
+
+    separator: as in `understand`.
+
+    >>> kept_rows(pd.DataFrame({"a": ["1", "2", "3", None]}), ",")[0]
+    array([0, 1, 2])
+    """
+    frame, rows, notes = _without_empty_rows(frame)
+    while True:
+        columns = {name: _column(frame[name], separator is not None) for name in frame.columns if _is_text(frame[name])}
+        extra = _units_row(columns, len(frame)) or _total_row(columns, len(frame))
+        if extra is None:
+            return rows, notes
+        place, why = extra
+        notes.append(f"row {rows[place] + 1:,} {why}: left out")
+        kept = np.delete(np.arange(len(frame)), place)
+        frame, rows = frame.iloc[kept].reset_index(drop=True), rows[kept]
 
 
 def _is_text(values: pd.Series) -> bool:

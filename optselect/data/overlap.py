@@ -23,7 +23,7 @@ def refuse_overlap(data: Data) -> None:
     >>> data = Data(name="t", x=x[rows], y=y[rows], target="y", aside={"part": np.repeat([0, 2], [6, 2])})
     >>> refuse_overlap(data)
     Traceback (most recent call last):
-    optselect.errors.InvalidData: t: 2 of 2 test rows are training or validation rows too, target included.
+    optselect.errors.InvalidData: t: 2 of 2 test rows are training or validation rows too, with target.
     """
     given = data.aside.get("part")
     if given is None:
@@ -39,5 +39,5 @@ def refuse_overlap(data: Data) -> None:
         shared = np.isin(held, hashes[given < number])
         if len(held) and shared.mean() > max(_MOST, 2 * repeated):
             raise InvalidData(
-                f"{data.name}: {int(shared.sum()):,} of {len(held):,} {name} rows are {others} rows too, target included."
+                f"{data.name}: {int(shared.sum()):,} of {len(held):,} {name} rows are {others} rows too, with target."
             )

@@ -73,6 +73,10 @@ bench-search *args:
 bench-verdict *args:
     uv run --extra bench python -m benchmarks.verdict {{args}}
 
+# early stopping beside a fixed number of epochs on real data sets, and beside Optuna (ten minutes)
+bench-stopping *args:
+    uv run --extra bench python -m benchmarks.early_stopping {{args}}
+
 # the animations of docs/demo.md (two minutes)
 gallery:
     #!/usr/bin/env bash

@@ -24,16 +24,17 @@ class Kind:
     title: str
 
 
-def spec(name: str, epochs: int) -> Any:
+def spec(name: str, epochs: int, patience: int | None = None) -> Any:
     """The task of a kind: 1,797 digits split once into 1,149 to train on, 288 to validate and 360 to test."""
     from sklearn.datasets import load_digits
 
     from optselect.data import read
-    from optselect.task import make_spec
+    from optselect.task import EarlyStopping, make_spec
 
     digits, kind = load_digits(), KINDS[name]
     data = read((kind.see(digits.data), digits.target))
-    return make_spec(data, model=kind.build, epochs=epochs, seed=0)
+    stopping = None if patience is None else EarlyStopping(patience=patience)
+    return make_spec(data, model=kind.build, epochs=epochs, seed=0, stopping=stopping)
 
 
 def parts(name: str) -> tuple[Any, Any, Any, Any]:

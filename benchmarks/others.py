@@ -60,9 +60,15 @@ class Optuna:
             shuffle=True,
             batch_size=kind.batch_size,
             epochs=self._setup.epochs,
+            callbacks=self._callbacks(),
             verbose=False,
         )
         return float(model.evaluate(self._x_valid, self._y_valid, verbose=0)[0])
+
+    def _callbacks(self) -> list[Any]:
+        patience = self._setup.patience
+        stop = self._keras.callbacks.EarlyStopping
+        return [] if patience is None else [stop(patience=patience, restore_best_weights=True)]
 
     def _train(self, number: int) -> float:
         self._study.enqueue_trial(_chosen(self._setup.configurations[number]))

@@ -25,7 +25,7 @@ class Optselect:
         from optselect.workers.local import LocalExecutor
 
         self._setup, self._folder = setup, tempfile.TemporaryDirectory()
-        task, folder = spec(setup.kind, setup.epochs), Path(self._folder.name)
+        task, folder = spec(setup.kind, setup.epochs, setup.patience), Path(self._folder.name)
         rules = {c.rule.key: c.rule for c in setup.configurations}
         batches = -(-len(task.split.train) // KINDS[setup.kind].batch_size)
         steps = len(setup.configurations) * setup.epochs * batches

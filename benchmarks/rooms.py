@@ -21,7 +21,8 @@ SEED = 1  # of the initial weights, in every trial of every tool that starts as 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Setup:
     """What a side is to train. threads: of one training. workers: trainings at once, where the tool can. way: how
-    optselect runs the steps; None: the way that it would choose for as many trials."""
+    optselect runs the steps; None: the way that it would choose for as many trials. patience: of early stopping, None
+    for none."""
 
     kind: str
     configurations: Sequence[Any]
@@ -29,6 +30,7 @@ class Setup:
     threads: int
     workers: int = 1
     way: str | None = None
+    patience: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

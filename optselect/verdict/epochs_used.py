@@ -84,9 +84,12 @@ def kept(records: Iterable[TrialRecord], configuration: Configuration) -> int | 
 
 
 def misjudged(records: Sequence[TrialRecord], baseline: Configuration, objective: Objective) -> str:
-    """Where the number of epochs was fixed, what the curves say of it, in a sentence: too many or too few; else ""."""
-    if any(r.best_epoch for r in records):
-        return ""
+    """What the curves say against the number of epochs, in a sentence: too many or too few; "" where it was right."""
+    watched = [r for r in records if r.best_epoch and r.outcome == "complete"]
+    if watched:
+        late = sum(not r.stopped for r in watched)
+        most = f"{late} of {len(watched)} trainings reached the last epoch before they stopped: raise `epochs`."
+        return most if late > len(watched) / 2 else ""
     search = [r.curves.get(objective.name, []) for r in records if r.stage == "search" and r.outcome == "complete"]
     long = [curve for curve in search if len(curve) >= _FEWEST]
     early = sum(_best(curve, objective) <= _EARLY * len(curve) for curve in long)

@@ -89,7 +89,7 @@ class Verdict:
     refit_epochs : int or None, default None
         Epochs for which the saved model was trained, where early stopping said how many.
     misjudged : str, default ""
-        Where the number of epochs was fixed, what the curves say of it.
+        What the curves say against the number of epochs; empty where it was right.
 
     Examples
     --------

@@ -150,14 +150,13 @@ def _chance(v: Verdict) -> Iterator[str]:
 
 
 def _epochs(v: Verdict) -> Iterator[str]:
-    """How long the trainings were; where that was fixed, whether it was too long or too short."""
-    used = v.recommended.epochs
-    if used is None:
-        yield from [v.misjudged] if v.misjudged else []
-        return
-    said = f"It stopped after {used.spread} epochs and kept the weights of epoch {used.best_epoch:g}"
-    rival = v.rival.epochs if v.rival else None
-    yield said + (f"; {_named(v.rival)} after {rival.spread}." if v.rival and rival else ".")
+    """How long the trainings were with early stopping, and whether the number of epochs was wrong."""
+    used, rival = v.recommended.epochs, v.rival.epochs if v.rival else None
+    if used is not None:
+        said = f"It trained {used.spread} epochs and kept the weights of epoch {used.best_epoch:g}"
+        yield said + (f"; {_named(v.rival)} trained {rival.spread}." if v.rival and rival else ".")
+    if v.misjudged:
+        yield v.misjudged
 
 
 def _learning_rate(v: Verdict) -> Iterator[str]:

@@ -95,6 +95,14 @@ def test_too_many_epochs_are_noticed(curve: list[float], wrong: bool) -> None:
     assert not misjudged(stopping(searched(curve)), BASELINE, LOSS)
 
 
+def test_a_limit_that_stops_trainings_is_noticed() -> None:
+    """With early stopping the most epochs are too few where most trainings reach them."""
+    records = stopping(searched([0.9, 0.5]))
+    assert not misjudged(records, BASELINE, LOSS)
+    late = [dataclasses.replace(r, stopped=k < 2) for k, r in enumerate(records)]
+    assert misjudged(late, BASELINE, LOSS).startswith("4 of 6 ")
+
+
 @pytest.mark.parametrize(
     ("curve", "fell"),
     [([1.0, 0.9, 0.8, 0.7], "13%"), ([1.0, 0.5, 0.4, 0.399], ""), ([1.0, 0.9, 0.8, 1.2], ""), ([9.0, 1.0], "")],

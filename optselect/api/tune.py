@@ -12,6 +12,7 @@ from typing import Any
 from optselect.api.result import Result
 from optselect.api.studies import STUDIES
 from optselect.data import DataOptions, SplitOptions
+from optselect.errors import InvalidValue
 from optselect.optim.configuration import Configuration
 from optselect.options import Evaluation, RunOptions, Settings, Tracking
 from optselect.record import StudyLog
@@ -51,6 +52,7 @@ def tune(
     evaluation: Evaluation | str = "standard",
     run: RunOptions | None = None,
     tracking: Tracking | None = None,
+    validation_data: Any = None,
     listener: Listener | None = None,
 ) -> Result:
     """Find the optimizer and its settings for a data set and a Keras model.
@@ -87,6 +89,8 @@ def tune(
         Processes, device, precision, and where the study is kept.
     tracking : Tracking, optional
         Copies of the study for MLflow and Optuna.
+    validation_data : tuple, DataFrame or str, optional
+        What `model.fit` calls so: short for `SplitOptions(validation=...)`.
     listener : Listener, optional
         Is told of every step while the study runs.
 
@@ -112,6 +116,11 @@ def tune(
     ... )  # doctest: +SKIP
     """
     began = monotonic()
+    splits = splits or SplitOptions()
+    if validation_data is not None:
+        if splits.validation is not None:
+            raise InvalidValue("tune: `validation` and `validation_data` are both given: drop one.")
+        splits = dataclasses.replace(splits, validation=validation_data)
     settings = Settings(
         model=model,
         data=data,
@@ -126,7 +135,7 @@ def tune(
         optimizers=optimizers,
         space=space,
         seed=seed,
-        splits=splits or SplitOptions(),
+        splits=splits,
         data_options=data_options or DataOptions(),
         search=search or SearchOptions(),
         evaluation=Evaluation(care=evaluation) if isinstance(evaluation, str) else evaluation,

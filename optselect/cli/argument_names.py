@@ -42,4 +42,4 @@ def _flags() -> dict[str, str]:
     from optselect.options import every_option
     from optselect.util.option_fields import flag
 
-    return {name: flag(name, about) for _, name, about in every_option()}
+    return {name: flag(name, about) for _, name, about in every_option() if about.form != "object"}

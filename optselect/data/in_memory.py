@@ -86,6 +86,16 @@ def _aside(
     return aside, left
 
 
+def _set_aside(
+    x: Mapping[str, Any], beside: Mapping[str, np.ndarray], options: ReadOptions | None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Named features without the arrays that part the rows, and those."""
+    asked = (options.group, options.time, options.given) if options is not None else ()
+    found = {name: np.asarray(x[name]) for name in asked if name is not None and name in x}
+    kept = {name: part for name, part in x.items() if name not in found or name == (options and options.time)}
+    return kept, {**beside, **found}
+
+
 def _beside(beside: Mapping[str, np.ndarray], options: ReadOptions, rows: int, where: str) -> dict[str, np.ndarray]:
     """What parts the rows of arrays: other arrays, by name."""
     for name, values in beside.items():
@@ -224,6 +234,7 @@ def from_pair(
     readings: dict[str, Reading] = {}
     aside: dict[str, np.ndarray] = {}
     if isinstance(x, dict):
+        x, beside = _set_aside(x, beside or {}, options)
         features = {key: _named_array(part, f"{where}: x[{key!r}]") for key, part in x.items()}
     if isinstance(x, pd.Series):
         features = x.to_frame()

@@ -22,7 +22,7 @@ from optselect.data.target import Target
 from optselect.errors import InvalidData, InvalidValue
 from optselect.util.seeds import derive
 
-__all__ = ["PARTS", "part_rows", "partition"]
+__all__ = ["PARTS", "moment", "part_rows", "partition"]
 
 PARTS = ("train", "validation", "test")
 """Names of the parts; the place of a name is its number in `Data.aside["part"]`."""
@@ -133,7 +133,7 @@ class _Parting:
             name = f"`{column}`" if kind == "group" else "the groups given"
             return ByGroup(groups=pd.factorize(self.data.aside["group"])[0], strata=self.strata, name=name)
         if "time" in self.data.aside:
-            return ByTime(moments=self.data.aside["time"], name=f"`{column}`")
+            return ByTime(moments=self.data.aside["time"], name=f"`{column}`" if column else "the rows")
         return ByChance(strata=None if kind == "random" else self.strata)
 
     def _check_apart(self, way: Way, rows: Sequence[np.ndarray]) -> None:
@@ -184,7 +184,11 @@ class _Parting:
 
 
 def moment(value: Any) -> str:
-    """A moment for people: a date without what is zero in it, or a number."""
+    """A moment for people: a date without what is zero in it, or a number.
+
+    >>> moment(np.datetime64("2019-01-02T00:00:00")), moment(12.0)
+    ('2019-01-02', '12')
+    """
     if isinstance(value, np.datetime64):
         return str(value.astype("datetime64[s]")).removesuffix("T00:00:00").replace("T", " ")
     return f"{value:g}" if isinstance(value, float | np.floating) else str(value)

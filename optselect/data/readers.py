@@ -157,6 +157,7 @@ def read(
         given=splits.column("given"),
         groups=splits.groups,
         counted=splits.cv is not None,
+        ordered=splits.split == "time",
         decimal=decimal,
         dates=dates,
         keep=as_names(keep),

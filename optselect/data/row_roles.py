@@ -75,6 +75,8 @@ def row_arrays(rows: int, options: ReadOptions, name: str) -> dict[str, np.ndarr
         found["group"] = group_values(groups, "groups", name)
     if options.counted:
         found["row"] = np.arange(rows)
+    if options.ordered:
+        found["time"] = np.arange(1, rows + 1, dtype="float64")
     return found
 
 

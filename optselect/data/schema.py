@@ -71,11 +71,14 @@ class Schema:
         Columns that are not used, with the reason.
     notes : tuple of str, default ()
         Remarks on columns that are used.
+    counts_time : tuple of str, default ()
+        Columns that count the rows and are time by their name.
     """
 
     columns: tuple[Column, ...]
     dropped: tuple[Dropped, ...]
     notes: tuple[str, ...] = ()
+    counts_time: tuple[str, ...] = ()
 
     def describe(self) -> list[str]:
         """Describe the columns in words.
@@ -87,11 +90,8 @@ class Schema:
         """
         kinds = [c.kind for c in self.columns]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        dates = [f"`{c.name}`" for c in self.columns if c.kind == "date" and not c.date_format.startswith("time ")]
-        order = ", ".join(dates[:3])
         return [
             f"columns: {counted}",
-            *([f"rows are split at random, not by {order}: later rows may be predicted worse"] if dates else []),
             *self.notes,
             *(f"not used: `{d.name}`: {d.reason}" for d in self.dropped),
         ]
@@ -117,7 +117,7 @@ def infer_schema(
     """
     readings = readings or {}
     found = {str(name): _column(training[name], str(name), readings.get(str(name)), keep) for name in training.columns}
-    notes = []
+    notes, times = [], []
     counters = [n for n, d in found.items() if isinstance(d, Dropped) and d.reason == _COUNTER]
     alone = not any(isinstance(c, Column) for c in found.values())
     for name in counters:
@@ -125,6 +125,7 @@ def infer_schema(
         if why:
             reading = readings.get(name, Reading())
             found[name] = Column(name=name, kind="number", number_format=reading.form)
+            times += [name] * (why == _BY_NAME)
             notes.append(
                 f'`{name}` counts the rows; used, since it is {why}: `DataOptions(drop="{name}")` leaves it out'
             )
@@ -135,9 +136,10 @@ def infer_schema(
         raise InvalidData(
             f'{source}: no column left to learn from: {reasons}. `DataOptions(keep="NAME")` uses one all the same.'
         )
-    return Schema(columns=columns, dropped=dropped, notes=tuple(notes))
+    return Schema(columns=columns, dropped=dropped, notes=tuple(notes), counts_time=tuple(times))
 
 
+_BY_NAME = "time by its name"
 _COUNTER = "an id: a different whole number in every row, without gaps to speak of"
 
 
@@ -148,7 +150,7 @@ def _why_kept(name: str, values: pd.Series, target: np.ndarray | None) -> str:
         return ""
     present = values.dropna()
     if _NAMES_OF_TIME.search(words):
-        return "time by its name"
+        return _BY_NAME
     if target is None or len(present) < max(len(values), _FEWEST_ROWS_TO_CORRELATE):
         return ""
     rank = pd.Series(target.astype("float64")).corr(present.reset_index(drop=True), method="spearman")

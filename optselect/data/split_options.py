@@ -39,12 +39,13 @@ class SplitOptions:
     split: str | None = option(
         None,
         'How rows are parted: "random"; "stratified", the classes in equal shares; "group:COLUMN", rows of a group '
-        'stay together; "time:COLUMN", training before validation before test; or "given:COLUMN", the column says '
-        "train, validation or test.",
+        'stay together; "time:COLUMN", training before validation before test ("time" alone: the rows are in order); '
+        'or "given:COLUMN", the column says train, validation or test.',
         type="str",
         absent="stratified for classes, else random",
         terminal="How rows are parted: random, stratified, group:COLUMN (rows of a group stay together), time:COLUMN "
-        "(training before validation before test) or given:COLUMN (a column of train, validation, test).",
+        "(training before validation before test), time (the rows are in order) or given:COLUMN (the column says "
+        "train, validation or test).",
         metavar="WAY",
     )
     validation: Any = option(
@@ -114,7 +115,8 @@ class SplitOptions:
         word, colon, column = self.split.partition(":")
         if word not in get_args(SplitWay):
             raise UnknownName(f"tune: unknown split {self.split!r}. {suggestion(word, get_args(SplitWay))}")
-        if (word in _BY_COLUMN) != bool(column) or bool(colon) != bool(column):
+        is_alone = word == "time" and not colon
+        if not is_alone and ((word in _BY_COLUMN) != bool(column) or bool(colon) != bool(column)):
             wanted = f"{word}:COLUMN" if word in _BY_COLUMN else word
             raise InvalidValue(f"tune: `split` must be {wanted!r}, got {self.split!r}.")
         return cast(SplitWay, word), column
@@ -132,7 +134,7 @@ class SplitOptions:
         str or None
             Name of the column.
         """
-        return self.way[1] if self.way[0] == way else None
+        return self.way[1] or None if self.way[0] == way else None
 
     @property
     def rows_given(self) -> dict[str, Any]:

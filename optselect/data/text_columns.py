@@ -60,8 +60,9 @@ class ReadOptions:
         Columns by which the rows are parted; those of groups and of given parts are no features.
     groups : array-like or None
         Group of each row.
-    counted : bool
-        Whether rows are named by their places, so that these must be known when rows are left out.
+    counted, ordered : bool
+        Whether rows are named by their places, so that these must be known when rows are left out; whether they are in
+        the order of time.
     """
 
     decimal: Decimal | None = None
@@ -75,6 +76,7 @@ class ReadOptions:
     given: str | None = None
     groups: Any = dataclasses.field(default=None, compare=False)
     counted: bool = False
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         for name, known in (("decimal", Decimal), ("dates", Order), ("missing_target", MissingTarget),

@@ -176,7 +176,8 @@ def _split(task: TaskDescription, unit: str) -> str | None:
         "to validate": task.validation_rows,
         "held out for the end": task.test_rows,
     }
-    return ", ".join(f"{rows:,} {unit} {name}" for name, rows in parts.items()) if task.train_rows else None
+    rows = ", ".join(f"{rows:,} {unit} {name}" for name, rows in parts.items())
+    return (f"{rows}; {task.partition}" if task.partition else rows) if task.train_rows else None
 
 
 def _budget(evidence: Evidence, asked: Mapping[str, str]) -> str | None:
@@ -195,6 +196,8 @@ def _seeds(evidence: Evidence, asked: Mapping[str, str]) -> str | None:
     fresh = len({row.record.seed for row in evidence.rows if row.record.stage in ("race", "confirm")})
     redrawn = evidence.verdict is not None and evidence.verdict.redrawn
     splits = ", each with its own split of training and validation rows" if redrawn else ""
+    if evidence.task.covers:
+        splits = f": intervals cover {evidence.task.covers}"
     return (
         f"master seed {asked['seed']}" + (f"; {fresh} fresh ones{splits}" if fresh else "") if "seed" in asked else None
     )

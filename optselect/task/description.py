@@ -10,7 +10,7 @@ from optselect.model.objective import Objective
 from optselect.task.agreement import Agreement
 from optselect.util.json_types import fields_from, plain
 
-__all__ = ["ColumnFacts", "SimpleAnswer", "TargetFacts", "TaskDescription"]
+__all__ = ["ColumnFacts", "PartFacts", "SimpleAnswer", "TargetFacts", "TaskDescription"]
 
 _LOSS, _HEADLINE = Objective("val_loss"), Objective("loss")
 _LATE = {"late": True}  # metadata of fields that are recorded only where there is something to record
@@ -34,6 +34,25 @@ class ColumnFacts:
     date_format: str = ""
     number_format: str = ""
     type: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PartFacts:
+    """A part of the rows: "train", "validation" or "test". groups: how many it has, None where rows have none.
+
+    first, last: the moments between which its rows lie, "" where they have none.
+    """
+
+    name: str
+    rows: int
+    groups: int | None = None
+    first: str = ""
+    last: str = ""
+
+    def text(self) -> str:
+        """The part in words."""
+        groups = "" if self.groups is None else f" of {self.groups:,} group{'s' * (self.groups != 1)}"
+        return f"{self.rows:,} {self.name} rows{groups}" + (f", {self.first} to {self.last}" if self.first else "")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,6 +135,12 @@ class TaskDescription:
         Columns of a table.
     environment : dict of str to str or None, optional
         Versions and the machine.
+    parts : tuple of PartFacts or None, optional
+        The parts of the rows, where a split was asked for.
+    partition : str or None, optional
+        How those rows were parted.
+    covers : str or None, optional
+        What an interval over fresh seeds covers, where a split was asked for.
     architecture : dict, optional
         Architecture of a user's model, recorded beside the description.
     more : dict, optional
@@ -154,6 +179,9 @@ class TaskDescription:
     source: str | None = dataclasses.field(default=None, metadata=_LATE)
     columns: tuple[ColumnFacts, ...] | None = dataclasses.field(default=None, metadata=_LATE)
     environment: Mapping[str, str] | None = dataclasses.field(default=None, metadata=_LATE)
+    parts: tuple[PartFacts, ...] | None = dataclasses.field(default=None, metadata=_LATE)
+    partition: str | None = dataclasses.field(default=None, metadata=_LATE)
+    covers: str | None = dataclasses.field(default=None, metadata=_LATE)
     architecture: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 

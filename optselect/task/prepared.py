@@ -353,6 +353,9 @@ class Task:
             weighted=self.w_train is not None,
             precision=spec.precision,
             notes=(*spec.describe(), *(note for _, _, _, j in self._judged.judged for note in j.notes)),
+            parts=spec.parts,
+            partition=spec.partition.describe() if spec.parts else None,
+            covers=spec.covers,
             architecture=self.architecture,
         )
 

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
+import pandas as pd
 
 from optselect.data.dataset import Data, non_finite, take_rows
-from optselect.data.parting import partition
+from optselect.data.parting import moment, part_rows, partition
 from optselect.data.partition import Partition
 from optselect.data.schema import Schema, infer_schema
+from optselect.data.split_doubts import split_doubts
 from optselect.data.split_options import SplitOptions
 from optselect.data.splitting import Split, repeated_rows
 from optselect.data.target import FEWEST_ROWS_A_CLASS, Kind, Target, encode_target
@@ -21,6 +23,7 @@ from optselect.errors import InvalidData, InvalidValue, UnknownName
 from optselect.model.offered_metrics import offered, unknown_metric
 from optselect.model.own_metric import OwnMetric, own_metric
 from optselect.model.reference import ModelReference, model_reference
+from optselect.task.description import PartFacts
 from optselect.task.early_stopping import EarlyStopping
 from optselect.util.suggestion import suggestion
 
@@ -182,6 +185,33 @@ class TaskSpec:
         """
         return self.partition.redrawn(seed)
 
+    @property
+    def parts(self) -> tuple[PartFacts, ...] | None:
+        """The parts with their groups and moments; None for the default split."""
+        if self.partition.is_default:
+            return None
+        return tuple(self._part(name, rows) for name, rows in part_rows(self.split).items())
+
+    def _part(self, name: str, rows: np.ndarray) -> PartFacts:
+        groups, times = (self.data.aside.get(what) for what in ("group", "time"))
+        return PartFacts(
+            name=name,
+            rows=len(rows),
+            groups=None if groups is None else int(pd.Series(groups[rows]).nunique()),
+            first="" if times is None else moment(times[rows].min()),
+            last="" if times is None else moment(times[rows].max()),
+        )
+
+    @property
+    def covers(self) -> str | None:
+        """What an interval over fresh seeds covers, in words; None for the default split."""
+        if self.partition.is_default:
+            return None
+        if self.redraws:
+            return f"{self.partition.covers}, on the same test rows"
+        way = self.partition.describe()
+        return f"new seeds, on one split{f' ({way})' if way else ''}"
+
     def describe(self) -> list[str]:
         """Describe the task in words.
 
@@ -199,6 +229,11 @@ class TaskSpec:
         return [
             f"{self.data.rows:,} rows x {_features(self.data)}, {', '.join(asked)}; {len(parts.train):,} train / "
             f"{len(parts.validation):,} validation / {len(parts.test):,} test{how}",
+            *(
+                [part.text() for part in self.parts or ()]
+                if "group" in self.data.aside or "time" in self.data.aside
+                else []
+            ),
             *(_counted(target) for target in self.targets if target.kind == "classification"),
             *self._uneven(),
             *self.notes,
@@ -332,6 +367,7 @@ def make_spec(
         notes=(
             *data.notes,
             *(note for target in targets for note in target.notes),
+            *(split_doubts(data, schema, leading) if found.is_default else []),
             *_repeats(data, parts),
             *(f"NaN or infinite, the mean takes their place: {where}" for where in gaps),
         ),

@@ -27,7 +27,8 @@ class Context:
 
     constant, linear: the scores of a constant and of a linear model by name, `val_...` and `test_...`; {} where
     there are none. answer: what the constant says, in words. suspects: likely causes of a training that learns
-    nothing. oddities: signs that the trainings learned or compared nothing.
+    nothing. oddities: signs that the trainings learned or compared nothing. covers: what intervals over fresh
+    seeds cover, "" for the default split.
     """
 
     constant: Mapping[str, float]
@@ -35,6 +36,7 @@ class Context:
     answer: str = ""
     suspects: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
+    covers: str = ""
 
     @classmethod
     def of(cls, task: TaskDescription, records: Sequence[TrialRecord]) -> Context:
@@ -48,6 +50,7 @@ class Context:
             answer=constant.answer,
             suspects=task.suspects or (),
             oddities=(*oddities(records, task.objective.name), *_unreached(unreached)),
+            covers=task.covers or "",
         )
 
 

@@ -63,6 +63,8 @@ def _headline(v: Verdict) -> Iterator[str]:
             f"{who}: {name} {number(held.mean)} on {where}, 95 % interval {number(held.low)} to {number(held.high)} "
             f"over {held.seeds} fresh seeds{', each with a split of its own' if v.redrawn else ' of one split'}."
         )
+        if v.context is not None and v.context.covers:
+            yield f"It covers {v.context.covers}."
     if not v.confirmed:
         yield "Nothing was confirmed: these data have chosen it, so the number flatters."
 

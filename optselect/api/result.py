@@ -10,6 +10,7 @@ from optselect.data import raw_inputs
 from optselect.errors import DamagedFile, NoResult
 from optselect.session.outcome import Outcome
 from optselect.session.saved_model import is_model
+from optselect.verdict import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,15 @@ class Result(Outcome):
     resumed : int, default 0
         Number of trials that existed before the call.
     """
+
+    @property
+    def metrics(self) -> dict[str, Estimate]:
+        """The recommended configuration's metrics by name, the reported one first: mean and interval over seeds.
+
+        They are of the test set, or, where nothing was confirmed, the reported one alone, of the validation set.
+        """
+        best = self.verdict.recommended
+        return {self.verdict.headline: best.held_out, **(best.metrics or {})}
 
     @property
     def trials(self) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from optselect.verdict.further import further_metrics
 from optselect.verdict.numbers import number
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def show(result: Result) -> None:
     """Print it."""
     out = Console(highlight=False)
     out.print(_ranking(result))
+    if further := _further(result):
+        out.print(further)
     out.print()
     out.print(_optimizers(result))
     if mattered := _importance(result):
@@ -59,6 +62,20 @@ def _ranking(result: Result) -> Table:
             f"{number(held.low)} to {number(held.high)}",
             f"{standing.p_best:.2f}",
         )
+    return table
+
+
+def _further(result: Result) -> Table | None:
+    """The other metrics on the test set, beside those of Keras's default."""
+    found = further_metrics(result.verdict)
+    if not found:
+        return None
+    table = Table(title="Further metrics, held-out", title_justify="left", header_style="bold")
+    who = ("recommended", "Keras's default")[: 1 if result.verdict.is_default else 2]
+    for column in ("metric", *(name for one in who for name in (one, "95 % interval"))):
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    for metric in found:
+        table.add_row(metric.name, *metric.cells[: 2 * len(who)])
     return table
 
 

@@ -176,12 +176,12 @@ def lacking(value: Any) -> str:
     """What is wrong with what a metric gave; "" if it is a finite number.
 
     >>> lacking(0.5), lacking(float("nan")), lacking([0.5, 0.25])
-    ('', 'it gave nan', 'it must give one number, and gave a list')
+    ('', 'it gave nan', 'it must give one number, and gave list of shape (2,)')
     """
     array = np.asarray(value)
     if array.size != 1 or array.dtype.kind not in "biuf":
-        shape = f" of shape {array.shape}" if isinstance(value, np.ndarray) else ""
-        return f"it must give one number, and gave a {type(value).__name__}{shape}"
+        shape = f" of shape {array.shape}" if array.ndim else ""
+        return f"it must give one number, and gave {type(value).__name__}{shape}"
     return "" if np.isfinite(array).all() else f"it gave {array.reshape(())}"
 
 

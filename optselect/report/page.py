@@ -17,6 +17,7 @@ from optselect.report.evidence import Evidence
 from optselect.report.pictures import Picture, pictures
 from optselect.report.table import table
 from optselect.util import whole_files
+from optselect.verdict.further import further_metrics
 
 __all__ = ["is_whole", "render", "write"]
 
@@ -55,6 +56,7 @@ def render(evidence: Evidence, drawn: Sequence[Picture] | None = None) -> str:
         script=Markup(script),  # noqa: S704
         tiles=list(primary_metric.tiles(evidence)),
         finalists=primary_metric.finalists(evidence),
+        further=further_metrics(evidence.verdict) if evidence.verdict else (),
         settings=primary_metric.settings(evidence.answer.configuration) if evidence.answer else [],
         warnings=methods_section.warnings(evidence),
         pictures=pictures(evidence) if drawn is None else drawn,

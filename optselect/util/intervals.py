@@ -14,11 +14,11 @@ from optselect.errors import InvalidValue
 __all__ = ["Estimate", "estimate", "inside", "limits", "widening"]
 
 # The last words of Keras's names, behind an output's name if there are several.
-_SHARES = ("accuracy", "acc", "auc", "precision", "recall", "f1_score", "fbeta_score", "io_u", "iou", "one_hot_io_u",
-           "sensitivity_at_specificity", "specificity_at_sensitivity")  # fmt: skip
+_SHARES = ("accuracy", "acc", "auc", "precision", "recall", "f1", "f1_score", "fbeta_score", "io_u", "iou",
+           "one_hot_io_u", "sensitivity_at_specificity", "specificity_at_sensitivity")  # fmt: skip
 _NEVER_NEGATIVE = ("rmse", "mse", "mae", "mape", "msle", "mean_squared_error", "mean_absolute_error",
                    "root_mean_squared_error", "mean_absolute_percentage_error", "mean_squared_logarithmic_error",
-                   "crossentropy", "hinge", "huber", "huber_loss", "log_cosh", "logcosh", "dice", "tversky",
+                   "crossentropy", "log_loss", "hinge", "huber", "huber_loss", "log_cosh", "logcosh", "dice", "tversky",
                    "circle")  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from optselect.verdict.costs import costs, time_to
 from optselect.verdict.diagnosis import edges, why_lost
 from optselect.verdict.epochs_used import EpochsUsed, by_optimizer, misjudged
 from optselect.verdict.finals import Contest, score
+from optselect.verdict.further import scores_on_test
 from optselect.verdict.lr_sensitivity import FACTORS, Basin, basin
 from optselect.verdict.ranking import Preference, Verdict
 from optselect.verdict.scaled import around
@@ -185,6 +186,7 @@ def _standings(
                 ),
                 broken=broken,
                 epochs=EpochsUsed.of(candidate.configuration.rule.key, own.values()),
+                metrics=scores_on_test([own[k] for k in contest.plan.confirmation if k in own], but=headline.metric),
             )
         )
     return found

@@ -57,6 +57,8 @@ class Standing:
         Number of fresh seeds under which training diverged.
     epochs : EpochsUsed, optional
         Epochs of its trainings on fresh seeds; None without early stopping.
+    metrics : mapping of str to Estimate, optional
+        All other metrics on the test set, by name, over the seeds of the confirmation; None if nothing was confirmed.
     """
 
     arm: str
@@ -76,6 +78,7 @@ class Standing:
     to_default: float = dataclasses.field(metadata={NULL: math.inf})
     broken: int = 0
     epochs: EpochsUsed | None = dataclasses.field(default=None, metadata=LATE)
+    metrics: Mapping[str, Estimate] | None = dataclasses.field(default=None, metadata=LATE)
 
     @property
     def is_default(self) -> bool:

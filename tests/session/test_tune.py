@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from optselect.cli import main
 from optselect.optim.configuration import Configuration
 from optselect.record import read
 
@@ -293,12 +294,18 @@ def files(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("arguments", BAD, ids=" ".join)
-def test_a_mistake_gives_one_clear_message(optselect: Cli, arguments: tuple[str, ...]) -> None:
-    """Exit code 2, the message that says how to mend it, no traceback."""
-    done = optselect(*arguments)
-    assert done.returncode == 2, done.stderr
-    assert BAD[arguments] in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_mistake_gives_one_clear_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    """Exit code 2, the message that says how to mend it, no traceback: in this process, for each is over at once."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["optselect", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    said = capsys.readouterr().err
+    assert left.value.code == 2, said
+    assert BAD[arguments] in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.usefixtures("files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import Any
 
@@ -14,6 +15,7 @@ from optselect.optim.rule import Rule, Variable
 from optselect.optim.rules import RULES
 
 WRAPPERS = {name: kind for name, kind in RULES.items() if kind().parts[1:]}
+STEPS = 7
 VARIABLES = [Variable("a/kernel", (3, 3)), Variable("b/embeddings", (4, 2), embedding=True), Variable("c/bias", (2,))]
 
 # Numbers with which a wrapper steps as the rule inside.
@@ -75,6 +77,12 @@ def _walk(rule: Rule, gradients: Any) -> list[tuple[Any, Any]]:
     return path
 
 
+@functools.cache
+def _alone(inner: type[Rule]) -> list[tuple[Any, Any]]:
+    """The walk of a rule that nothing wraps, with which many wrappers are compared."""
+    return _walk(inner(), _gradients(STEPS))
+
+
 def _near(got: Any, wanted: Any) -> None:
     np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-9 * np.abs(wanted).max() + 1e-14)
 
@@ -83,9 +91,8 @@ def _near(got: Any, wanted: Any) -> None:
 @pytest.mark.parametrize("name", STEPS_AS_INNER)
 def test_wrapper_can_step_as_the_rule_inside(name: str, inner: type[Rule]) -> None:
     """A filter of no strength, slow weights that go all the way, and any mean leave the steps as they are."""
-    grads = _gradients(7)
-    ours = _walk(WRAPPERS[name](rule=inner(), **STEPS_AS_INNER[name]), grads)
-    for (got, _), (wanted, _) in zip(ours, _walk(inner(), grads), strict=True):
+    ours = _walk(WRAPPERS[name](rule=inner(), **STEPS_AS_INNER[name]), _gradients(STEPS))
+    for (got, _), (wanted, _) in zip(ours, _alone(inner), strict=True):
         _near(got, wanted)
 
 
@@ -95,9 +102,8 @@ def test_mean_is_of_the_points_where_the_rule_inside_is_judged(
     name: str, numbers: dict[str, Any], weights: list[float], inner: type[Rule]
 ) -> None:
     """A wrapper that averages is judged at the weighted mean of where the rule inside would have been judged."""
-    grads = _gradients(7)
-    points = [judged for _, judged in _walk(inner(), grads)]
-    judged = _walk(WRAPPERS[name](rule=inner(), **numbers), grads)[-1][1]
+    points = [judged for _, judged in _alone(inner)]
+    judged = _walk(WRAPPERS[name](rule=inner(), **numbers), _gradients(STEPS))[-1][1]
     _near(judged, np.average(points, axis=0, weights=weights))
 
 
@@ -108,8 +114,8 @@ def test_mean_is_of_the_points_where_the_rule_inside_is_judged(
 @pytest.mark.parametrize("name", SLOW)
 def test_slow_weights_go_their_share_of_the_way(name: str, inner: type[Rule]) -> None:
     """For k steps the rule inside runs alone, then the weights lie between start and end, and are judged there."""
-    grads, start = _gradients(3), np.asarray(stepping.join(_start()))
-    ours, alone = _walk(WRAPPERS[name](rule=inner(), **SLOW[name]), grads), _walk(inner(), grads)
+    start, alone = np.asarray(stepping.join(_start())), _alone(inner)
+    ours = _walk(WRAPPERS[name](rule=inner(), **SLOW[name]), _gradients(3))
     for (got, _), (wanted, _) in zip(ours[:2], alone[:2], strict=True):
         _near(got, wanted)
     _near(ours[2][0], 0.75 * start + 0.25 * alone[2][0])

@@ -43,7 +43,7 @@ def from_frame(
     for column in weight_columns:
         if column not in frame.columns:
             raise UnknownName(f"{name}: no column `{column}` of sample weights. {suggestion(column, frame.columns)}")
-    parting = (*weight_columns, options.group, options.given)
+    parting = (*weight_columns, *((options.group, options.given) if target is None else ()))
     chosen, said = choose_targets([c for c in frame.columns if c not in parting], target, name)
     roles = row_roles(frame, options, (*chosen, *weight_columns), name)
     frame = _without(roles.frame, options, chosen, name)

@@ -61,12 +61,17 @@ def _headline(v: Verdict) -> Iterator[str]:
     else:
         yield (
             f"{who}: {name} {number(held.mean)} on {where}, 95 % interval {number(held.low)} to {number(held.high)} "
-            f"over {held.seeds} fresh seeds{', each with a split of its own' if v.redrawn else ' of one split'}."
+            f"over {held.seeds} fresh seeds{_splits(v)}."
         )
-        if v.context is not None and v.context.covers:
-            yield f"It covers {v.context.covers}."
     if not v.confirmed:
         yield "Nothing was confirmed: these data have chosen it, so the number flatters."
+
+
+def _splits(v: Verdict) -> str:
+    """What the seeds of an interval stand for."""
+    if v.context is not None and v.context.covers:
+        return f"; it covers {v.context.covers}"
+    return ", each with a split of its own" if v.redrawn else " of one split"
 
 
 def _against_default(v: Verdict) -> Iterator[str]:

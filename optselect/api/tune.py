@@ -45,6 +45,7 @@ def tune(
     early_stopping: EarlyStopping | Mapping[str, Any] | None = None,
     optimizers: Sequence[str] | None = None,
     space: str | Path | None = None,
+    callbacks: Any = None,
     seed: int = 0,
     splits: SplitOptions | None = None,
     data_options: DataOptions | None = None,
@@ -74,6 +75,7 @@ def tune(
     {early_stopping}
     {optimizers}
     {space}
+    {callbacks}
     {seed}
     splits : SplitOptions, optional
         Which rows train, validate and test.
@@ -134,6 +136,7 @@ def tune(
         early_stopping=early_stopping,
         optimizers=optimizers,
         space=space,
+        callbacks=callbacks,
         seed=seed,
         splits=splits,
         data_options=data_options or DataOptions(),

@@ -7,12 +7,16 @@ from typing import Any
 
 from optselect.model.composing import Composed
 from optselect.model.output_scoring import FunctionLoss
+from optselect.model.self_judged import SelfJudged
 
 __all__ = ["compile_code"]
 
 
-def compile_code(judged: Composed) -> str:
+def compile_code(judged: Composed | SelfJudged) -> str:
     """The arguments of `model.compile` beside the optimizer; what is of the user's own stands there by its name."""
+    if isinstance(judged, SelfJudged):
+        given = {word: value for word, value in vars(judged.compiled).items() if value is not None}
+        return ", ".join(f"{word}={value!r}" if _is_plain(value) else f"{word}=..." for word, value in given.items())
     losses = [_loss(judging.loss) if judging else "None" for judging in judged.judgings]
     said = [f"loss={_arranged(judged, losses)}"]
     weights = [output.compiled.loss_weights for output in judged.outputs]

@@ -17,7 +17,7 @@ from optselect.task import EarlyStopping
 
 __all__ = ["from_objects", "recorded", "restored"]
 
-_NAMED = ("data", "model", "objective", "sample_weight", "validation", "test", "groups", "cv")
+_NAMED = ("data", "model", "objective", "sample_weight", "validation", "test", "groups", "cv", "callbacks")
 """Recorded where they are names or numbers, not where they are arrays."""
 _ADDRESSES = ("mlflow", "storage")  # a password in them does not belong into a report
 

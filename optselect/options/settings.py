@@ -143,6 +143,15 @@ class Settings:
         terminal="Search space: a name that 'optselect spaces' lists, or a YAML file.",
         metavar="NAME|FILE",
     )
+    callbacks: Any = option(
+        None,
+        "Callbacks of `model.fit`, made anew for each training: FILE.py:FUNCTION or a function that returns a list of "
+        "`keras.callbacks.Callback`, or such a list. Trainings then use `model.fit`, which is slower.",
+        type="str, callable or list",
+        absent="none",
+        terminal="Function that returns a list of Keras callbacks; trainings then use model.fit, which is slower.",
+        metavar="FILE.py:FUNCTION",
+    )
     seed: int = option(0, "Random seed for splits, initialization and sampling.", type="int", form="whole")
     splits: SplitOptions = dataclasses.field(default_factory=SplitOptions)
     data_options: DataOptions = dataclasses.field(default_factory=DataOptions)
@@ -229,6 +238,7 @@ class Settings:
             class_weight=self.data_options.class_weight,
             precision=self.run.precision,
             splits=self.splits,
+            callbacks=self.callbacks,
         )
 
 

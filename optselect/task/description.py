@@ -125,6 +125,10 @@ class TaskDescription:
         Answers that need no network, by name.
     suspects : tuple of str or None, optional
         Likely causes of a training that learns nothing.
+    optimizers : tuple of str or None, optional
+        Attributes of a model with its own `compile()` that each hold the optimizer of a trial.
+    callbacks : str or None, optional
+        The user's callbacks, as messages name them.
     workers : int or None, optional
         Number of training processes.
     threads : int or None, optional
@@ -174,6 +178,8 @@ class TaskDescription:
     comparison: Agreement | None = dataclasses.field(default=None, metadata=_LATE)
     baselines: Mapping[str, SimpleAnswer] | None = dataclasses.field(default=None, metadata=_LATE)
     suspects: tuple[str, ...] | None = dataclasses.field(default=None, metadata=_LATE)
+    optimizers: tuple[str, ...] | None = dataclasses.field(default=None, metadata=_LATE)
+    callbacks: str | None = dataclasses.field(default=None, metadata=_LATE)
     workers: int | None = dataclasses.field(default=None, metadata=_LATE)
     threads: int | None = dataclasses.field(default=None, metadata=_LATE)
     source: str | None = dataclasses.field(default=None, metadata=_LATE)

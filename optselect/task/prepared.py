@@ -24,9 +24,11 @@ from optselect.model import preparation
 from optselect.model.architecture import architecture
 from optselect.model.builders import Shape, load_builder, user_function
 from optselect.model.composing import Composed, compose
-from optselect.model.objective import Objective
+from optselect.model.objective import Objective, larger_by_name
 from optselect.model.offered_metrics import OFFERED, offered, unknown_metric
 from optselect.model.output_scoring import Judging, larger_is_better
+from optselect.model.own_methods import has_call, is_own, names_figures_itself, own_compile, trains_and_tests_itself
+from optselect.model.self_judged import SelfJudged, self_judged
 from optselect.model.serving import free_name, serve
 from optselect.model.signature import signature
 from optselect.model.source_code import compile_code
@@ -78,14 +80,17 @@ class Task:
         self._adopt_dtypes(model)
         self._refuse_non_finite(model)
         self._judged = self._judge(model)
-        self.loss = self._judged.loss
+        self.loss: Any = self._judged.loss
+        self._may_report = names_figures_itself(model)  # figures whose names only a training shows
+        self.tests_itself = isinstance(self._judged, SelfJudged) or is_own(model, "test_step")
         self.parameters = int(sum(np.prod(w.shape) for w in model.trainable_weights))
         self.architecture = None if spec.model is None else architecture(model)
         self.y_train, self.y_validation, self.y_test = (self._encoded(getattr(spec.split, part)) for part in _PARTS)
         self.w_train, self.w_validation, self.w_test = (
             self.weights(getattr(spec.split, part), training=part == "train") for part in _PARTS
         )
-        checking.check_judges([self.loss, *self.metrics()], *self._judged_rows(), self._who, self._path)
+        if isinstance(self._judged, Composed):
+            checking.check_judges([self.loss, *self.metrics()], *self._judged_rows(), self._who, self._path)
         self.whole_metrics: tuple[WholeMetric, ...] = (*self._called_metrics(), *self._offered_metrics())
         self.figure(spec.objective)
         for metric in self.epoch_metrics:
@@ -137,7 +142,7 @@ class Task:
         self._last = weakref.ref(model)
         if self.spec.model is not None:
             checking.check_inputs(model, _shape(self.x_train), self.spec.schema is not None, self._who)
-        if not model.built:
+        if not model.built and has_call(model):
             self._answer(model, _head(self.x_train, 2))
         return model
 
@@ -160,20 +165,27 @@ class Task:
         """The model, as messages name it."""
         return self._who
 
+    @property
+    def compiled_with_loss(self) -> bool:
+        """Whether the user compiled the model with a loss; otherwise it was chosen by the kind of target."""
+        if isinstance(self._judged, SelfJudged):
+            return self._judged.compiled.loss is not None
+        return any(output.compiled.loss is not None for output in self._judged.outputs)
+
     @cached_property
     def metric_names(self) -> list[str]:
         """The names of the metrics, the headline first."""
         return [metric.name for metric in self.metrics()]
 
     def keep_metrics(self, names: Sequence[str]) -> None:
-        """Continue with some of the metrics: a model with its own `metrics` need not report all of them.
+        """Continue with the metrics that a model reports by itself: not all that it is compiled with, or others.
 
         Parameters
         ----------
         names : sequence of str
             Names of the metrics.
         """
-        self.metric_names = list(names)
+        self.metric_names, self._may_report = list(names), False
 
     @property
     def epoch_metrics(self) -> tuple[WholeMetric, ...]:
@@ -196,9 +208,9 @@ class Task:
         improved = self.objective
         if improved.metric != "loss":
             return Objective(improved.metric, maximize=improved.maximize)
-        single = len(self._judged.judged) == 1 and self.metric_names
+        first = self.metric_names[0] if len(self._judged.judged) == 1 and self.metric_names else "loss"
         try:
-            return self.figure(self.metric_names[0] if single else "loss")
+            return self.figure(first if self._metric(first) is not None else "loss")
         except InvalidValue:
             return Objective("loss")
 
@@ -259,12 +271,20 @@ class Task:
         """
         metric = text.rpartition(":")[2].removeprefix("val_")
         whole = {found.name: found.maximize for found in self.whole_metrics}
-        if metric != "loss" and metric not in (*self.metric_names, *whole):
+        if metric != "loss" and metric not in (*self.metric_names, *whole) and not self._may_report:
             known = [f"val_{n}" for n in ("loss", *self.metric_names, *whole)]
             raise UnknownName(unknown_metric(text, known, self.spec.kind, self._why_not(metric)))
         if metric in whole:
             return Objective.parse(text, whole.get)
-        return Objective.parse(text, lambda name: larger_is_better(next(m for m in self.metrics() if m.name == name)))
+        return Objective.parse(text, self._larger_is_better)
+
+    def _larger_is_better(self, name: str) -> bool | None:
+        metric = self._metric(name)
+        return larger_by_name(name) if metric is None else larger_is_better(metric)
+
+    def _metric(self, name: str) -> Any:
+        """A fresh metric of that name; None where a model reports the figure by itself."""
+        return next((metric for metric in self.metrics() if metric.name == name), None)
 
     def full_model(self, body: Any) -> Any:
         """Join the preparation of the data and a trained model.
@@ -281,10 +301,20 @@ class Task:
             target, in a dict by target if there are several. It shares the weights of `body`, and its file can be
             loaded without optselect unless `body` has classes of the user's own.
         """
+        if isinstance(self._judged, SelfJudged):
+            return self._around(body)
         answers = [(t.name, i, self._after(t, j)) for i, _, t, j in self._judged.judged]
         plain = len(self._judged.outputs) == 1 and not keras.tree.is_nested(self._judged.answers)
         if plain and self._preparation is None and answers[0][2] is None:
             return body
+        return serve(body, answers, prepared=self.x_train, preparation=self._preparation, schema=self.spec.schema)
+
+    def _around(self, body: Any) -> Any:
+        """A body that judges itself, its outputs as they are, with the preparation in front of it if there is one."""
+        if self._preparation is None:
+            return body
+        outputs = len(keras.tree.flatten(self._judged.answers))
+        answers = [(f"output_{place + 1}", place, None) for place in range(outputs)]
         return serve(body, answers, prepared=self.x_train, preparation=self._preparation, schema=self.spec.schema)
 
     def save(self, body: Any, path: Path) -> None:
@@ -350,6 +380,8 @@ class Task:
             objective=self.objective,
             headline=self.headline,
             compile_code=compile_code(self._judged),
+            callbacks=spec.callbacks.name if spec.callbacks else None,
+            optimizers=self._judged.held if isinstance(self._judged, SelfJudged) and self._judged.held else None,
             weighted=self.w_train is not None,
             precision=spec.precision,
             notes=(*spec.describe(), *(note for _, _, _, j in self._judged.judged for note in j.notes)),
@@ -389,6 +421,11 @@ class Task:
             )
         function, path = user_function(own.function)
         outputs = self._judged_outputs()
+        if not outputs:
+            raise InvalidModel(
+                f"{self._who}: judges itself, and has no outputs that the function `{own.name}` could compare with a "
+                "target: return the figure from its test_step."
+            )
         return [CalledMetric(function, name=own.name, maximize=own.maximize, outputs=outputs, path=path)]
 
     def _why_not(self, metric: str) -> str:
@@ -522,9 +559,19 @@ class Task:
                 f"{', '.join(sorted(found))}: drop `precision`, or build them without a `dtype`."
             )
 
-    def _judge(self, model: Any) -> Composed:
+    def _judge(self, model: Any) -> Composed | SelfJudged:
+        own = trains_and_tests_itself(model)
+        if own and not has_call(model) and model.trainable_variables and self._preparation is None:
+            return self_judged(model, None, self._who)
         answers = self._answer(model, _head(self.x_train, 8))
-        return compose(model, answers, self.spec.targets, self._who, by_place="y" in self.spec.data.by_place)
+        if own_compile(model):
+            return self_judged(model, answers, self._who)
+        try:
+            return compose(model, answers, self.spec.targets, self._who, by_place="y" in self.spec.data.by_place)
+        except InvalidModel:
+            if not own:
+                raise
+        return self_judged(model, answers, self._who)  # its outputs are nothing that a target is compared with
 
     def _adopt_dtypes(self, model: Any) -> None:
         """Give each input the type it declares, as `model.fit` would at every step."""

@@ -25,6 +25,7 @@ from optselect.model.own_metric import OwnMetric, own_metric
 from optselect.model.reference import ModelReference, model_reference
 from optselect.task.description import PartFacts
 from optselect.task.early_stopping import EarlyStopping
+from optselect.task.own_callbacks import OwnCallbacks, own_callbacks
 from optselect.util.suggestion import suggestion
 
 __all__ = ["DEFAULT_METRICS", "Precision", "TaskSpec", "make_spec"]
@@ -75,6 +76,8 @@ class TaskSpec:
         When a training stops before its last epoch. None: it does not.
     metric : OwnMetric, optional
         The user's function that `objective` names. None: a metric.
+    callbacks : OwnCallbacks, optional
+        The user's own callbacks, with which every training uses `model.fit`. None: there are none.
     """
 
     data: Data
@@ -91,6 +94,7 @@ class TaskSpec:
     precision: Precision | None = None
     stopping: EarlyStopping | None = None
     metric: OwnMetric | None = None
+    callbacks: OwnCallbacks | None = None
 
     @property
     def split(self) -> Split:
@@ -143,6 +147,7 @@ class TaskSpec:
             "dates": options.dates,
             "metric": self.metric and self.metric.function.digest,
             "early stopping": self.stopping and json.dumps(self.stopping.to_dict()),
+            "callbacks": self.callbacks and self.callbacks.digest,
         }
         return found | {name: str(value) for name, value in asked.items() if value}
 
@@ -282,6 +287,7 @@ def make_spec(
     precision: str | None = None,
     stopping: EarlyStopping | None = None,
     splits: SplitOptions | None = None,
+    callbacks: Any = None,
 ) -> TaskSpec:
     """Make a task from a data set and a model, after every check that needs no TensorFlow.
 
@@ -309,6 +315,8 @@ def make_spec(
         When a training stops before its last epoch. Default: it does not.
     splits : SplitOptions, optional
         How the rows are parted, as the data were read with it.
+    callbacks : str or callable or list, optional
+        "FILE.py:FUNCTION", a function that returns a list of callbacks, or such a list. Default: none.
 
     Returns
     -------
@@ -376,6 +384,7 @@ def make_spec(
         precision=cast(Precision | None, precision),
         stopping=stopping,
         metric=metric,
+        callbacks=own_callbacks(callbacks),
     )
 
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from optselect.errors import InvalidModel, InvalidState
+from optselect.errors import InvalidState
 from optselect.model.whole_metrics import WholeMetric
 from optselect.optim.keras.derived import Derived
 from optselect.optim.keras.swap import SwapEvaluated
@@ -21,6 +21,7 @@ from optselect.task.prepared import Task
 from optselect.trainer.by_predict import AllRows, predicted
 from optselect.trainer.evaluation import CHUNK
 from optselect.trainer.feeding import Feed, batch_rows, is_on_disk, parts
+from optselect.trainer.fit_probe import check_reported
 from optselect.trainer.messages import Job, Population, Probe, ProbeRun, Run
 from optselect.trainer.trial import defined, in_units
 
@@ -39,7 +40,8 @@ class FitTrainer:
     def __init__(self, task: Task) -> None:
         self.task = task
 
-    def run(self, job: Job) -> Run:
+    def run(self, job: Job, *, watch: keras.callbacks.Callback | None = None) -> Run:
+        """Train and evaluate. watch: sees the training, after every other callback."""
         if job.start or job.keep:
             raise InvalidState("A training by `model.fit` cannot be paused: it builds its model anew.")
         task, started = self.task, time.perf_counter()
@@ -49,17 +51,13 @@ class FitTrainer:
         steps = job.configuration.steps_per_epoch(rows)
         optimizer = job.configuration.optimizer(total_steps=steps * job.epochs)
         self._compile(model, optimizer)
-        swap = [SwapEvaluated()] if isinstance(optimizer, Derived) else []  # validate where the model is judged
         given, reading = self._given(job, size, data)
+        stopping = self._stopping(job)
+        swap = [SwapEvaluated(bool(stopping))] if isinstance(optimizer, Derived) else []  # where the model is judged
         whole = AllRows(lambda model: self._predicted(model, "validation", job.split, task.epoch_metrics, swap))
-        history = model.fit(
-            **given, epochs=job.epochs, callbacks=[*reading, *swap, whole, keras.callbacks.TerminateOnNaN()], verbose=0
-        ).history
-        if missing := [name for name in ("loss", "val_loss") if name not in history]:
-            raise InvalidModel(
-                f"{task.who}: `model.fit` reports {', '.join(history) or 'nothing'} and no {' and no '.join(missing)}, "
-                "which a study compares: return `loss` from its own train_step and from its test_step."
-            )
+        callbacks = [*reading, *swap, whole, *stopping, keras.callbacks.TerminateOnNaN(), *([watch] if watch else [])]
+        history = model.fit(**given, epochs=job.epochs, callbacks=callbacks, verbose=0).history
+        check_reported(task, model, history)
         names = ["loss", "val_loss", *(f"val_{name}" for name in task.metric_names)]
         names += [f"val_{metric.name}" for metric in task.epoch_metrics]
         curves = {name: [float(v) for v in history[name]] for name in names if name in history}
@@ -68,8 +66,12 @@ class FitTrainer:
         curves["learning_rate"] = [float(r) for r in np.asarray(rates)[steps - 1 :: steps][:epochs]]
         metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_")}
         finite = all(math.isfinite(curves[name][-1]) for name in ("loss", "val_loss"))
+        if stopping and finite:  # the weights may be those of an earlier epoch
+            found = self.evaluate(model, "validation", job.split)
+            found |= self._predicted(model, "validation", job.split, task.epoch_metrics)
+            metrics = {name: found.get(name.removeprefix("val_"), value) for name, value in metrics.items()}
         if job.test and finite:
-            found = self._evaluate(model, "test") | self._predicted(model, "test", None, task.whole_metrics)
+            found = self.evaluate(model, "test") | self._predicted(model, "test", None, task.whole_metrics)
             metrics |= {f"test_{name}": value for name, value in found.items()}
         if job.save and finite:
             task.save(model, job.save)
@@ -79,6 +81,7 @@ class FitTrainer:
             epochs=epochs,
             finite=finite,
             seconds=time.perf_counter() - started,
+            **_stop(stopping, epochs),
         )
 
     def population(self, population: Population) -> list[Run]:
@@ -88,7 +91,7 @@ class FitTrainer:
         started, task = time.perf_counter(), self.task
         model = task.build(probe.seed)
         self._compile(model)
-        first, start = model.get_weights(), self._evaluate(model, "validation")["loss"]
+        first, start = model.get_weights(), self.evaluate(model, "validation")["loss"]
         found = [self._try_rate(model, first, probe, rate) for rate in probe.rates]
         return ProbeRun(
             rates=probe.rates,
@@ -113,7 +116,7 @@ class FitTrainer:
             losses.append(float(model.train_on_batch(*batch, return_dict=True)["loss"]))
             if not math.isfinite(losses[-1]):
                 return math.nan, math.nan
-        return float(np.mean(losses[probe.steps * 3 // 4 :])), self._evaluate(model, "validation")["loss"]
+        return float(np.mean(losses[probe.steps * 3 // 4 :])), self.evaluate(model, "validation")["loss"]
 
     def _given(
         self, job: Job, size: int, data: dict[str, Any]
@@ -142,12 +145,34 @@ class FitTrainer:
         x = Feed(self.task, split=split).stream(part, _AT_ONCE_FROM_DISK) if metrics and is_on_disk(data) else None
         return predicted(model, data, metrics, x=x, callbacks=callbacks)
 
-    def _evaluate(self, model: Any, part: str) -> dict[str, float]:
-        """Loss and metrics on "validation" or "test"."""
-        x, y, *weights = parts(self.task)[part]
+    def _stopping(self, job: Job) -> list[keras.callbacks.Callback]:
+        """Fresh callbacks after which a model need not have the weights of its last epoch.
+
+        A training on the validation rows has nothing to stop by.
+        """
+        spec = self.task.spec
+        own = spec.callbacks.made() if spec.callbacks else []
+        kept = [one for one in own if not (job.refit and isinstance(one, keras.callbacks.EarlyStopping))]
+        return [*([spec.stopping.callback()] if spec.stopping else []), *kept]
+
+    def evaluate(self, model: Any, part: str, split: int | None = None) -> dict[str, float]:
+        """Loss and metrics on "validation" or "test". split: the seed of a redrawn split."""
+        x, y, *weights = parts(self.task, split)[part]
         given: dict[str, Any] = {"x": x, "y": y, "sample_weight": weights[0] if weights else None}
         given["batch_size"] = _AT_ONCE
         if is_on_disk((x, y)):
-            given = {"x": Feed(self.task).stream(part, _AT_ONCE_FROM_DISK)}
+            given = {"x": Feed(self.task, split=split).stream(part, _AT_ONCE_FROM_DISK)}
         found = model.evaluate(**given, verbose=0, return_dict=True)
         return {name: float(value) for name, value in found.items()}
+
+
+def _stop(callbacks: Sequence[keras.callbacks.Callback], epochs: int) -> dict[str, Any]:
+    """What early stopping did in so many epochs, as a `Run` tells it."""
+    for callback in callbacks:
+        if isinstance(callback, keras.callbacks.EarlyStopping):
+            restored = callback.best_weights is not None
+            return {
+                "best_epoch": callback.best_epoch + 1 if restored else epochs,
+                "stopped": callback.stopped_epoch > 0,
+            }
+    return {}

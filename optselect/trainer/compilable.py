@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from optselect.errors import InvalidModel
+from optselect.model.own_methods import is_own
 from optselect.task.prepared import Task
 
 __all__ = [
@@ -41,7 +41,6 @@ _ASIDE = {  # what the program honours, and what a study's training never calls
     "train_on_batch",
 }
 _OF_VARIABLES = ("trainable_variables", "trainable_weights", "non_trainable_variables", "variables")
-_GIVEN = ("optimizer", "loss", "metrics", "weighted_metrics", "jit_compile")  # to `compile` in every trial
 
 _HIDDEN = {
     "assigns to a `tf.Variable` while it is called, which no trial can start anew": (
@@ -84,6 +83,8 @@ def cannot_compile(task: Task, model: Any) -> str:
     if hooks := own_hooks(model):
         named = " and ".join([", ".join(f"`{name}`" for name in hooks[:-1])] * (len(hooks) > 1) + [f"`{hooks[-1]}`"])
         return f"the model has its own {named}"
+    if task.spec.callbacks:
+        return f"the study was given callbacks ({task.spec.callbacks.name})"
     arrays = tf.nest.flatten((task.x_train, task.y_train))
     if any(np.dtype(a.dtype).kind in "OUS" for a in arrays):
         return "the model takes strings"
@@ -102,27 +103,20 @@ def own_hooks(model: Any) -> list[str]:
     """
     trainers = [cls for cls in keras.Model.__mro__ if cls.__name__ in ("Trainer", "TensorFlowTrainer")]
     names = {name: None for cls in trainers for name, value in vars(cls).items() if _is_hook(name, value)}
-    own = [name for name in (*names, *_OF_VARIABLES) if _is_own(model, name)]
+    own = [name for name in (*names, *_OF_VARIABLES) if is_own(model, name)]
     return sorted(own, key=lambda name: (name != "train_step", name))
 
 
 def own_loss(model: Any) -> bool:
     """Whether the model computes its loss itself, as Keras's guide has it: by a `compute_loss`."""
-    return _is_own(model, "compute_loss")
+    return is_own(model, "compute_loss")
 
 
 def check_fit(task: Task, model: Any) -> None:
-    """Raise InvalidModel where `model.fit` would train nothing, or cannot be called as a study must."""
+    """Raise InvalidModel where `model.fit` would train nothing."""
     if not model.trainable_variables:
         frozen = f"all its {model.count_params():,} weights are frozen" if model.count_params() else "it has no weights"
         raise InvalidModel(f"{task.who}: {frozen}, so there is nothing to train: set `trainable = True` somewhere.")
-    try:
-        inspect.signature(model.compile).bind(**dict.fromkeys(_GIVEN))
-    except TypeError as problem:
-        raise InvalidModel(
-            f"{task.who}: its own compile() cannot be called with {', '.join(_GIVEN)} ({problem}). A study compiles "
-            "the model with one optimizer of its choice: a model with several, or with none, cannot be tuned."
-        ) from None
 
 
 def hidden_state(operations: Mapping[str, int]) -> str:
@@ -161,11 +155,3 @@ def no_gradient(task: Task, model: Any) -> str:
 
 def _is_hook(name: str, value: Any) -> bool:
     return not name.startswith("__") and name not in _ASIDE and (callable(value) or isinstance(value, property))
-
-
-def _is_own(model: Any, name: str) -> bool:
-    """Whether a class that is not Keras's defines it, or somebody has set it on the model itself."""
-    if name in vars(model) and callable(vars(model)[name]):
-        return True
-    owner = next((cls for cls in type(model).__mro__ if name in vars(cls)), None)
-    return owner is not None and not owner.__module__.startswith("keras.")

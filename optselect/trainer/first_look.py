@@ -59,9 +59,9 @@ class FirstLook:
         about = dataclasses.replace(about, comparison=self._agreement)
         model = self._reference.model if self._reference else None
         try:
-            return dataclasses.replace(
-                about, baselines=baselines(self.task), suspects=tuple(suspects(self.task, model))
-            )
+            # What a model's own test_step returns is no loss that another answer could be scored by.
+            scored = None if self.task.tests_itself else baselines(self.task)
+            return dataclasses.replace(about, baselines=scored, suspects=tuple(suspects(self.task, model)))
         except Exception:  # a loss or a metric of the user's may refuse what no model answers; the study stands
             traceback.print_exc(file=sys.stderr)
         return about

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from optselect.errors import InvalidModel, OptselectError
+from optselect.model.own_methods import is_own, lacks_test_step, own_compile
+from optselect.optim.configuration import BASELINE
 from optselect.optim.rule import Rule
 from optselect.task.prepared import Task
 from optselect.trainer.by_fit import FitTrainer
@@ -18,13 +21,13 @@ from optselect.trainer.compilable import (
     check_fit,
     hidden_state,
     no_gradient,
-    own_hooks,
     without_gradient,
 )
 from optselect.trainer.compiled import CompiledTrainer
 from optselect.trainer.failure import out_of_memory
 from optselect.trainer.feeding import few_rows
-from optselect.trainer.messages import Job
+from optselect.trainer.fit_probe import Pace, Watch, check_watched, notes_of
+from optselect.trainer.messages import Job, Plan
 from optselect.trainer.program import Kept
 from optselect.trainer.trial import Trainer
 from optselect.user_code.functions import where_it_failed
@@ -35,12 +38,18 @@ _EAGER = " A layer that works on numbers instead of tensors needs a model compil
 
 
 def make_trainer(
-    task: Task, rules: Sequence[Rule], seeds: Sequence[int], probe: Job, before: Kept | None = None
+    task: Task,
+    rules: Sequence[Rule],
+    seeds: Sequence[int],
+    probe: Job,
+    before: Kept | None = None,
+    plan: Plan | None = None,
 ) -> tuple[Trainer, str]:
     """The fastest trainer that can train this task, and what there is to say of it: where that is `model.fit`, why.
 
     rules: one of each kind that will be trained. seeds: with which. probe: a short job; it is run once, so that a
-    model which does not trace is found here. before: of an earlier task, used again if it serves.
+    model which does not trace is found here. before: of an earlier task, used again if it serves. plan: of the study,
+    to estimate how long it takes.
     """
     # In a model of the user's own any code may be: no two traces of it need be alike.
     if before is not None and task.spec.model is None and before.traced.serves(task, rules):
@@ -60,7 +69,7 @@ def make_trainer(
             if out_of_memory(error):  # `model.fit` needs no less
                 raise
             reason = f"it does not run as one traced program: {_where(task, error)}"
-    return _by_fit(task, model, probe, reason)
+    return _by_fit(task, model, probe, reason, plan)
 
 
 def _try_out(trainer: CompiledTrainer, model: Any, probe: Job) -> str:
@@ -86,27 +95,72 @@ def _try_out(trainer: CompiledTrainer, model: Any, probe: Job) -> str:
     return f"No gradient reaches {len(unreached)} of {len(paths)} arrays of weights ({named}): they stay as they are."
 
 
-def _by_fit(task: Task, model: Any, probe: Job, reason: str) -> tuple[Trainer, str]:
+def _by_fit(task: Task, model: Any, probe: Job, reason: str, plan: Plan | None) -> tuple[Trainer, str]:
     """The trainer by `model.fit`, tried out, and why it is taken. model: a fresh one."""
     fallback = FitTrainer(task)
+    watch = Watch(lambda trained: fallback.evaluate(trained, "validation"))
     try:
-        run = fallback.run(probe)
+        run = fallback.run(probe, watch=watch)
     except Exception as error:
         if out_of_memory(error) or isinstance(error, OptselectError):
             raise
         if "No gradients provided for any variable" in str(error):
             raise InvalidModel(no_gradient(task, model)) from error
+        if "No loss to compute" in str(error) and lacks_test_step(model):
+            raise InvalidModel(
+                f"{task.who}: the model has its own train_step and no test_step, and is compiled with no loss: there "
+                "is no `val_loss` to compare. Give it a test_step that returns its `loss`, as its train_step must."
+            ) from error
         raise InvalidModel(
             f"{task.who}: cannot be trained, since {reason}; nor by `model.fit`: {_where(task, error)}"
             + _EAGER * isinstance(error, (TypeError, AttributeError, NotImplementedError))
         ) from error
-    if run.metrics["val_loss"] == 0.0 and "train_step" in own_hooks(model) and "test_step" not in own_hooks(model):
-        raise InvalidModel(
-            f"{task.who}: `val_loss` is 0 whatever the training does: the model has its own train_step and no "
-            "test_step, and Keras's test_step knows nothing of its loss. Give it a test_step that returns its `loss`."
+    check_watched(task, model, watch, run.metrics["val_loss"])
+    reported = [name.removeprefix("val_") for name in watch.names if name.startswith("val_")]
+    known = [name for name in task.metric_names if name in reported]
+    others = {"loss", *known, *(metric.name for metric in task.whole_metrics)}
+    task.keep_metrics([*known, *(name for name in reported if name not in others)])
+    task.figure(task.spec.objective)
+    notes = [
+        f"Trials use `model.fit`, since {reason}: {_slow(task, watch.pace(run.seconds), plan)}.{_remedy(task, model)}"
+    ]
+    return fallback, " ".join(notes + notes_of(task, model, watch))
+
+
+def _slow(task: Task, pace: Pace, plan: Plan | None) -> str:
+    """How long trainings take, and all of them, in words."""
+    epochs = task.spec.epochs
+    each = pace.training(epochs)
+    text = f"correct, but slower by far, about {_time(each)} per training of {epochs} epochs"
+    if pace.setup > pace.epoch * epochs:
+        text += f", {_time(pace.setup)} of which build and trace the model, each time anew"
+    steps = epochs * BASELINE.steps_per_epoch(len(task.spec.split.train))
+    total = each * plan.steps / steps if plan else 0.0
+    return text + f"; about {_time(total)} for the study" * (0 < total < math.inf)
+
+
+def _remedy(task: Task, model: Any) -> str:
+    """What would have to change for the compiled program."""
+    if is_own(model, "train_step") and not own_compile(model):
+        return (
+            " A model that computes its loss in a `compute_loss` of its own (and `add_loss`), instead of a train_step "
+            "and a test_step, is compiled."
         )
-    task.keep_metrics([name for name in task.metric_names if f"val_{name}" in run.metrics])
-    return fallback, f"Trials use `model.fit`, since {reason}: correct, but slower by far."
+    if task.spec.callbacks:
+        return " Without `callbacks` the model is compiled."
+    return ""
+
+
+def _time(seconds: float) -> str:
+    """For people.
+
+    >>> _time(2.34), _time(150.0), _time(9000.0)
+    ('2.3 s', '2.5 min', '2.5 h')
+    """
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds:.2g} s"
 
 
 def _where(task: Task, error: BaseException) -> str:

@@ -74,7 +74,7 @@ class Worker:
         trainer: Trainer
         trainer, note = FitTrainer(task), ""
         if plan.way != "fit":
-            trainer, note = look.checked(*make_trainer(task, list(kinds.values()), seeds, probe, kept))
+            trainer, note = look.checked(*make_trainer(task, list(kinds.values()), seeds, probe, kept, plan))
         self._trainer, self._plain = trainer, FitTrainer(task)
         way, how, step_seconds = "", "", 0.0
         if isinstance(trainer, CompiledTrainer):

@@ -9,6 +9,7 @@ import keras
 
 from optselect.errors import InvalidValue
 from optselect.optim.keras.derived import Derived
+from optselect.optim.keras.of_model import optimizers_of
 
 __all__ = ["SwapEvaluated"]
 
@@ -46,6 +47,9 @@ class SwapEvaluated(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: Any = None) -> None:
         self._to_training()
 
+    def on_train_end(self, logs: Any = None) -> None:
+        self._to_evaluated()  # `fit` has done so for the optimizer of `compile`, not for others that the model holds
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._to_training()
 
@@ -75,7 +79,7 @@ class SwapEvaluated(keras.callbacks.Callback):  # type: ignore[misc]
             optimizer.to_training()
 
     def _optimizers(self) -> list[Derived]:
-        found = list(_ours(self.model.optimizer))
+        found = [ours for held in optimizers_of(self.model).values() for ours in _ours(held)]
         if not found:
             who = type(self.model.optimizer).__name__
             raise InvalidValue(f"SwapEvaluated: the model's optimizer, {who}, is none of optselect.optimizers.")

@@ -24,7 +24,7 @@ class Taken:
     """Features, targets and sample weights as arrays or pandas objects, by name in dicts.
 
     by_place: "x" and "y" where several were given as a list; their names are "0", "1", ... and "output_1", ... notes:
-    what was assumed.
+    what was assumed. targetless: whether there are no targets, and `y` counts the rows.
     """
 
     x: Any
@@ -32,6 +32,7 @@ class Taken:
     weight: Any = None
     by_place: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    targetless: bool = False
 
 
 def taken(x: Any, y: Any, weight: Any, where: str, room: Room) -> Taken:

@@ -51,6 +51,8 @@ class Data:
     by_place : frozenset of str, default frozenset()
         "x" or "y" where several arrays came as a list: they are the model's inputs or outputs in that order, whatever
         their names.
+    targetless : bool, default False
+        Whether there is nothing to predict: `y` counts the rows, and no model sees it.
     aside : dict of str to ndarray, optional
         Values by row that no model sees and that part the rows, each of shape (rows,): "part", 0 to train, 1 to
         validate, 2 to test, where that is given; "group"; "time", numbers or dates; "row", the place of the row before
@@ -73,6 +75,7 @@ class Data:
     readings: Mapping[str, Reading] = dataclasses.field(default_factory=dict)
     options: ReadOptions = dataclasses.field(default_factory=ReadOptions)
     by_place: frozenset[str] = frozenset()
+    targetless: bool = False
     aside: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property

@@ -218,7 +218,13 @@ def _raw(reference: Any, source: Source, tell: Tell) -> RawTable | RawArrays:
     """The rows of a reference before anything is made of them."""
     target, weight = source.target, source.sample_weight
     if isinstance(reference, Data):
-        taken = Taken(x=reference.x, y=reference.y, weight=reference.sample_weight, by_place=reference.by_place)
+        taken = Taken(
+            x=reference.x,
+            y=reference.y,
+            weight=reference.sample_weight,
+            by_place=reference.by_place,
+            targetless=reference.targetless,
+        )
         return RawArrays(taken=taken, name=reference.name, where=reference.name, notes=reference.notes)
     frame, what = as_frame(reference, target)
     if frame is not None:
@@ -260,7 +266,9 @@ def _interpreted(raw: RawTable | RawArrays, source: Source, options: ReadOptions
         )
     taken = raw.taken
     data = from_pair(taken.x, taken.y, taken.weight, raw.name, raw.where, source.target, options, raw.part, raw.beside)
-    data = dataclasses.replace(data, by_place=taken.by_place, notes=(*raw.notes, *data.notes))
+    data = dataclasses.replace(
+        data, by_place=taken.by_place, notes=(*raw.notes, *data.notes), targetless=taken.targetless
+    )
     return _kept(data, source.spool)
 
 

@@ -29,12 +29,13 @@ class SelfJudged:
 
     answers: of the model to a few rows, None where it has no `call`. compiled: what the user gave to `compile()`.
     held: names of the optimizers that the model's own `compile()` has stored in it; empty where `compile()` takes
-    what Keras's takes.
+    what Keras's takes. targetless: whether there is nothing to predict.
     """
 
     answers: Any
     compiled: Compiled
     held: tuple[str, ...] = ()
+    targetless: bool = False
 
     outputs: tuple[Any, ...] = ()
     judged: tuple[tuple[int, Any, Any, Any], ...] = ()
@@ -49,7 +50,9 @@ class SelfJudged:
         return keras.tree.pack_sequence_as(self.answers, list(arrays))
 
     def encode(self, values: Mapping[str, np.ndarray]) -> Any:
-        """The targets as `model.fit` gets them from the user: an array, or several by name."""
+        """The targets as `model.fit` gets them from the user: an array, or several by name, or no array at all."""
+        if self.targetless:
+            return ()
         return next(iter(values.values())) if len(values) == 1 else dict(values)
 
     def weights(self, each: np.ndarray) -> Any:
@@ -71,7 +74,7 @@ class SelfJudged:
         model.train_function = model.test_function = None  # they hold the optimizers of before
 
 
-def self_judged(model: Any, answers: Any, who: str) -> SelfJudged:
+def self_judged(model: Any, answers: Any, who: str, *, targetless: bool = False) -> SelfJudged:
     """How a model is judged that trains and tests itself, or whose own `compile()` takes something else than Keras's.
 
     Raises InvalidModel where no optimizer is found that a trial could replace.
@@ -85,4 +88,4 @@ def self_judged(model: Any, answers: Any, who: str) -> SelfJudged:
                 "that a trial could replace. Call compile() in the function that builds it, and keep each optimizer "
                 "as an attribute, as in `self.g_optimizer = g_optimizer`."
             )
-    return SelfJudged(answers=answers, compiled=compiled_of(model), held=held)
+    return SelfJudged(answers=answers, compiled=compiled_of(model), held=held, targetless=targetless)

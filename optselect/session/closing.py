@@ -137,8 +137,8 @@ class Closing:
 
     def _epochs(self, study: Study, best: Configuration) -> int | None:
         """For how many epochs the model to keep is trained where early stopping decides that: it has no rows left that
-        it could watch. None without early stopping."""
-        return kept(study.records, best) if self.context.stopping else None
+        it could watch. None without early stopping, ours or that of a user's callback."""
+        return kept(study.records, best)
 
     def _fit(self, name: StageName, study: Study) -> None:
         """Decide once how much of a stage there is time for."""
@@ -179,7 +179,7 @@ class Closing:
                     f"Warning: {'plain `model.fit`' if job.plain else 'the last one'} failed: {error}"
                 )
             files = digests(job.save.parent) if job.save and not error else None
-            long = job.epochs if job.refit and self.context.stopping else None
+            long = job.epochs if job.total_epochs else None
             done = FinalTraining(
                 kind=kind, configuration=best, metrics=run.metrics, error=error, files=files, epochs=long
             )

@@ -560,12 +560,17 @@ class Task:
             )
 
     def _judge(self, model: Any) -> Composed | SelfJudged:
-        own = trains_and_tests_itself(model)
+        own, targetless = trains_and_tests_itself(model), self.spec.data.targetless
+        if targetless and not own:
+            raise InvalidModel(
+                f"{self._who}: the data have no target, without which only a model with its own train_step and "
+                "test_step can be trained. Else give (x, y), for an autoencoder (x, x)."
+            )
         if own and not has_call(model) and model.trainable_variables and self._preparation is None:
-            return self_judged(model, None, self._who)
+            return self_judged(model, None, self._who, targetless=targetless)
         answers = self._answer(model, _head(self.x_train, 8))
-        if own_compile(model):
-            return self_judged(model, answers, self._who)
+        if own_compile(model) or targetless:
+            return self_judged(model, answers, self._who, targetless=targetless)
         try:
             return compose(model, answers, self.spec.targets, self._who, by_place="y" in self.spec.data.by_place)
         except InvalidModel:

@@ -346,7 +346,7 @@ def make_spec(
         raise UnknownName(f"Task: no `precision` {precision!r}. {suggestion(precision, get_args(Precision))}")
     reference, metric = model_reference(model), own_metric(objective)
     objective = metric.asked if metric else _whole_name(objective)
-    targets = _encoded(data, kind, FEWEST_ROWS_A_CLASS if not data.aside else 1)
+    targets = _encoded(data, "regression" if data.targetless else kind, FEWEST_ROWS_A_CLASS if not data.aside else 1)
     if reference is None:
         _check_default(targets, None if metric else objective, data.name)
     leading = _leading(targets)

@@ -20,7 +20,7 @@ from optselect.optim.schedules import SCHEDULES
 from optselect.task.prepared import Task
 from optselect.trainer.by_predict import AllRows, predicted
 from optselect.trainer.evaluation import CHUNK
-from optselect.trainer.feeding import Feed, batch_rows, is_on_disk, parts
+from optselect.trainer.feeding import Feed, as_given, batch_rows, is_on_disk, parts, rows_of
 from optselect.trainer.fit_probe import check_reported
 from optselect.trainer.messages import Job, Population, Probe, ProbeRun, Run
 from optselect.trainer.trial import defined, in_units
@@ -46,10 +46,11 @@ class FitTrainer:
             raise InvalidState("A training by `model.fit` cannot be paused: it builds its model anew.")
         task, started = self.task, time.perf_counter()
         model, data = task.build(job.seed), parts(task, job.split)
-        rows = len(tf.nest.flatten(data["train"][1])[0])
+        rows = rows_of(data["train"])
         size = min(job.configuration.batch_size, rows)
         steps = job.configuration.steps_per_epoch(rows)
-        optimizer = job.configuration.optimizer(total_steps=steps * job.epochs)
+        total_steps = steps * (job.total_epochs or job.epochs)
+        optimizer = job.configuration.optimizer(total_steps=total_steps)
         self._compile(model, optimizer)
         given, reading = self._given(job, size, data)
         stopping = self._stopping(job)
@@ -62,8 +63,9 @@ class FitTrainer:
         names += [f"val_{metric.name}" for metric in task.epoch_metrics]
         curves = {name: [float(v) for v in history[name]] for name in names if name in history}
         epochs = len(curves["loss"])
-        rates = job.configuration.schedule.rates(job.configuration.learning_rate, steps * job.epochs)
-        curves["learning_rate"] = [float(r) for r in np.asarray(rates)[steps - 1 :: steps][:epochs]]
+        rates = job.configuration.schedule.rates(job.configuration.learning_rate, total_steps)
+        planned = [float(r) for r in np.asarray(rates)[steps - 1 :: steps][:epochs]]
+        curves["learning_rate"] = [float(r) for r in history.get("learning_rate", planned)]  # a callback may set it
         metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_")}
         finite = all(math.isfinite(curves[name][-1]) for name in ("loss", "val_loss"))
         if stopping and finite:  # the weights may be those of an earlier epoch
@@ -107,13 +109,13 @@ class FitTrainer:
         constant = dataclasses.replace(configuration, rule=rule, schedule=SCHEDULES["constant"]())
         model.set_weights(first)
         self._compile(model, constant.optimizer(total_steps=probe.steps))
-        size = min(configuration.batch_size, len(tf.nest.flatten(task.y_train)[0]))
-        order = batch_rows(probe.seed, size, probe.steps, len(tf.nest.flatten(task.y_train)[0]))
-        data = (task.x_train, task.y_train) if task.w_train is None else (task.x_train, task.y_train, task.w_train)
+        data = parts(task)["train"]
+        size = min(configuration.batch_size, rows_of(data))
+        order = batch_rows(probe.seed, size, probe.steps, rows_of(data))
         losses = []
         for rows in np.split(order, probe.steps):
             batch = tf.nest.map_structure(lambda a, rows=rows: a[rows], data)
-            losses.append(float(model.train_on_batch(*batch, return_dict=True)["loss"]))
+            losses.append(float(model.train_on_batch(*as_given(batch), return_dict=True)["loss"]))
             if not math.isfinite(losses[-1]):
                 return math.nan, math.nan
         return float(np.mean(losses[probe.steps * 3 // 4 :])), self.evaluate(model, "validation")["loss"]
@@ -123,9 +125,9 @@ class FitTrainer:
     ) -> tuple[dict[str, Any], list[keras.callbacks.Callback]]:
         """The data for `model.fit`, and what tells a stream from disk which epoch has begun."""
         if not is_on_disk(data["train"]):
-            x, y, *weights = data["train"]
-            given = {"x": x, "y": y, "sample_weight": weights[0] if weights else None, "batch_size": size}
-            return given | {"validation_data": data["validation"], "validation_batch_size": _AT_ONCE}, []
+            x, y, weights = (*as_given(data["train"]), None)[:3]
+            given = {"x": x, "y": y, "sample_weight": weights, "batch_size": size}
+            return given | {"validation_data": as_given(data["validation"]), "validation_batch_size": _AT_ONCE}, []
         feed, epoch = Feed(self.task, split=job.split), [0]
         begun = keras.callbacks.LambdaCallback(on_epoch_begin=lambda number, _: epoch.__setitem__(0, number))
         train = feed.stream("train", size, lambda: (job.seed, epoch[0]))
@@ -157,9 +159,8 @@ class FitTrainer:
 
     def evaluate(self, model: Any, part: str, split: int | None = None) -> dict[str, float]:
         """Loss and metrics on "validation" or "test". split: the seed of a redrawn split."""
-        x, y, *weights = parts(self.task, split)[part]
-        given: dict[str, Any] = {"x": x, "y": y, "sample_weight": weights[0] if weights else None}
-        given["batch_size"] = _AT_ONCE
+        x, y, weights = (*as_given(parts(self.task, split)[part]), None)[:3]
+        given: dict[str, Any] = {"x": x, "y": y, "sample_weight": weights, "batch_size": _AT_ONCE}
         if is_on_disk((x, y)):
             given = {"x": Feed(self.task, split=split).stream(part, _AT_ONCE_FROM_DISK)}
         found = model.evaluate(**given, verbose=0, return_dict=True)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from optselect.data.on_disk import DiskArray, concatenate, take
 from optselect.task.prepared import Task
 
-__all__ = ["Feed", "Part", "batch_rows", "few_rows", "is_on_disk", "parts", "row_order", "rows_of"]
+__all__ = ["Feed", "Part", "as_given", "batch_rows", "few_rows", "is_on_disk", "parts", "row_order", "rows_of"]
 
 Part = tuple[Any, ...]
 """(x, y) or (x, y, sample weights): structures of arrays or tensors whose first axis counts rows."""
@@ -44,6 +44,12 @@ def batch_rows(seed: int, size: int, count: int, rows: int) -> np.ndarray:
 def rows_of(data: Part) -> int:
     """How many rows a part has."""
     return int(tf.nest.flatten(data)[0].shape[0])
+
+
+def as_given(data: Part) -> Part:
+    """A part as Keras takes it: None for targets where there are none, of which a part has an empty tuple."""
+    x, y, *weights = data
+    return (x, None if isinstance(y, tuple) and not y else y, *weights)
 
 
 def is_on_disk(data: Part) -> bool:
@@ -166,6 +172,8 @@ class Feed:
         like = keras.tree.lists_to_tuples(data)  # a list would be one tensor
         # A step of `model.fit` that finds no data still counts as one for the optimizer: it must know where to stop.
         stream = stream.apply(tf.data.experimental.assert_cardinality(-(-rows_of(data) // size)))
+        if as_given(like)[1] is None:
+            return stream.map(lambda *flat: tf.nest.pack_sequence_as(like, flat)[0])
         return stream.map(lambda *flat: tf.nest.pack_sequence_as(like, flat))
 
     def _chunk_rows(self, size: int) -> int:

@@ -168,6 +168,15 @@ class Computed(Apart):
         return {"loss": loss}
 
 
+class Alone(Whole):
+    """Made for data without a target, and without a `call`."""
+
+    call = keras.Model.call
+
+    def error(self, data: Any) -> Any:
+        return super().error((data,))
+
+
 def compiled(kind: type[Any], *arguments: Any, **given: Any) -> Callable[[], Any]:
     def build() -> Any:
         model = kind()
@@ -231,6 +240,15 @@ def test_outputs_that_are_no_target_are_left_alone() -> None:
     assert task.describe().headline.name == "val_spread_score".removeprefix("val_")
     with pytest.raises(UnknownName, match="val_spread_score"):
         chosen(task_of(compiled(lambda: ApartWhole(16), "adam"), (X, LABELS), objective="val_spred"))
+
+
+def test_data_without_a_target() -> None:
+    """A model that trains itself gets the rows alone, as from `model.fit(x)`; any other is refused."""
+    trainer, _ = chosen(task_of(compiled(Alone, "adam"), (X,)))
+    assert set(trainer.run(JOB).metrics) == {"val_loss", "test_loss"}
+    assert np.isfinite(trainer.probe(Probe(configuration=BASELINE, seed=0, rates=(1e-3,), steps=2)).losses).all()
+    with pytest.raises(InvalidModel, match="no target"):
+        task_of(compiled(Squeeze, "adam"), (X,))
 
 
 def test_the_time_is_told_before_the_study() -> None:

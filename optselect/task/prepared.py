@@ -142,7 +142,9 @@ class Task:
         self._last = weakref.ref(model)
         if self.spec.model is not None:
             checking.check_inputs(model, _shape(self.x_train), self.spec.schema is not None, self._who)
-        if not model.built and has_call(model):
+        if not model.built and not has_call(model):
+            model.built = True  # its parts are, or it has none and is refused
+        elif not model.built:
             self._answer(model, _head(self.x_train, 2))
         return model
 
@@ -271,7 +273,9 @@ class Task:
         """
         metric = text.rpartition(":")[2].removeprefix("val_")
         whole = {found.name: found.maximize for found in self.whole_metrics}
-        if metric != "loss" and metric not in (*self.metric_names, *whole) and not self._may_report:
+        if metric != "loss" and metric not in (*self.metric_names, *whole):
+            if self._may_report:
+                return Objective.parse(text, lambda name: bool(self._larger_is_better(name)))
             known = [f"val_{n}" for n in ("loss", *self.metric_names, *whole)]
             raise UnknownName(unknown_metric(text, known, self.spec.kind, self._why_not(metric)))
         if metric in whole:

@@ -20,7 +20,7 @@ from optselect.optim.schedules import SCHEDULES
 from optselect.task.prepared import Task
 from optselect.trainer.by_predict import AllRows, predicted
 from optselect.trainer.evaluation import CHUNK
-from optselect.trainer.feeding import Feed, as_given, batch_rows, is_on_disk, parts, rows_of
+from optselect.trainer.feeding import Feed, Part, as_given, batch_rows, is_on_disk, parts, rows_of
 from optselect.trainer.fit_probe import check_reported
 from optselect.trainer.messages import Job, Population, Probe, ProbeRun, Run
 from optselect.trainer.trial import defined, in_units
@@ -115,7 +115,7 @@ class FitTrainer:
         losses = []
         for rows in np.split(order, probe.steps):
             batch = tf.nest.map_structure(lambda a, rows=rows: a[rows], data)
-            losses.append(float(model.train_on_batch(*as_given(batch), return_dict=True)["loss"]))
+            losses.append(float(_step(model, as_given(batch))["loss"]))
             if not math.isfinite(losses[-1]):
                 return math.nan, math.nan
         return float(np.mean(losses[probe.steps * 3 // 4 :])), self.evaluate(model, "validation")["loss"]
@@ -165,6 +165,14 @@ class FitTrainer:
             given = {"x": Feed(self.task, split=split).stream(part, _AT_ONCE_FROM_DISK)}
         found = model.evaluate(**given, verbose=0, return_dict=True)
         return {name: float(value) for name, value in found.items()}
+
+
+def _step(model: Any, batch: Part) -> Any:
+    """One step; what the model's train_step returns."""
+    if batch[1] is not None:
+        return model.train_on_batch(*batch, return_dict=True)
+    model.make_train_function()  # `train_on_batch` would hand on None for targets, `fit` the rows alone
+    return model.train_function(iter([tf.nest.map_structure(tf.convert_to_tensor, batch[0])]))
 
 
 def _stop(callbacks: Sequence[keras.callbacks.Callback], epochs: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -31,23 +32,24 @@ BATCH = 36  # 96 training rows: the last batch is a smaller one
 SCHEDULED = [kind for kind in SCHEDULES.values() if kind.name != "constant"]
 
 
+def dense_of(seed: int) -> Any:
+    """Dense layers with a seed of their own: setting Keras's global one makes TensorFlow prepare all graphs anew."""
+    return functools.partial(keras.layers.Dense, kernel_initializer=keras.initializers.GlorotUniform(seed=seed))
+
+
 def build_plain(seed: int) -> Any:
-    keras.utils.set_random_seed(seed)
+    dense = dense_of(seed)
     return keras.Sequential(
-        [
-            keras.Input((4,)),
-            keras.layers.Dense(6, "tanh", kernel_constraint="unit_norm"),
-            keras.layers.Dense(3, "softmax"),
-        ]
+        [keras.Input((4,)), dense(6, "tanh", kernel_constraint="unit_norm"), dense(3, "softmax")],
     )
 
 
 class Drawing(keras.layers.Layer):  # type: ignore[misc]
     """Draws random numbers in evaluation too, as recurrent layers with dropout do."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
         super().__init__()
-        self.seeds = keras.random.SeedGenerator()
+        self.seeds = keras.random.SeedGenerator(seed)
 
     def call(self, x: Any, training: bool = False) -> Any:
         noise = 0.1 * keras.random.normal(keras.ops.shape(x), seed=self.seeds)
@@ -56,11 +58,10 @@ class Drawing(keras.layers.Layer):  # type: ignore[misc]
 
 def build_random(seed: int) -> Any:
     """State beside the weights, and random numbers in the step and in evaluation."""
-    keras.utils.set_random_seed(seed)
-    layers = keras.layers
-    hidden = layers.Dense(8, activation="tanh", kernel_regularizer=keras.regularizers.L2(1e-3))
-    norm, dropout = layers.BatchNormalization(), layers.Dropout(0.2)
-    return keras.Sequential([keras.Input((4,)), Drawing(), hidden, norm, dropout, layers.Dense(3, "softmax")])
+    dense = dense_of(seed)
+    hidden = dense(8, activation="tanh", kernel_regularizer=keras.regularizers.L2(1e-3))
+    norm, dropout = keras.layers.BatchNormalization(), keras.layers.Dropout(0.2, seed=seed)
+    return keras.Sequential([keras.Input((4,)), Drawing(seed), hidden, norm, dropout, dense(3, "softmax")])
 
 
 def having(iris: Any, build: Any) -> Task:

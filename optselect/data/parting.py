@@ -15,7 +15,7 @@ from optselect.data.dataset import Data
 from optselect.data.drawing import ByChance, ByGroup, ByTime, Way
 from optselect.data.overlap import refuse_overlap
 from optselect.data.partition import DrawnPartition, FixedPartition, FoldPartition, Partition
-from optselect.data.row_pairs import row_pairs
+from optselect.data.row_pairs import is_splitter, row_pairs
 from optselect.data.split_options import SplitOptions
 from optselect.data.splitting import Split, split
 from optselect.data.target import Target
@@ -160,7 +160,7 @@ class _Parting:
         pairs = row_pairs(self.asked.cv, self.data, self.strata, pool)
         if not len(test):
             pairs, test = self._held_out(pairs)
-        name = type(self.asked.cv).__name__ if hasattr(self.asked.cv, "split") else "given"
+        name = type(self.asked.cv).__name__ if is_splitter(self.asked.cv) else "given"
         count = f"{len(pairs)} pair{'s' * (len(pairs) != 1)} of training and validation rows"
         return _of_pairs(pairs, test, ", ".join(filter(None, [f"{count} ({name})", said])))
 

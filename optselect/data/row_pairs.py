@@ -10,10 +10,13 @@ import pandas as pd
 from optselect.data.dataset import Data
 from optselect.errors import InvalidValue
 
-__all__ = ["row_pairs"]
+__all__ = ["Pair", "checked_pairs", "is_splitter", "row_pairs"]
+
+Pair = tuple[np.ndarray, np.ndarray]
+"""Training rows and validation rows, as sorted numbers."""
 
 
-def row_pairs(cv: Any, data: Data, strata: np.ndarray | None, pool: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def row_pairs(cv: Any, data: Data, strata: np.ndarray | None, pool: np.ndarray) -> list[Pair]:
     """Pairs of sorted row numbers of the data.
 
     cv: a splitter of scikit-learn, or pairs of row numbers or masks. pool: the rows that are to be parted, which
@@ -23,10 +26,28 @@ def row_pairs(cv: Any, data: Data, strata: np.ndarray | None, pool: np.ndarray) 
     >>> row_pairs([([3, 0], [1])], data, None, np.arange(4))
     [(array([0, 3]), array([1]))]
     """
-    found = _split(cv, data, strata, pool) if hasattr(cv, "split") else _listed(cv)
+    splitter = is_splitter(cv)
+    given = _split(cv, data, strata, pool) if splitter else cv
+    return checked_pairs(given, _places(data, pool, splitter=splitter))
+
+
+def is_splitter(cv: Any) -> bool:
+    """Whether something splits rows as scikit-learn's splitters do; text has a method of that name too."""
+    return hasattr(cv, "split") and not isinstance(cv, str)
+
+
+def checked_pairs(given: Any, places: np.ndarray) -> list[Pair]:
+    """Pairs of row numbers or masks, after every check.
+
+    places: the number of each row that the pairs may name, -1 for one that is left out. Raises InvalidValue.
+
+    >>> checked_pairs([([2, 0], [False, True, False])], np.array([5, -1, 7]))
+    Traceback (most recent call last):
+    optselect.errors.InvalidValue: tune: pair 1 of `cv` has no validation rows.
+    """
+    found = _listed(given)
     if not found:
         raise InvalidValue("tune: `cv` makes no pairs of training and validation rows.")
-    places = _places(data, pool, splitter=hasattr(cv, "split"))
     return [_pair(number, one, places) for number, one in enumerate(found, 1)]
 
 
@@ -66,7 +87,7 @@ def _places(data: Data, pool: np.ndarray, *, splitter: bool) -> np.ndarray:
     return places
 
 
-def _pair(number: int, pair: Any, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pair(number: int, pair: Any, places: np.ndarray) -> Pair:
     train, validation = (_rows(number, rows, places) for rows in pair)
     both = np.intersect1d(train, validation)
     if len(both):

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import html
-import sys
-import tempfile
-import time as clock
+import dataclasses
 import warnings
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from joblib import hash as joblib_hash
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state
-from sklearn.utils._repr_html.estimator import estimator_html_repr
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_array,
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import check_array, column_or_1d
 
-from optselect.api.tune import tune
-from optselect.data import raw_inputs
-from optselect.errors import InvalidData, NoResult
-from optselect.optim.configuration import Configuration
-from optselect.options import Settings
-from optselect.sklearn.parameters import parameters_of, parametrized
-from optselect.sklearn.pickled_model import KeptModel
-from optselect.sklearn.search_results import best_index, cv_results
-from optselect.sklearn.xy import checked, form_of, formed, names
-from optselect.study.listener import Silent
-from optselect.verdict import Verdict
+from optselect.errors import InvalidData
+from optselect.sklearn.fitted_study import OptimizerSearch
+from optselect.sklearn.given_rows import GivenRows
+from optselect.sklearn.parameters import parametrized
+from optselect.sklearn.xy import names
 
 __all__ = ["OptimizerSearchClassifier", "OptimizerSearchRegressor"]
 
@@ -45,108 +25,8 @@ _FEWEST = 3  # rows of a class: one each to train, validate and test
 _FEWEST_ROWS = 10
 
 
-class _OptimizerSearch(BaseEstimator):  # type: ignore[misc]
-    """What both have: everything but what y is."""
-
-    model: Any
-    out: str | Path | None
-    random_state: Any
-    verbose: int
-
-    best_params_: dict[str, Any]
-    best_score_: float
-    best_index_: int
-    best_configuration_: Configuration
-    cv_results_: dict[str, Any]
-    refit_time_: float
-    snippet_: str
-    verdict_: Verdict
-    n_features_in_: int
-
-    @property
-    def best_estimator_(self) -> Any:
-        """The trained keras.Model. It takes what `fit` made of X: an array, or arrays by column."""
-        check_is_fitted(self)
-        return self._kept.model()
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_kept")
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
-        tags.input_tags.three_d_array = True
-        return tags
-
-    def _repr_html_inner(self) -> str:
-        told = ""
-        if self.__sklearn_is_fitted__():
-            told = f"<p>{html.escape(self.verdict_.text())}</p><pre>{html.escape(self.snippet_)}</pre>"
-        return f"{estimator_html_repr(self)}{told}"
-
-    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
-        return {"text/plain": repr(self), "text/html": self._repr_html_inner()}
-
-    def _search(self, x: Any, y: Any, weight: np.ndarray | None, kind: str, **options: Any) -> None:
-        """Run the study and keep what it found. x: as `checked` leaves it. y: a target, or several by name."""
-        self._form = form_of(x, gaps=self.model is not None)
-        data = (formed(x, self._form), y) if weight is None else (formed(x, self._form), y, weight)
-        progress = _Progress(self.verbose)
-        with _folder(self.out) as folder:
-            asked = {
-                **parameters_of(self),
-                "data": data,
-                "kind": kind,
-                "seed": _seed(self.random_state),
-                "check": False,
-                "whole": True,
-                "report": self.out is not None,
-                # A folder of the user's holds the studies of many fits: each has a name of its own.
-                "study": f"study-{joblib_hash((self.get_params(), data))[:12]}" if self.out else "study",
-                "out": folder,
-                **options,
-            }
-            result = tune(**Settings.of(**asked).arguments(), listener=progress)
-            self.refit_time_ = progress.since_refit()
-            file = result.directory / "best.keras"
-            if not file.exists():
-                raise NoResult(f"{type(self).__name__}: the best configuration, {result.best}, diverged on all rows.")
-            self._kept = KeptModel(file.read_bytes())
-        self._schema = result.spec.schema
-        self.verdict_, self.best_configuration_, self.snippet_ = result.verdict, result.best, result.snippet
-        self.cv_results_ = cv_results(result.records, result.description.objective)
-        self.best_index_ = best_index(self.cv_results_, result.best)
-        self.best_params_ = self.cv_results_["params"][self.best_index_]
-        self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
-        progress.say(result.verdict.text())
-
-    def _answers(self, x: Any) -> Any:
-        """What the model says of rows, in float64: an array, or arrays by target."""
-        check_is_fitted(self)
-        features = formed(checked(self, x, reset=False), self._form)
-        inputs = features if self._schema is None else raw_inputs(features, self._schema)
-        if self._schema is None:
-            inputs = np.asarray(features, "float32")
-        found = self._kept.answers(inputs)
-        if isinstance(found, Mapping):
-            return {name: np.asarray(part, "float64") for name, part in found.items()}
-        return np.asarray(found, "float64")
-
-    def _rows(self, x: Any, y: Any, weight: Any) -> tuple[Any, Any, np.ndarray | None]:
-        """X, y and weights of the rows that count, after scikit-learn's checks."""
-        x = checked(self, x, reset=True)
-        check_consistent_length(x, y)
-        if weight is None:
-            return x, y, None
-        weight = _check_sample_weight(weight, x, ensure_non_negative=True)
-        counts = np.flatnonzero(weight)
-        if len(counts) == len(weight):
-            return x, y, weight
-        return x.iloc[counts] if isinstance(x, pd.DataFrame) else x[counts], y[counts], weight[counts]
-
-
 @parametrized()
-class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ignore[misc]
+class OptimizerSearchClassifier(ClassifierMixin, OptimizerSearch):  # type: ignore[misc]
     """A Keras classifier whose optimizer, with its settings, is found by a study when it is fitted.
 
     X may be an array, or a frame of pandas or polars with text, categories, dates and gaps. y holds labels, or several
@@ -168,7 +48,7 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
     class_weight: Any
     classes_: Any
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803 — scikit-learn's word
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:  # noqa: N803 — scikit-learn's word
         """Search for an optimizer and train the best configuration on all rows.
 
         Parameters
@@ -179,6 +59,9 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
             Labels, or several columns of 0 and 1.
         sample_weight : array of shape (rows,), optional
             Weight of each row in the loss; rows of weight 0 are left out. Default: all rows count the same.
+        groups : array of shape (rows,), optional
+            Group of each row, such as a patient: rows of a group stay on one side of every split of the study.
+            Default: rows are independent.
 
         Returns
         -------
@@ -193,14 +76,15 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
             If the data have a wrong type.
         """
         labels = _target(y, numbers=False)
-        x, labels, weight = self._rows(X, labels, sample_weight)
-        check_classification_targets(labels)
-        if labels.ndim > 1:
-            self._fit_several(x, labels, weight)
+        rows = GivenRows.of(self, X, labels, sample_weight, groups)
+        check_classification_targets(rows.y)
+        if rows.y.ndim > 1:
+            self._fit_several(rows)
         else:
-            self.classes_, codes = np.unique(labels, return_inverse=True)
-            x, codes, weight = self._enough(x, codes, weight)
-            self._search(x, pd.Series(codes, name="y"), weight, "classification", class_weight=self._class_weight())
+            self.classes_, codes = np.unique(rows.y, return_inverse=True)
+            rows = self._enough(dataclasses.replace(rows, y=codes))
+            target = pd.Series(rows.y, name="y")
+            self._search(rows, target, "classification", class_weight=self._class_weight())
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
@@ -249,29 +133,32 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
     def _several(self) -> bool:
         return isinstance(self.classes_, list)
 
-    def _fit_several(self, x: Any, labels: np.ndarray, weight: np.ndarray | None) -> None:
-        kind = type_of_target(labels)
+    def _fit_several(self, rows: GivenRows) -> None:
+        kind = type_of_target(rows.y)
         if kind != "multilabel-indicator" or self.model is not None:
             raise ValueError(
-                f"{type(self).__name__}: y has {labels.shape[1]} columns, of the kind {kind!r}. Several labels a row "
+                f"{type(self).__name__}: y has {rows.y.shape[1]} columns, of the kind {kind!r}. Several labels a row "
                 "must be 0 or 1, with the default model; otherwise `sklearn.multioutput.MultiOutputClassifier` fits "
                 "one estimator a column."
             )
-        several = names(labels.shape[1])
-        self.classes_ = [np.unique(column) for column in labels.T]
-        targets = {name: pd.Series(column.astype(int)) for name, column in zip(several, labels.T, strict=True)}
-        self._search(x, targets, weight, "classification")
+        several = names(rows.y.shape[1])
+        self.classes_ = [np.unique(column) for column in rows.y.T]
+        targets = {name: pd.Series(column.astype(int)) for name, column in zip(several, rows.y.T, strict=True)}
+        self._search(rows, targets, "classification")
 
-    def _enough(self, x: Any, codes: np.ndarray, weight: np.ndarray | None) -> tuple[Any, np.ndarray, Any]:
-        """Rows of classes that have fewer than three are repeated, together with the weight of before."""
-        counts, labels = np.bincount(codes), self.classes_.tolist()
+    def _enough(self, given: GivenRows) -> GivenRows:
+        """Rows of classes that have fewer than three are repeated, together with the weight of before.
+
+        Not where the rows are split as they were given: a repeated row helps on its own side alone.
+        """
+        counts, labels = np.bincount(given.y), self.classes_.tolist()
         if len(counts) < 2:
             raise ValueError(
                 f"{type(self).__name__}: y has one class, {labels[0]!r}, in the rows that count: nothing to learn."
             )
         rare = np.flatnonzero(counts < _FEWEST)
-        if not len(rare):
-            return x, codes, weight
+        if not len(rare) or given.is_split:
+            return given
         few = [f"{labels[i]!r} {counts[i]}" for i in rare]
         warnings.warn(
             f"{type(self).__name__}: rows of a class: {', '.join(few[:5])}{', ...' * (len(few) > 5)}. They are "
@@ -279,10 +166,10 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
             "scores flatter.",
             stacklevel=3,
         )
-        more = [np.resize(np.flatnonzero(codes == i), _FEWEST)[counts[i] :] for i in rare]
-        rows = np.concatenate([np.arange(len(codes)), *more])
-        share = (np.ones(len(codes)) if weight is None else weight) / np.bincount(rows)
-        return x.iloc[rows] if isinstance(x, pd.DataFrame) else x[rows], codes[rows], share[rows]
+        more = [np.resize(np.flatnonzero(given.y == i), _FEWEST)[counts[i] :] for i in rare]
+        rows = np.concatenate([np.arange(len(given.y)), *more])
+        weight = np.ones(len(given.y)) if given.weight is None else given.weight
+        return dataclasses.replace(given, weight=weight / np.bincount(rows)).taken(rows)
 
     def _class_weight(self) -> Any:
         """By the numbers of the classes."""
@@ -293,7 +180,7 @@ class OptimizerSearchClassifier(ClassifierMixin, _OptimizerSearch):  # type: ign
 
 
 @parametrized(but="class_weight")
-class OptimizerSearchRegressor(RegressorMixin, _OptimizerSearch):  # type: ignore[misc]
+class OptimizerSearchRegressor(RegressorMixin, OptimizerSearch):  # type: ignore[misc]
     """A Keras regressor whose optimizer, with its settings, is found by a study when it is fitted.
 
     X may be as in `OptimizerSearchClassifier`. y holds one number per row, or several.
@@ -311,7 +198,7 @@ class OptimizerSearchRegressor(RegressorMixin, _OptimizerSearch):  # type: ignor
     (3,)
     """
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:  # noqa: N803
         """Search for an optimizer and train the best configuration on all rows.
 
         Parameters
@@ -322,6 +209,9 @@ class OptimizerSearchRegressor(RegressorMixin, _OptimizerSearch):  # type: ignor
             Numbers.
         sample_weight : array of shape (rows,), optional
             Weight of each row in the loss; rows of weight 0 are left out. Default: all rows count the same.
+        groups : array of shape (rows,), optional
+            Group of each row, such as a patient: rows of a group stay on one side of every split of the study.
+            Default: rows are independent.
 
         Returns
         -------
@@ -335,15 +225,15 @@ class OptimizerSearchRegressor(RegressorMixin, _OptimizerSearch):  # type: ignor
         TypeError
             If the data have a wrong type.
         """
-        x, target, weight = self._rows(X, _target(y, numbers=True), sample_weight)
-        if len(target) < _FEWEST_ROWS:
-            raise InvalidData(f"{type(self).__name__}: n_samples={len(target)}; {_FEWEST_ROWS} rows are the least.")
-        several = target.ndim > 1
-        self._n_outputs = target.shape[1] if several else None
-        found: Any = target if several else pd.Series(target, name="y")
+        rows = GivenRows.of(self, X, _target(y, numbers=True), sample_weight, groups)
+        if len(rows.y) < _FEWEST_ROWS:
+            raise InvalidData(f"{type(self).__name__}: n_samples={len(rows.y)}; {_FEWEST_ROWS} rows are the least.")
+        several = rows.y.ndim > 1
+        self._n_outputs = rows.y.shape[1] if several else None
+        found: Any = rows.y if several else pd.Series(rows.y, name="y")
         if several and self.model is None:
-            found = dict(zip(names(target.shape[1]), target.T, strict=True))
-        self._search(x, found, weight, "regression")
+            found = dict(zip(names(rows.y.shape[1]), rows.y.T, strict=True))
+        self._search(rows, found, "regression")
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
@@ -369,40 +259,6 @@ class OptimizerSearchRegressor(RegressorMixin, _OptimizerSearch):  # type: ignor
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-class _Progress(Silent):
-    """Says what happens if it is to, and when the last training began."""
-
-    def __init__(self, verbose: int) -> None:
-        self._verbose, self._refit = verbose, clock.monotonic()
-
-    def say(self, text: str) -> None:
-        if self._verbose:
-            sys.stdout.write(f"[optselect] {text}\n")
-
-    def stage(self, name: str, done: int, total: int | None) -> None:
-        self.say(f"{name}: {done} of {total} done" if total else name)
-        self._refit = clock.monotonic()
-
-    def since_refit(self) -> float:
-        """Seconds since the last stage began."""
-        return clock.monotonic() - self._refit
-
-
-@contextlib.contextmanager
-def _folder(out: str | Path | None) -> Iterator[str | Path]:
-    if out is not None:
-        yield out
-    else:
-        with tempfile.TemporaryDirectory(prefix="optselect-") as folder:
-            yield folder
-
-
-def _seed(random_state: Any) -> int:
-    if isinstance(random_state, int | np.integer) and 0 <= random_state < 2**31:
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def _target(y: Any, *, numbers: bool) -> np.ndarray:

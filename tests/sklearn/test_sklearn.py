@@ -15,33 +15,18 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import clone, is_classifier, is_regressor
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import ColumnTransformer
-from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
+from sklearn.datasets import load_iris, make_multilabel_classification
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from optselect.errors import InvalidModel, OptselectError, UnknownName
 from optselect.optim.configuration import Configuration
-from optselect.sklearn import OptimizerSearchClassifier, OptimizerSearchRegressor
+from optselect.sklearn import OptimizerSearchClassifier
+from optselect.sklearn.given_rows import GivenRows
+from optselect.sklearn.xy import form_of, formed
 from optselect.workers.pool import POOL
-
-TINY: dict[str, Any] = {
-    "trials": 1, "epochs": 8, "optimizers": ["adam"], "care": "quick", "confirm": 0, "random_state": 0,
-}  # fmt: skip
-NAMES = np.array(["setosa", "versicolor", "virginica"])
-X, Y = load_iris(return_X_y=True)
-XR, YR = load_diabetes(return_X_y=True)
-
-
-def classifier(**options: Any) -> OptimizerSearchClassifier:
-    return OptimizerSearchClassifier(**TINY | options)
-
-
-def regressor(**options: Any) -> OptimizerSearchRegressor:
-    return OptimizerSearchRegressor(**TINY | options)
+from tests.helpers.estimating import NAMES, XR, YR, X, Y, classifier, regressor
 
 
 @pytest.fixture(scope="module")
@@ -129,17 +114,21 @@ def test_copies_predict_the_same(fitted: OptimizerSearchClassifier, how: str, tm
 def test_arrays_and_frames_give_the_same_model() -> None:
     """NumPy, lists, pandas and polars: the same numbers, the same model to the bit; and random_state repeats a fit."""
     frame = pd.DataFrame(X, columns=list("abcd"))
-    ways = [X, X.tolist(), frame, frame.astype("Float64"), pl.DataFrame(frame), X.astype(object)]
-    fits = [classifier().fit(way, Y) for way in ways]
-    first = fits[0].predict_proba(X)
-    for way, fit in zip(ways, fits, strict=True):
-        assert np.array_equal(fit.predict_proba(way), first)
-    assert fits[2].feature_names_in_.tolist() == fits[4].feature_names_in_.tolist() == list("abcd")
-    assert not hasattr(fits[0], "feature_names_in_")
-    assert not np.array_equal(classifier(random_state=1).fit(X, Y).predict_proba(X), first)
-    assert classifier(random_state=np.random.RandomState(3)).fit(X, Y).best_params_["optimizer"] == "adam"
+    first = classifier().fit(X, Y)
+    other = classifier().fit(pl.DataFrame(frame), Y)
+    answers = first.predict_proba(X)
+    for way in (X.tolist(), X.astype(object)):
+        assert np.array_equal(GivenRows.of(clone(first), way, Y, None, None).x, X)
+        assert np.array_equal(first.predict_proba(way), answers)
+    for way in (frame, frame.astype("Float64"), pl.DataFrame(frame)):
+        x = GivenRows.of(clone(first), way, Y, None, None).x
+        assert np.array_equal(formed(x, form_of(x, gaps=False)), X)
+        assert np.array_equal(other.predict_proba(way), answers)
+    assert other.feature_names_in_.tolist() == list("abcd")
+    assert not hasattr(first, "feature_names_in_")
+    assert not np.array_equal(classifier(random_state=np.random.RandomState(3)).fit(X, Y).predict_proba(X), answers)
     with pytest.raises(ValueError, match="feature names"):
-        fits[2].predict(frame[list("dcba")])
+        other.predict(frame[list("dcba")])
 
 
 def test_messy_tables_need_no_preparation() -> None:
@@ -198,8 +187,8 @@ def test_several_labels_a_row() -> None:
     assert (fit.predict(x) == y).mean() > 0.8
 
 
-def test_it_works_inside_scikit_learn() -> None:
-    """Pipelines, cross-validation, a grid over the model, calibration."""
+def test_a_model_of_the_users_may_have_arguments() -> None:
+    """A partial function is a parameter like any other, which a grid can vary."""
 
     def build(input_shape: Any, n_outputs: int, width: int) -> Any:
         import keras
@@ -207,30 +196,24 @@ def test_it_works_inside_scikit_learn() -> None:
         layers = [keras.layers.Dense(width, activation="relu"), keras.layers.Dense(n_outputs, activation="softmax")]
         return keras.Sequential([keras.Input(input_shape), *layers])
 
-    frame = table().drop(columns=["place"]).fillna(5.0)
-    prepared = ColumnTransformer([("words", OneHotEncoder(), ["colour"])], remainder=StandardScaler())
-    pipeline = make_pipeline(prepared, classifier())
-    assert cross_val_score(pipeline, frame, NAMES[Y], cv=2).min() > 0.7
-    models = [partial(build, width=width) for width in (2, 32)]
-    grid = GridSearchCV(
-        make_pipeline(StandardScaler(), classifier()), {"optimizersearchclassifier__model": models}, cv=2
-    )
-    assert grid.fit(X, Y).best_params_["optimizersearchclassifier__model"].keywords == {"width": 32}
-    calibrated = CalibratedClassifierCV(classifier(), cv=2).fit(X, Y)
-    assert calibrated.predict_proba(X).shape == (150, 3)
-    assert cross_val_predict(regressor(), XR, YR, cv=2).shape == (442,)
+    pipeline = make_pipeline(StandardScaler(), classifier())
+    pipeline.set_params(optimizersearchclassifier__model=partial(build, width=32))
+    fit = clone(pipeline).fit(X, Y)
+    assert fit.score(X, Y) > 0.7
+    assert fit[-1].model.keywords == {"width": 32}
+    assert fit[-1].best_estimator_.count_params() == 4 * 32 + 32 + 32 * 3 + 3
 
 
-def test_a_folder_keeps_the_studies(tmp_path: Path) -> None:
-    """With `out` every fit has a study of its own there, and the same fit again trains nothing; without, nothing."""
+def test_a_folder_keeps_the_studies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With `out` every fit has a study of its own there, and the same fit again trains nothing; nor is it said."""
     first = classifier(out=tmp_path).fit(X, Y)
-    assert classifier(out=tmp_path).fit(X, Y).predict_proba(X).tolist() == first.predict_proba(X).tolist()
     [study] = [path for path in tmp_path.iterdir() if path.name.startswith("study-")]
     ledger = (study / "ledger.jsonl").read_text()
-    classifier(out=tmp_path).fit(X, Y)
+    assert classifier(out=tmp_path).fit(X, Y).predict_proba(X).tolist() == first.predict_proba(X).tolist()
     assert (study / "ledger.jsonl").read_text() == ledger
     classifier(out=tmp_path, epochs=2).fit(X, Y)
     assert len(list(tmp_path.glob("study-*"))) == 2
+    assert not capsys.readouterr().out
 
 
 WRONG: dict[str, tuple[dict[str, Any], Any, Any, type[Exception], str]] = {
@@ -264,9 +247,7 @@ def test_what_is_wrong_is_said(what: str) -> None:
 
 
 def test_it_tells_what_happens(capsys: pytest.CaptureFixture[str]) -> None:
-    """With `verbose`, and only with it."""
-    classifier().fit(X, Y)
-    assert not capsys.readouterr().out
+    """With `verbose`; that it is silent without is checked where a folder keeps the studies."""
     classifier(verbose=1).fit(X, Y)
     said = capsys.readouterr().out
     assert "accuracy" in said

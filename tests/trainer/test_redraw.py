@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from optselect.data import read
+from optselect.data import SplitOptions, read
 from optselect.optim.configuration import BASELINE
 from optselect.task import make_spec
 from optselect.task.prepared import Task
@@ -96,3 +96,23 @@ def test_only_few_validation_rows_are_redrawn(task: Task) -> None:
     many = dataclasses.replace(task.spec.split, validation=np.arange(2000))
     partition = dataclasses.replace(task.spec.partition, parts=many)
     assert not dataclasses.replace(task.spec, partition=partition).redraws
+
+
+def test_folds_take_rows_that_the_search_did_not_have_and_weights_of_classes() -> None:
+    """Pairs of other rows than the split of the search; the weights of classes are those of training rows."""
+    x, y = read("sklearn:iris").x, read("sklearn:iris").y
+    pairs = [(np.arange(0, 150, 3), np.arange(1, 150, 6)), (np.arange(2, 150, 3), np.arange(4, 150, 6))]
+    splits = SplitOptions(
+        cv=[*pairs, pairs[0]], test=(np.asarray(x)[:6] + 0.01, np.asarray(y)[[0, 1, 2, 50, 100, 149]])
+    )
+    weight = {0: 1.0, 1: 2.0, 2: 5.0}
+    data = read((x, np.asarray(y)), splits=splits)
+    made = Task.from_spec(make_spec(data, epochs=2, seed=0, class_weight=weight, splits=splits))
+    assert made.spec.redraws
+    first, second = parts(made, 0), parts(made, 1)
+    for found, pair in ((first, pairs[0]), (second, pairs[1])):
+        assert np.array_equal(found["train"][1], np.asarray(y)[pair[0]])
+        assert np.array_equal(found["validation"][1], np.asarray(y)[pair[1]])
+        assert np.ravel(found["train"][2]).tolist() == [weight[label] for label in np.asarray(y)[pair[0]]]
+        assert len(found["validation"]) == 2
+    assert FitTrainer(made).run(dataclasses.replace(JOB, seed=1, redraw=True)).finite

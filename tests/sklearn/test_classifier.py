@@ -7,8 +7,13 @@ import pytest
 from benchmarks.check_estimator import estimators
 from tests.helpers.estimator_checks import Check, checks, name_of
 
-REPEATED = ("readonly_memmap", "multilabel_representation", "check_sample_weights_list", "sample_weights_pandas")
-"""Slow are those that repeat another check with the same numbers in another container, many fits each."""
+REPEATED = (
+    *("readonly_memmap", "multilabel_representation", "check_sample_weights_list", "sample_weights_pandas"),
+    # What a test of ours says of other data:
+    *("multilabel_output_format", "data_not_an_array", "estimators_dtypes"),
+    *("classifiers_classes", "class_weight_classifiers", "weight_equivalence", "estimators_pickle"),
+)
+"""Slow are those that repeat another check or test with other numbers or another container, many fits each."""
 
 
 def repeated(check: Check) -> bool:

@@ -7,7 +7,7 @@ Studies of real data sets with the default network, the same trials and seeds, o
 once with every patience: epochs trained in all, the loss on test rows of the recommended configuration and of Keras's
 default Adam over the seeds of the confirmation, and the recommendation. Then trials of one list of configurations
 beside Optuna around `model.fit` with the same callback, turn by turn, with early stopping and without it: the ratio
-of the times must not be smaller with it.
+of the times must not be smaller with it. Finished studies are kept in --out and not run again.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ def main(**asked: Any) -> None:
     print(_HEAD, flush=True)
     for name in filter(None, asked["only"].split(",")):
         for patience in (None, *patiences):
-            rows.append(study(name, patience, asked))
+            kept = out / f"{name}-{patience or 'fixed'}.json"
+            if not kept.exists():
+                kept.write_text(json.dumps(study(name, patience, asked), indent=1) + "\n")
+            rows.append(json.loads(kept.read_text()))
             print(_line(rows[-1]), flush=True)
     for patience in patiences:
         print(_compared(rows, patience), flush=True)

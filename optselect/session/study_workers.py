@@ -22,6 +22,8 @@ from optselect.workers.pool import POOL
 
 __all__ = ["StudyWorkers"]
 
+_STOPPED = 1 / 3  # of the most epochs: what trainings with early stopping take on average
+
 
 class StudyWorkers:
     """Workers for the task of a study. setup: seconds that starting them took, 0 before."""
@@ -69,8 +71,9 @@ class StudyWorkers:
     def _plan(self, known: TaskDescription | None) -> Plan:
         """What they will have to do; the way of running the steps, once decided, holds for the whole study."""
         count = (self._settings.trials or math.inf) + trainings(self._settings) + 2
+        epochs = self._spec.epochs if self._spec.stopping is None else math.ceil(_STOPPED * self._spec.epochs)
         return Plan(
-            steps=count * self._spec.epochs * BASELINE.steps_per_epoch(len(self._spec.split.train)),
+            steps=count * epochs * BASELINE.steps_per_epoch(len(self._spec.split.train)),
             seconds=self._settings.time_limit or math.inf,
             sizes=len({*self._space.batch_size.choices, BASELINE.batch_size}),
             way=decided(known) if known else None,

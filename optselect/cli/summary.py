@@ -10,6 +10,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from optselect.cli.argument_names import in_options
 from optselect.verdict.further import further_metrics
 from optselect.verdict.numbers import number
 
@@ -30,7 +31,7 @@ def show(result: Result) -> None:
     if mattered := _importance(result):
         out.print(mattered, markup=False)
     out.print()
-    out.print(Panel(Text(result.verdict.text()), title="Verdict", title_align="left"))
+    out.print(Panel(Text(in_options(result.verdict.text())), title="Verdict", title_align="left"))
     out.print()
     out.print("Paste it after your `model = ...`:\n", markup=False)
     if out.is_terminal:

@@ -202,6 +202,32 @@ class Configuration:
         inner = {"rule": _wrapped(self.rule.parts[1])} if self.rule.wraps() else {}
         return _call(_home(self.rule), {**inner, "learning_rate": _Raw(rate), **self._more_arguments()})
 
+    def callbacks(self) -> list[Any]:
+        """Make the Keras callbacks that `model.fit` needs beside the optimizer.
+
+        Returns
+        -------
+        list of keras.callbacks.Callback
+            Fresh callbacks; none unless the schedule goes by the validation loss.
+        """
+        return self.schedule.callbacks()
+
+    def callbacks_code(self) -> list[str]:
+        """The Python expressions of `callbacks`.
+
+        Returns
+        -------
+        list of str
+            Expressions, to be placed after `import keras`.
+
+        Examples
+        --------
+        >>> from optselect.optim.schedules.reduce_on_plateau import ReduceOnPlateau
+        >>> Configuration(rule=RULES["adam"](), schedule=ReduceOnPlateau(factor=0.5)).callbacks_code()
+        ['keras.callbacks.ReduceLROnPlateau(factor=0.5)']
+        """
+        return self.schedule.callbacks_code()
+
     @property
     def imports(self) -> list[str]:
         """The lines that `code` needs before it.

@@ -39,6 +39,16 @@ class Schedule(Declared):
     twin: ClassVar[str] = ""  # the Keras class that it equals; "" if Keras has none
     paper: ClassVar[str] = ""  # where it comes from; "" for Keras's own
     plain: ClassVar[bool] = False  # one number for the whole training, which Keras takes as it is
+    watcher: ClassVar[str] = ""  # the Keras callback that changes that number by what validation tells; "" for none
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for part in self.parts[1:]:
+            if part.watcher:
+                raise InvalidValue(
+                    f"{type(self).__name__}: cannot wrap {type(part).__name__}, which changes a plain number: Keras's "
+                    "callback refuses an optimizer whose learning rate is a schedule."
+                )
 
     @classmethod
     def class_path(cls) -> str:
@@ -125,7 +135,7 @@ class Schedule(Declared):
             If no schedule here is equal to it.
         """
         if not isinstance(rate, Mapping):
-            constant = next(member for member in cls.members().values() if member.plain)
+            constant = next(member for member in cls.members().values() if member.plain and not member.watcher)
             return constant.recover({"learning_rate": float(rate)}, total_steps)
         path = f"{rate['module']}.{rate['class_name']}"
         member = next((member for member in cls.members().values() if member.class_path() == path), None)
@@ -185,6 +195,29 @@ class Schedule(Declared):
             Learning rates in float32, of the shape of `step`.
         """
         raise NotImplementedError
+
+    def callbacks(self) -> list[Any]:
+        """Make the Keras callbacks that change the learning rate during training.
+
+        Returns
+        -------
+        list of keras.callbacks.Callback
+            Fresh callbacks; none for schedules that are functions of the step.
+        """
+        module, _, name = self.watcher.rpartition(".")
+        return [getattr(importlib.import_module(module), name)(**self.values())] if self.watcher else []
+
+    def callbacks_code(self) -> list[str]:
+        """The Python expressions of `callbacks`.
+
+        Returns
+        -------
+        list of str
+            Expressions, with what is not at its default.
+        """
+        changed = {name: value for name, value in self.values().items() if value != self.known()[name]}
+        shown = (f"{name}={int(value) if value == int(value) else value!r}" for name, value in changed.items())
+        return [f"{self.watcher}({', '.join(shown)})"] if self.watcher else []
 
     @classmethod
     def recover(cls, arguments: Mapping[str, Any], total_steps: int) -> tuple[float, Schedule]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast, get_args
 
 from optselect.errors import InvalidValue, UnknownName
@@ -58,6 +58,49 @@ class EarlyStopping:
         """
         return self.start_from_epoch + max(1, self.patience) + 1
 
+    def check(self, epochs: int) -> None:
+        """Raise InvalidValue if a training of so many epochs ends before it can stop."""
+        if self.earliest > epochs:
+            late = f" from `start_from_epoch` {self.start_from_epoch} on" if self.start_from_epoch else ""
+            raise InvalidValue(
+                f"EarlyStopping: `patience` {self.patience}{late} stops no training before epoch {self.earliest}, and "
+                f"`epochs` is {epochs}: take fewer, or more epochs."
+            )
+
+    def check_monitor(self, known: Sequence[str]) -> None:
+        """Raise UnknownName unless it monitors one of these figures."""
+        if self.monitor not in known:
+            hint = suggestion(self.monitor, known)
+            raise UnknownName(f"EarlyStopping: no figure `{self.monitor}` to monitor. {hint}")
+
+    def resolved(
+        self,
+        known: Sequence[str],
+        larger: Callable[[str], bool | None],
+        scales: Mapping[str, float] | None = None,
+    ) -> EarlyStopping:
+        """The same with a mode that is known, in the units in which a model is trained.
+
+        known: the figures that there are. larger: whether a metric is better when larger, by its name; None where
+        nobody knows. scales: what turns a metric into the units of its target. Raises UnknownName where there is no
+        such figure, InvalidValue where its direction is not known.
+
+        >>> EarlyStopping(monitor="val_accuracy", patience=3).resolved(["val_accuracy"], lambda _: True).mode
+        'max'
+        """
+        self.check_monitor(known)
+        metric, mode = self.monitor.removeprefix("val_"), self.mode
+        if mode == "auto":
+            best = False if metric == "loss" else larger(metric)
+            if best is None:
+                raise InvalidValue(
+                    f"EarlyStopping: is a larger `{self.monitor}` better? Say it by `mode`: 'max' or 'min'."
+                )
+            mode = "max" if best else "min"
+        scale = (scales or {}).get(metric, 1.0)
+        baseline = None if self.baseline is None else self.baseline / scale
+        return dataclasses.replace(self, mode=mode, min_delta=self.min_delta / scale, baseline=baseline)
+
     def arguments(self) -> dict[str, Any]:
         """The arguments of the Keras class, those at Keras's defaults left out but for the monitored figure."""
         plain = {"min_delta": 0.0, "mode": "auto", "baseline": None, "restore_best_weights": False}
@@ -85,6 +128,8 @@ class EarlyStopping:
         for name in data:
             if name not in known:
                 raise UnknownName(f"EarlyStopping: no `{name}`. {suggestion(name, known)}")
+        if "patience" not in data:
+            raise InvalidValue("EarlyStopping: `patience` is missing: after how many epochs without improvement?")
         return cls(**cast(dict[str, Any], dict(data)))
 
 

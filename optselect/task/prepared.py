@@ -35,6 +35,7 @@ from optselect.model.source_code import compile_code
 from optselect.model.whole_metrics import CalledMetric, FormulaMetric, JudgedOutput, WholeMetric
 from optselect.task import checking
 from optselect.task.description import TargetFacts, TaskDescription
+from optselect.task.early_stopping import EarlyStopping
 from optselect.task.spec import TaskSpec
 from optselect.user_code.functions import where_it_failed
 from optselect.util.whole_files import draft, write
@@ -93,6 +94,7 @@ class Task:
             checking.check_judges([self.loss, *self.metrics()], *self._judged_rows(), self._who, self._path)
         self.whole_metrics: tuple[WholeMetric, ...] = (*self._called_metrics(), *self._offered_metrics())
         self.figure(spec.objective)
+        self.stopping  # noqa: B018  a name that nothing reports is said now
         for metric in self.epoch_metrics:
             checking.check_whole(metric, self.y_validation, self._judged.answers, self.w_validation, spec.data.name)
 
@@ -278,17 +280,32 @@ class Task:
                 return Objective.parse(text, lambda name: bool(self._larger_is_better(name)))
             known = [f"val_{n}" for n in ("loss", *self.metric_names, *whole)]
             raise UnknownName(unknown_metric(text, known, self.spec.kind, self._why_not(metric)))
-        if metric in whole:
-            return Objective.parse(text, whole.get)
         return Objective.parse(text, self._larger_is_better)
 
     def _larger_is_better(self, name: str) -> bool | None:
+        """Whether a metric is better when larger; None where nobody knows."""
+        whole = {found.name: found.maximize for found in self.whole_metrics}
+        if name in whole:
+            return whole[name]
         metric = self._metric(name)
         return larger_by_name(name) if metric is None else larger_is_better(metric)
 
     def _metric(self, name: str) -> Any:
         """A fresh metric of that name; None where a model reports the figure by itself."""
         return next((metric for metric in self.metrics() if metric.name == name), None)
+
+    @property
+    def stopping(self) -> EarlyStopping | None:
+        """When a training stops, with a mode that is known and in the units in which the model is trained.
+
+        Raises UnknownName where nothing reports the monitored figure, InvalidValue where its direction is not known.
+        """
+        asked = self.spec.stopping
+        if asked is None:
+            return None
+        metrics = ("loss", *self.metric_names, *(metric.name for metric in self.whole_metrics))
+        known = ["loss", *(f"val_{name}" for name in metrics), *([asked.monitor] if self._may_report else [])]
+        return asked.resolved(known, self._larger_is_better, self.scales)
 
     def full_model(self, body: Any) -> Any:
         """Join the preparation of the data and a trained model.

@@ -342,13 +342,15 @@ def make_spec(
     '20 rows x 20 features, 2 classes; 12 train / 4 validation / 4 test, stratified'
     """
     _check_settings(epochs, seed)
+    if stopping is not None:
+        stopping.check(epochs)
     if precision is not None and precision not in get_args(Precision):
         raise UnknownName(f"Task: no `precision` {precision!r}. {suggestion(precision, get_args(Precision))}")
     reference, metric = model_reference(model), own_metric(objective)
     objective = metric.asked if metric else _whole_name(objective)
     targets = _encoded(data, "regression" if data.targetless else kind, FEWEST_ROWS_A_CLASS if not data.aside else 1)
     if reference is None:
-        _check_default(targets, None if metric else objective, data.name)
+        _check_default(targets, None if metric else objective, data.name, stopping)
     leading = _leading(targets)
     found = partition(data, leading, seed, splits)
     parts = found.parts
@@ -438,7 +440,9 @@ def _whole_name(objective: str) -> str:
     return f"{way}{colon}val_{name.removeprefix('val_')}"
 
 
-def _check_default(targets: tuple[Target, ...], objective: str | None, source: str) -> None:
+def _check_default(
+    targets: tuple[Target, ...], objective: str | None, source: str, stopping: EarlyStopping | None
+) -> None:
     """What the default model needs. objective: None if it is a function of the user's."""
     for target in targets:
         if target.shape:
@@ -454,6 +458,8 @@ def _check_default(targets: tuple[Target, ...], objective: str | None, source: s
         known += [f"val_{target.name}_{metric}" if several else f"val_{metric}" for metric in metrics]
     if objective is not None and objective not in known:
         raise UnknownName(unknown_metric(objective, known, targets[0].kind))
+    if stopping is not None and objective is not None:
+        stopping.check_monitor(["loss", *known])
 
 
 def _check_settings(epochs: int, seed: int) -> None:

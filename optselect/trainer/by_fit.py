@@ -56,7 +56,8 @@ class FitTrainer:
         stopping = self._stopping(job)
         swap = [SwapEvaluated(bool(stopping))] if isinstance(optimizer, Derived) else []  # where the model is judged
         whole = AllRows(lambda model: self._predicted(model, "validation", job.split, task.epoch_metrics, swap))
-        callbacks = [*reading, *swap, whole, *stopping, keras.callbacks.TerminateOnNaN(), *([watch] if watch else [])]
+        own = [*job.configuration.callbacks(), *stopping]
+        callbacks = [*reading, *swap, whole, *own, keras.callbacks.TerminateOnNaN(), *([watch] if watch else [])]
         history = model.fit(**given, epochs=job.epochs, callbacks=callbacks, verbose=0).history
         check_reported(task, model, history)
         names = ["loss", "val_loss", *(f"val_{name}" for name in task.metric_names)]
@@ -155,7 +156,8 @@ class FitTrainer:
         spec = self.task.spec
         own = spec.callbacks.made() if spec.callbacks else []
         kept = [one for one in own if not (job.refit and isinstance(one, keras.callbacks.EarlyStopping))]
-        return [*([spec.stopping.callback()] if spec.stopping else []), *kept]
+        stopping = self.task.stopping
+        return [*([stopping.callback()] if stopping else []), *kept]
 
     def evaluate(self, model: Any, part: str, split: int | None = None) -> dict[str, float]:
         """Loss and metrics on "validation" or "test". split: the seed of a redrawn split."""

@@ -105,7 +105,7 @@ class CompiledTrainer:
         program = self._program_for(job.configuration)
         self._split(program, job.split)
         state = program.start(job.configuration, job.seed)
-        return program, load_state(job.start, state, _about(job)) if job.start else state
+        return program, load_state(job.start, state, self._about(job)) if job.start else state
 
     def _ended(
         self, job: Job, state: TrialState, curves: dict[str, list[float]], seconds: float, step_seconds: float
@@ -113,8 +113,10 @@ class CompiledTrainer:
         """What came of a job: the state kept and tested, if that was asked."""
         started = time.perf_counter()
         metrics = {name: values[-1] for name, values in curves.items() if name.startswith("val_") and values}
+        if state.finite:
+            metrics |= self.program.judged(state)
         if job.keep and state.finite:
-            save_state(job.keep, state, _about(job))
+            save_state(job.keep, state, self._about(job))
         if job.test and state.finite:
             found = self.program.evaluate(state, job.configuration, "test", further=True)
             metrics |= {f"test_{name}": value for name, value in found.items()}
@@ -130,7 +132,17 @@ class CompiledTrainer:
             seconds=seconds + time.perf_counter() - started,
             step_seconds=step_seconds,
             memory=self.program.memory(job.configuration),
+            best_epoch=self.program.best_epoch(state),
+            stopped=state.stopped,
         )
+
+    def _about(self, job: Job) -> dict[str, Any]:
+        """What a paused training of this job says of itself."""
+        about = {"configuration": job.configuration.to_dict(), "seed": job.seed}
+        stopping = self.task.spec.stopping
+        if stopping:
+            about["stopping"] = stopping.to_dict()
+        return {**about, "total_epochs": job.total_epochs or job.epochs}
 
     def _populations(self) -> Populations:
         """Of the program as it is now; what was traced for it is kept with it."""
@@ -150,9 +162,3 @@ class CompiledTrainer:
             self.program = Program.of(self.task, [*traced.rules, configuration.rule], device=traced.device)
             self.program.way = way
         return self.program
-
-
-def _about(job: Job) -> dict[str, Any]:
-    """What a paused training of this job says of itself."""
-    total = job.total_epochs or job.epochs
-    return {"configuration": job.configuration.to_dict(), "seed": job.seed, "total_epochs": total}

@@ -17,6 +17,7 @@ from optselect.trainer import memory
 from optselect.trainer.program import Program
 from optselect.trainer.side_by_side import Crew, Kinds, SideBySide, stacked, unstacked, where
 from optselect.trainer.state import TrialState
+from optselect.trainer.watching import ran_at
 
 __all__ = ["Member", "Populations"]
 
@@ -81,8 +82,7 @@ class Populations:
                 if len(group) == 1:
                     found[numbers[0]] = self.program.evaluate(group[0].state, group[0].configuration, part)
                     continue
-                points = tf.stack([self.program.point(m.state, m.configuration) for m in group])
-                others = stacked([m.state.carried.others for m in group])
+                points, others = stacked([self.program.weights(m.state, m.configuration) for m in group])
                 rows, _ = self._beside.evaluate(points, others, self.program.feed.chunks(part))
                 for n, row in zip(numbers, rows, strict=True):
                     found[n] = dict(zip(self.program.traced.result_names, map(float, row), strict=True))
@@ -122,7 +122,7 @@ class Populations:
         for n, m in enumerate(members):
             reading = (m.seed, m.state.epoch) if feed.on_disk else ()  # on disk an order of rows is one of reading
             size = min(m.configuration.batch_size, feed.rows)
-            groups.setdefault((m.configuration.rule.key, size, reading), []).append(n)
+            groups.setdefault((m.configuration.rule.key, size, reading, bool(m.state.watch)), []).append(n)
         for numbers in groups.values():
             several = len(numbers) > 1
             at_once = self._at_once([members[n] for n in numbers[: _SAMPLES[0]]], total_epochs) if several else 1
@@ -135,12 +135,12 @@ class Populations:
         key = configuration.rule.key, configuration.batch_size
         if key not in self._needs:
             self._needs[key] = self._need(sample, total_epochs, budget)
-        return max(1, budget // self._needs[key])
+        kept = 2 * _bytes(sample[0].state.watch)
+        return max(1, budget // (self._needs[key] + kept))
 
     def _need(self, sample: Sequence[Member], total_epochs: int, budget: int) -> int:
         """Bytes a member."""
-        leaves = tf.nest.flatten(sample[0].state.carried)
-        state = int(_COPIES * sum(leaf.dtype.size * math.prod(leaf.shape) for leaf in leaves))
+        state = _COPIES * _bytes(sample[0].state.carried)
         few, many = _SAMPLES
         if few * state > budget:
             return state
@@ -171,16 +171,20 @@ class Populations:
         states, lines = [m.state for m in members], [[] for _ in members]  # type: ignore[var-annotated]
         going, left = self._going(range(len(members)), states, total_epochs), epochs
         crew = self._crew([members[n] for n in going], rates[going]) if len(going) > 1 else None
+        if crew and crew.watch:  # one that went on may have had its rate reduced
+            crew = crew._replace(rates=ran_at(crew.watch, crew.rates))
         while left and crew is not None:
             crew, found = self._one_epoch([members[n] for n in going], [states[n].epoch for n in going], crew)
             left -= 1
-            for n, line in zip(going, found, strict=True):
-                states[n] = _after(states[n], line)
+            stopped = crew.watch.stopped.numpy() if crew.watch else [False] * len(going)
+            for n, line, over in zip(going, found, stopped, strict=True):
+                states[n] = _after(states[n], line, over)
                 lines[n].append(line)
             on = self._going(going, states, total_epochs)
             if on != going or not left:
                 for i, n in enumerate(going):
-                    states[n] = dataclasses.replace(states[n], carried=unstacked(crew.carried, i))
+                    carried, watch = unstacked((crew.carried, crew.watch), i)
+                    states[n] = dataclasses.replace(states[n], carried=carried, watch=watch)
                 crew = crew.those([going.index(n) for n in on]) if len(on) > 1 else None
                 going = on
         trained = [
@@ -201,7 +205,7 @@ class Populations:
         return state, {name: curves[name] + values for name, values in more.items()}
 
     def _going(self, numbers: Any, states: Sequence[TrialState], total_epochs: int) -> list[int]:
-        return [n for n in numbers if states[n].finite and states[n].epoch < total_epochs]
+        return [n for n in numbers if states[n].going and states[n].epoch < total_epochs]
 
     def _one_epoch(
         self, members: Sequence[Member], epochs: Sequence[int], crew: Crew
@@ -215,15 +219,21 @@ class Populations:
         for pieces in zip(*(program.feed.epoch(*key, size) for key in different), strict=True):
             orders = [pieces[different.index(key)][1] for key in keys]
             crew = self._beside.steps(crew, kinds, pieces[0][0], tf.stack(orders), size)
-        results, others = self._validated(crew, kinds)
+        results, others, points = self._validated(crew, kinds)
         crew = crew._replace(carried=crew.carried._replace(others=where(crew.alive, others, crew.carried.others)))
         results = np.where(crew.alive.numpy()[:, None], results, np.nan)
-        return crew, np.column_stack([crew.sums.numpy(), crew.done.numpy(), results]).tolist()
+        lines = [crew.sums.numpy(), crew.done.numpy(), results]
+        if crew.watch:
+            lines.append(crew.watch.rate.numpy())
+            figures = np.column_stack([lines[0][:, 0] / program.feed.rows, results]).astype("float32")
+            crew = self._beside.watched(crew, tf.constant(figures), program.traced.kept(points, others))
+        return crew, np.column_stack(lines).tolist()
 
-    def _validated(self, crew: Crew, kinds: Kinds) -> tuple[np.ndarray, Any]:
-        """Validation loss and metrics of each: (members, 1 + metrics); and the other variables after it."""
+    def _validated(self, crew: Crew, kinds: Kinds) -> tuple[np.ndarray, Any, Any]:
+        """Validation loss and metrics of each, (members, 1 + metrics); the other variables; where each is judged."""
         points = self._beside.points(crew, kinds)
-        return self._beside.evaluate(points, crew.carried.others, self.program.feed.chunks("validation"))
+        found, others = self._beside.evaluate(points, crew.carried.others, self.program.feed.chunks("validation"))
+        return found, others, points
 
     def _crew(self, members: Sequence[Member], rates: np.ndarray) -> Crew:
         """The members' tensors. rates: (members, steps)."""
@@ -237,6 +247,8 @@ class Populations:
             alive=tf.fill([len(members)], True),
             sums=tf.zeros((len(members), 3)),
             done=tf.zeros(len(members), tf.int32),
+            watch=stacked([m.state.watch for m in members]),
+            terms=stacked([self.program.terms(m.configuration) if m.state.watch else () for m in members]),
         )
 
     def _kinds(self, members: Sequence[Member]) -> Kinds:
@@ -246,7 +258,12 @@ class Populations:
         )
 
 
-def _after(state: TrialState, line: Sequence[float]) -> TrialState:
+def _after(state: TrialState, line: Sequence[float], stopped: bool) -> TrialState:
     """The state after an epoch with such figures; what it carries is still that from before."""
     done, finite = int(line[3]), math.isfinite(line[4])
-    return TrialState(state.carried, step=state.step + done, epoch=state.epoch + 1, finite=finite)
+    watch = state.watch and state.watch._replace(stopped=stopped)
+    return TrialState(state.carried, step=state.step + done, epoch=state.epoch + 1, finite=finite, watch=watch)
+
+
+def _bytes(tree: Any) -> int:
+    return sum(int(leaf.dtype.size * math.prod(leaf.shape)) for leaf in tf.nest.flatten(tree))

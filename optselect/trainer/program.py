@@ -22,6 +22,7 @@ from optselect.trainer.messages import Way
 from optselect.trainer.state import Carried, TrialState
 from optselect.trainer.step import FIRST_SCALE
 from optselect.trainer.traced import Traced
+from optselect.trainer.watching import Terms, Watch, begun, ran_at, terms, watched
 
 __all__ = ["Kept", "Program", "Weights"]
 
@@ -50,12 +51,15 @@ class Program:
     feed: of the task; that of another split of it may take its place between trainings. initial: weights by seed,
     where they are known; others are made when they are asked for, at a cost: seeding TensorFlow throws away its
     compiled functions, and the program is optimised anew. way: may be changed between trainings; the last bits of a
-    result depend on it.
+    result depend on it. keeps: whether what is traced keeps the weights of the best epoch, where epochs are watched;
+    None where they are not, but for a schedule. A task without early stopping can use what was traced for one with it.
     """
 
     def __init__(self, traced: Traced, feed: Feed, initial: Mapping[int, Weights] | None = None) -> None:
         self.traced, self.feed = traced, feed
         self.way: Way = "graph"
+        self._stopping = feed.task.stopping
+        self.keeps: bool | None = self._stopping.restore_best_weights if self._stopping else None
         # Keras keeps some memory of every model it builds, so one is built a seed, not one a trial.
         self._initial = dict(initial or {})
         self._evaluation_seconds = 0.0
@@ -85,7 +89,8 @@ class Program:
             slots, rest = step.packed(layout, layout.init(configuration.rule, parameters))
             slots = (*slots, *[tf.zeros_like(parameters)] * (step.slots - len(slots)))
             scale = tf.constant([FIRST_SCALE if step.scaled else 1.0, 0.0])
-            return TrialState(Carried(parameters, others, slots, rest, tf.constant(0, tf.int64), scale))
+            carried = Carried(parameters, others, slots, rest, tf.constant(0, tf.int64), scale)
+            return TrialState(carried, watch=self._begun(configuration, carried))
 
     def train(
         self, state: TrialState, configuration: Configuration, *, seed: int, epochs: int, total_epochs: int
@@ -93,7 +98,7 @@ class Program:
         """Train `epochs` more of a training of `total_epochs`.
 
         The new state; the curves, one entry an epoch; the seconds of one step. Stops at the first batch whose loss
-        is not finite; that epoch's entries are NaN.
+        is not finite, that epoch's entries are NaN; and where early stopping has it.
         """
         size = min(configuration.batch_size, self.feed.rows)
         rates = self.rates(configuration, total_epochs)
@@ -101,12 +106,13 @@ class Program:
         table, seconds = [], []
         with tf.device(self.traced.device):
             given, selection = tf.convert_to_tensor(rates), self.traced.step.selection(configuration)
-            while state.epoch < end and state.finite:
+            asked = self.terms(configuration) if state.watch else ()
+            while state.epoch < end and state.going:
                 began, before, traced = time.perf_counter(), state.epoch, len(self.traced.functions)
                 if self.feed.on_disk:
-                    state, found = self._from_disk(state, seed, size, given, selection)
+                    state, found = self._from_disk(state, seed, size, given, selection, asked)
                 else:
-                    state, found = self._in_memory(state, end, seed, size, given, selection)
+                    state, found = self._in_memory(state, end, seed, size, given, selection, asked)
                 table.extend(found)
                 took = (time.perf_counter() - began) / (state.epoch - before)
                 if len(self.traced.functions) > traced:
@@ -126,15 +132,20 @@ class Program:
     def curves(
         self, configuration: Configuration, rates: np.ndarray, lines: Sequence[Any], end: int
     ) -> dict[str, list[float]]:
-        """The figures of the epochs up to `end`, a line each: sums over the steps, how many steps, results."""
-        table = np.asarray(lines, float).reshape(-1, 4 + len(self.traced.result_names))
+        """The figures of the epochs up to `end`, a line each: sums over the steps, how many steps, results, and, where
+        epochs are watched, the rate to which the schedule's was reduced, NaN where it was not.
+        """
+        names = self.traced.result_names
+        table = np.asarray(lines, float).reshape(len(lines), -1 if lines else 4 + len(names))
         steps = np.maximum(table[:, 3], 1)
         found = {"loss": table[:, 0] / self.feed.rows, "gradient_norm": table[:, 1] / steps}
         if configuration.clipping.hypers():
             found["clipped"] = table[:, 2] / steps
-        found |= {f"val_{name}": table[:, 4 + i] for i, name in enumerate(self.traced.result_names)}
+        found |= {f"val_{name}": table[:, 4 + i] for i, name in enumerate(names)}
         last = np.arange(end - len(table) + 1, end + 1) * self.steps(configuration) - 1
         found["learning_rate"] = rates[np.minimum(last, len(rates) - 1)]
+        for reduced in table.T[4 + len(names) :]:
+            found["learning_rate"] = np.where(np.isnan(reduced), found["learning_rate"], reduced)
         return {name: [float(value) for value in values] for name, values in found.items()}
 
     def try_rate(
@@ -166,7 +177,7 @@ class Program:
     ) -> dict[str, float]:
         """Loss and metrics on "train", "validation" or "test"; further: those too that not every epoch asks for."""
         with tf.device(self.traced.device):
-            point, others = self.point(state, configuration), state.carried.others
+            point, others = self.weights(state, configuration)
             return self.traced.evaluate(point, others, self.feed.chunks(part), further=further)[0]
 
     def time_evaluation(self, state: TrialState, configuration: Configuration) -> None:
@@ -180,25 +191,49 @@ class Program:
 
     def load(self, state: TrialState, configuration: Configuration, model: Any) -> None:
         """Put a state's weights, where the model is judged, into a model that the task has built."""
-        point = split(self.point(state, configuration), self.traced.variables)
-        for variable, value in zip(model.trainable_variables, point, strict=True):
+        point, others = self.weights(state, configuration)
+        for variable, value in zip(model.trainable_variables, split(point, self.traced.variables), strict=True):
             variable.assign(value)
-        for variable, value in zip(model.non_trainable_variables, state.carried.others, strict=True):
+        for variable, value in zip(model.non_trainable_variables, others, strict=True):
             variable.assign(value)
 
-    def point(self, state: TrialState, configuration: Configuration) -> Tensor:
-        """Where the model is judged, as a flat vector."""
+    def weights(self, state: TrialState, configuration: Configuration) -> Weights:
+        """Where the model is judged: those of the best epoch where early stopping restores them."""
+        now, watch = state.carried, state.watch
+        if watch and watch.kept and watch.best_epoch:
+            return self.traced.restored(watch.kept, now.others)
         layout = self.traced.step.layouts[configuration.rule.key]
-        now = state.carried
-        return layout.evaluated(configuration.rule, now.parameters, layout.unpack(now.slots, now.rest))
+        return layout.evaluated(configuration.rule, now.parameters, layout.unpack(now.slots, now.rest)), now.others
+
+    def terms(self, configuration: Configuration) -> Terms:
+        """The numbers of what watches its epochs."""
+        return terms(self._stopping, configuration.schedule, self.traced.result_names)
+
+    def best_epoch(self, state: TrialState) -> int:
+        """The epoch whose weights a training keeps, counted from 1; 0 without early stopping."""
+        restored = int(state.watch.best_epoch) if state.watch and state.watch.kept else 0
+        return (restored or state.epoch) if self._stopping else 0
+
+    def judged(self, state: TrialState) -> dict[str, float]:
+        """What validation says of the weights that are kept; empty where no epoch was watched."""
+        found = state.watch.figures.numpy() if state.watch and state.epoch else ()
+        return {f"val_{name}": float(value) for name, value in zip(self.traced.result_names, found, strict=False)}
 
     def memory(self, configuration: Configuration) -> int:
         """Bytes of the parameters and of the state that the rule depends on with these hyperparameters."""
         entries = sum(int(np.prod(v.shape)) for v in self.traced.variables)
         return int(4 * (entries + self.traced.step.layouts[configuration.rule.key].used(configuration.rule)))
 
+    def _begun(self, configuration: Configuration, carried: Carried) -> Watch | tuple[()]:
+        """What callbacks have seen before the first epoch; empty where there are none."""
+        watches = bool(configuration.schedule.watcher)
+        if self.keeps is None and not watches:
+            return ()
+        kept = self.traced.kept(carried.parameters, carried.others) if self.keeps else ()
+        return begun(kept, len(self.traced.result_names), configuration.learning_rate if watches else None)
+
     def _in_memory(
-        self, state: TrialState, end: int, seed: int, size: int, rates: Tensor, selection: Any
+        self, state: TrialState, end: int, seed: int, size: int, rates: Tensor, selection: Any, asked: Any
     ) -> tuple[TrialState, list[Any]]:
         """Train and judge all epochs before `end`, as many as one call takes; a line of figures an epoch.
 
@@ -206,20 +241,23 @@ class Program:
         """
         rows, data = self.feed.rows, next(self.feed.chunks("train"))
         fixed = (size, rows) if self.way == "xla" else None
-        last = min(end, state.epoch + (max(1, _ORDERED // rows) if fixed in self.traced.functions else 1))
+        form = self.traced.form(fixed, state.watch)
+        last = min(end, state.epoch + (max(1, _ORDERED // rows) if form in self.traced.functions else 1))
         orders = np.stack([row_order(seed, epoch, rows) for epoch in range(state.epoch, last)])
         validation = next(self.feed.chunks("validation"))
-        given = (state.carried, data, tf.convert_to_tensor(orders), tf.constant(size), rates, selection, validation)
-        carried, table, epochs, steps, finite = self.traced.epochs(fixed, given)
+        begun = state.carried, state.watch, data, tf.convert_to_tensor(orders), tf.constant(size), rates
+        carried, watch, table, epochs, steps, finite = self.traced.epochs(fixed, (*begun, selection, validation, asked))
         count = int(epochs)
-        after = TrialState(carried, step=state.step + int(steps), epoch=state.epoch + count, finite=bool(finite))
-        return after, list(table.numpy()[:count])
+        done = {"step": state.step + int(steps), "epoch": state.epoch + count}
+        return TrialState(carried, **done, finite=bool(finite), watch=watch), list(table.numpy()[:count])
 
     def _from_disk(
-        self, state: TrialState, seed: int, size: int, rates: Tensor, selection: Any
+        self, state: TrialState, seed: int, size: int, rates: Tensor, selection: Any, asked: Any
     ) -> tuple[TrialState, list[Any]]:
         """Train and judge one epoch, chunk by chunk; one line of figures."""
         carried: Any = state.carried
+        watch, weights = state.watch, state.watch and state.watch.kept
+        rates = ran_at(watch, rates) if watch else rates
         sums, steps, finite = np.zeros(3), 0, True
         for data, order, _ in self.feed.epoch(seed, state.epoch, size):
             rows = rows_of(data)
@@ -234,9 +272,14 @@ class Program:
             found, others = self.traced.evaluate(point, carried.others, self.feed.chunks("validation"))
             results = [found[name] for name in self.traced.result_names]
             carried = carried._replace(others=others)
+            weights = self.traced.kept(point, others) if weights else ()
         finite = finite and bool(np.isfinite(results[0]))
-        after = TrialState(carried, step=state.step + steps, epoch=state.epoch + 1, finite=finite)
-        return after, [[*sums, steps, *results]]
+        line = [*sums, steps, *results]
+        if watch:
+            line.append(float(watch.rate))
+            watch = watched(watch, asked, tf.constant([sums[0] / self.feed.rows, *results], tf.float32), weights)
+        done = {"step": state.step + steps, "epoch": state.epoch + 1}
+        return TrialState(carried, **done, finite=finite, watch=watch), [line]
 
 
 def _initial(task: Task, seeds: Iterable[int], known: Mapping[int, Weights]) -> dict[int, Weights]:

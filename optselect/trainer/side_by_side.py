@@ -12,6 +12,7 @@ from optselect.trainer.evaluation import CHUNK, Judge, of_all_rows
 from optselect.trainer.feeding import Part
 from optselect.trainer.state import Carried
 from optselect.trainer.step import Step
+from optselect.trainer.watching import Watch, ran_at, watched
 
 __all__ = ["Crew", "Kinds", "SideBySide", "stacked", "unstacked", "where"]
 
@@ -32,7 +33,7 @@ class Crew(NamedTuple):
 
     rates: (members, steps) of the whole training. values, clip, clip_values: as in `Step.selection`. alive:
     whether all losses were finite so far. sums: (members, 3), what the steps' figures add up to; done: how many
-    steps.
+    steps. watch, terms: what their callbacks saw and go by, empty where there are none.
     """
 
     carried: Carried
@@ -43,10 +44,16 @@ class Crew(NamedTuple):
     alive: Tensor
     sums: Tensor
     done: Tensor
+    watch: Any = ()
+    terms: Any = ()
 
     def counting_anew(self) -> Crew:
         """The same before the first step of an epoch."""
         return self._replace(sums=tf.zeros_like(self.sums), done=tf.zeros_like(self.done))
+
+    def unwatched(self) -> Crew:
+        """The same as steps take it."""
+        return self._replace(watch=(), terms=())
 
     def those(self, which: Sequence[int]) -> Crew:
         """Some of the members, by their numbers."""
@@ -62,13 +69,14 @@ class SideBySide:
         self._points: dict[Kinds, Any] = {}
         self._add_rows = tf.function(self._add_rows_impl, autograph=False, reduce_retracing=True)
         self._results = tf.function(self._results_impl, autograph=False, reduce_retracing=True)
+        self._watched = tf.function(self._watched_impl, autograph=False, reduce_retracing=True)
 
     def steps(self, crew: Crew, kinds: Kinds, data: Part, orders: Tensor, size: int) -> Crew:
         """All batches of `orders`, (members, rows), the last perhaps a smaller one."""
-        given = crew, data, orders, tf.constant(size)
+        given = crew.unwatched(), data, orders, tf.constant(size)
         if kinds not in self._steps:
             self._steps[kinds] = _traced(lambda *parts: self._steps_impl(kinds, *parts), given)
-        return Crew(*self._steps[kinds](*given))
+        return Crew(*self._steps[kinds](*given))._replace(watch=crew.watch, terms=crew.terms)
 
     def points(self, crew: Crew, kinds: Kinds) -> Tensor:
         """Where each member's model is judged after the step that it took last: (members, parameters)."""
@@ -79,8 +87,8 @@ class SideBySide:
                     lambda one: self._step.judged(one.carried, one.rates, _selection(one, kinds)), crew
                 )
 
-            self._points[kinds] = _traced(judged, (crew,))
-        return self._points[kinds](crew)
+            self._points[kinds] = _traced(judged, (crew.unwatched(),))
+        return self._points[kinds](crew.unwatched())
 
     def evaluate(self, points: Tensor, others: Any, chunks: Iterable[Part]) -> tuple[np.ndarray, Any]:
         """Loss and metrics on a part of the data, given in chunks: (members, 1 + metrics); and the members' other
@@ -111,6 +119,12 @@ class SideBySide:
             for i in range(members)
         ]
         return [np.array(values, "float32") for values in zip(*found, strict=True)]
+
+    def watched(self, crew: Crew, figures: Tensor, weights: tuple[Tensor, ...]) -> Crew:
+        """Members after an epoch, as `watched` has it for each; those that go on have the rates that it leaves them."""
+        now = weights if crew.watch.kept else ()
+        watch = Watch(*self._watched(crew.watch, crew.terms, figures, now))
+        return crew._replace(watch=watch, rates=ran_at(watch, crew.rates))
 
     def _steps_impl(self, kinds: Kinds, crew: Crew, data: Part, orders: Tensor, size: Tensor) -> Crew:
         rows = tf.shape(orders)[1]
@@ -144,6 +158,13 @@ class SideBySide:
     def _results_impl(self, totals: Any) -> Tensor:
         return tf.vectorized_map(self._judge.results, totals)
 
+    def _watched_impl(self, watch: Any, terms: Any, figures: Tensor, weights: Any) -> Any:
+        def one(given: Any) -> Any:
+            watch, terms, figures, weights = given
+            return watched(watch, terms, figures, weights, _either)
+
+        return tf.vectorized_map(one, (watch, terms, figures, weights))
+
 
 def stacked(trees: Sequence[Any]) -> Any:
     """Equal structures of tensors as one whose tensors have a first axis more."""
@@ -174,6 +195,10 @@ def where(alive: Tensor, new: Any, old: Any) -> Any:
         return tf.where(tf.reshape(alive, [-1, *[1] * (a.shape.rank - 1)]), a, b)
 
     return tf.nest.map_structure(choose, new, old)
+
+
+def _either(which: Tensor, new: Any, old: Any) -> Any:
+    return tf.nest.map_structure(lambda a, b: tf.where(which, a, b), new, old)
 
 
 def _traced(function: Callable[..., Any], given: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from optselect.errors import InvalidState
+from optselect.trainer.watching import Watch
 from optselect.util.whole_files import draft, refusals
 
 __all__ = ["Carried", "TrialState", "load_state", "save_state"]
@@ -44,13 +45,30 @@ class Carried(NamedTuple):
 class TrialState:
     """A training at rest.
 
-    step, epoch: done so far. finite: False once a loss was not; such a training does not go on.
+    step, epoch: done so far. finite: False once a loss was not; such a training does not go on. watch: what callbacks
+    saw so far; empty where there are none.
     """
 
     carried: Carried
     step: int = 0
     epoch: int = 0
     finite: bool = True
+    watch: Watch | tuple[()] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether early stopping has ended it; it does not go on."""
+        return bool(self.watch and self.watch.stopped)
+
+    @property
+    def going(self) -> bool:
+        """Whether it can go on."""
+        return self.finite and not self.stopped
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        """All its tensors."""
+        return list(tf.nest.flatten((self.carried, self.watch)))
 
 
 def save_state(path: Path, state: TrialState, about: Mapping[str, Any]) -> None:
@@ -58,9 +76,9 @@ def save_state(path: Path, state: TrialState, about: Mapping[str, Any]) -> None:
 
     about: JSON types.
     """
-    leaves = tf.nest.flatten(state.carried)
     arrays = {
-        f"leaf_{i}": np.frombuffer(tf.io.serialize_tensor(leaf).numpy(), np.uint8) for i, leaf in enumerate(leaves)
+        f"leaf_{i}": np.frombuffer(tf.io.serialize_tensor(leaf).numpy(), np.uint8)
+        for i, leaf in enumerate(state.leaves)
     }
     counts = {"step": state.step, "epoch": state.epoch, "finite": state.finite}
     arrays["about"] = _bytes(json.dumps({"about": dict(about), **counts}).encode())
@@ -78,7 +96,7 @@ def load_state(path: Path, like: TrialState, about: Mapping[str, Any]) -> TrialS
     try:
         with path.open("rb") as stream, np.load(stream) as arrays:
             header = json.loads(arrays["about"].tobytes())
-            leaves = tf.nest.flatten(like.carried)
+            leaves = like.leaves
             read = [tf.io.parse_tensor(arrays[f"leaf_{i}"].tobytes(), leaf.dtype) for i, leaf in enumerate(leaves)]
     except (OSError, ValueError, KeyError, *_TORN, tf.errors.OpError) as problem:
         raise InvalidState(f"{path}: a paused training cannot be read ({problem}).") from problem
@@ -89,8 +107,8 @@ def load_state(path: Path, like: TrialState, about: Mapping[str, Any]) -> TrialS
             )
     if any(a.shape != b.shape for a, b in zip(read, leaves, strict=True)):
         raise InvalidState(f"{path}: holds a training of another model.")
-    carried = tf.nest.pack_sequence_as(like.carried, read)
-    return TrialState(carried, step=header["step"], epoch=header["epoch"], finite=header["finite"])
+    carried, watch = tf.nest.pack_sequence_as((like.carried, like.watch), read)
+    return TrialState(carried, step=header["step"], epoch=header["epoch"], finite=header["finite"], watch=watch)
 
 
 def _bytes(text: bytes) -> np.ndarray:

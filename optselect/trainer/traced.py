@@ -19,12 +19,15 @@ from optselect.trainer.feeding import few_rows, is_on_disk, parts
 from optselect.trainer.forward import prepare_loss
 from optselect.trainer.loops import Loops
 from optselect.trainer.step import Step
+from optselect.trainer.watching import ran_at, watched
 
-__all__ = ["Batches", "Traced", "facts"]
+__all__ = ["Batches", "Form", "Traced", "facts"]
 
 Tensor = Any
 Batches = tuple[int, int] | None
 """What a function is traced for: batch size and rows, which XLA wants fixed; None for all of them."""
+Form = Batches | tuple[Batches, int]
+"""The same, and how many arrays are kept of the best epoch, where epochs are watched."""
 
 
 class Traced:
@@ -50,7 +53,10 @@ class Traced:
                 prepare_loss(task, self.model, few_rows(task))
         self.loops = Loops(self.step)
         self.judge = Judge(self.step, task.ready_metrics(), task.epoch_metrics, task.whole_metrics)
-        self.functions: dict[Batches, Any] = {}
+        self.functions: dict[Form, Any] = {}
+        weights = {id(v) for v in self.model.non_trainable_weights}
+        # Keras restores weights, and lets random numbers go on.
+        self._restored = [id(v) in weights for v in self.model.non_trainable_variables]
         self.batches = tf.function(self.loops.graph, autograph=False, reduce_retracing=True)
         self._add = tf.function(partial(self.judge.add, further=True), autograph=False, reduce_retracing=True)
         self._results = tf.function(self.judge.results, autograph=False)
@@ -84,11 +90,28 @@ class Traced:
         nodes = [node for graph in graphs for part in (graph, *graph.library.function) for node in _nodes(part)]
         return Counter(node.op for node in nodes)
 
+    def form(self, fixed: Batches, watch: Any) -> Form:
+        """Which of `functions` trains whole epochs. watch: what callbacks saw so far, empty where there are none."""
+        return (fixed, len(watch.kept)) if watch else fixed
+
     def epochs(self, fixed: Batches, given: Any) -> Any:
         """Train and judge whole epochs of a part in memory; see `_epochs`."""
-        if fixed not in self.functions:
-            self.functions[fixed] = self._epochs(fixed, given)
-        return self.functions[fixed](*given)
+        form = self.form(fixed, given[1])
+        if form not in self.functions:
+            self.functions[form] = self._epochs(fixed, given)
+        return self.functions[form](*given)
+
+    def kept(self, point: Tensor, others: Any) -> tuple[Tensor, ...]:
+        """The weights that a model is judged with, as `Watch.kept` has them."""
+        return point, *(other for other, restored in zip(others, self._restored, strict=True) if restored)
+
+    def restored(self, kept: tuple[Tensor, ...], others: Any) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Where the model is judged with weights that were kept, and its other variables. others: as they are now."""
+        point, *then = kept
+        left = iter(then)
+        return point, tuple(
+            next(left) if restored else now for now, restored in zip(others, self._restored, strict=True)
+        )
 
     def chunk(self, fixed: Batches, carried: Any, data: Any, order: Tensor, size: int, rates: Any, choice: Any) -> Any:
         """Train on all batches of a piece of an epoch; what `Loops` gives."""
@@ -116,46 +139,66 @@ class Traced:
             found |= {metric.name: float(value) for metric, value in zip(wanted, values, strict=True)}
         return found, totals[-1]
 
-    def _epochs(self, fixed: tuple[int, int] | None, given: Any) -> Any:
+    def _epochs(self, fixed: Batches, given: Any) -> Any:
         """The traced function for such data: one for all batch sizes, but for XLA, which wants batch and rows fixed."""
 
         def run(
-            carried: Any, data: Any, orders: Tensor, size: Tensor, rates: Tensor, selection: Any, validation: Any
+            carried: Any,
+            watch: Any,
+            data: Any,
+            orders: Tensor,
+            size: Tensor,
+            rates: Tensor,
+            selection: Any,
+            validation: Any,
+            terms: Any,
         ) -> Any:
-            epochs, width = tf.shape(orders)[0], 4 + len(self.result_names)
+            epochs, width = tf.shape(orders)[0], 4 + len(self.result_names) + bool(watch)
 
-            def results(carried: Any) -> tuple[Tensor, Any]:
+            def results(carried: Any, rates: Tensor) -> tuple[Tensor, Any, Any]:
                 point = self.step.judged(carried, rates, selection)
                 totals, outputs = self.judge.add(point, validation, self.judge.nothing(carried.others))
                 whole = of_all_rows(self.judge.whole, validation, outputs)
-                return tf.concat([self.judge.results(totals), *_row(whole)], 0), totals[-1]
+                now = self.kept(point, totals[-1]) if watch and watch.kept else ()
+                return tf.concat([self.judge.results(totals), *_row(whole)], 0), totals[-1], now
 
-            def one(epoch: Tensor, _: Tensor, steps: Tensor, carried: Any, table: Any) -> Any:
-                order = orders[epoch]
+            def one(epoch: Tensor, _: Tensor, steps: Tensor, carried: Any, watch: Any, table: Any) -> Any:
+                order, now = orders[epoch], ran_at(watch, rates) if watch else rates
                 if fixed is None:
-                    after = self.loops.graph(carried, data, order, size, rates, selection)
+                    after = self.loops.graph(carried, data, order, size, now, selection)
                 else:
-                    after = self.loops.xla(carried, data, order, *fixed, rates, selection)
+                    after = self.loops.xla(carried, data, order, *fixed, now, selection)
                 carried, sums, done, finite = after
-                nothing = tf.fill([width - 4], float("nan"))
-                found, others = tf.cond(finite, lambda: results(carried), lambda: (nothing, carried.others))
+                nothing = tf.fill([len(self.result_names)], float("nan"))
+                found, others, weights = tf.cond(
+                    finite,
+                    lambda: results(carried, now),
+                    lambda: (nothing, carried.others, watch.kept if watch else ()),
+                )
                 carried = carried._replace(others=others)
-                line = tf.concat([sums, [tf.cast(done, tf.float32)], found], 0)
-                return epoch + 1, finite & tf.math.is_finite(found[0]), steps + done, carried, table.write(epoch, line)
+                line = [sums, [tf.cast(done, tf.float32)], found]
+                if watch:
+                    line.append([watch.rate])
+                    loss = sums[:1] / tf.cast(tf.shape(orders)[1], tf.float32)
+                    watch = watched(watch, terms, tf.concat([loss, found], 0), weights)
+                good = finite & tf.math.is_finite(found[0])
+                return epoch + 1, good, steps + done, carried, watch, table.write(epoch, tf.concat(line, 0))
+
+            def goes_on(epoch: Tensor, finite: Tensor, _: Tensor, __: Any, watch: Any, ___: Any) -> Tensor:
+                going = (epoch < epochs) & finite
+                return going & ~watch.stopped if watch else going
 
             table = tf.TensorArray(tf.float32, size=epochs, element_shape=(width,))
-            done, finite, steps, carried, table = tf.while_loop(
-                lambda epoch, finite, *_: (epoch < epochs) & finite,
-                one,
-                (tf.constant(0), tf.constant(True), tf.constant(0), carried, table),
+            done, finite, steps, carried, watch, table = tf.while_loop(
+                goes_on, one, (tf.constant(0), tf.constant(True), tf.constant(0), carried, watch, table)
             )
-            return carried, table.stack(), done, steps, finite
+            return carried, watch, table.stack(), done, steps, finite
 
-        carried, data, orders, size, rates, selection, validation = given
-        exact = (_as_given(carried), _as_given(data) if fixed else _free(data))
+        carried, watch, data, orders, size, rates, selection, validation, terms = given
+        exact = (_as_given(carried), _as_given(watch), _as_given(data) if fixed else _free(data))
         order = tf.TensorSpec((None, fixed[1] if fixed else None), orders.dtype)
         signature = (*exact, order, _as_given(size), _free(rates), _as_given(selection), _free(validation))
-        return tf.function(run, autograph=False, input_signature=signature)
+        return tf.function(run, autograph=False, input_signature=(*signature, _as_given(terms)))
 
 
 def _row(values: Sequence[Tensor]) -> list[Tensor]:

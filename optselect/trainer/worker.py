@@ -146,5 +146,7 @@ def _refitting(trainer: Trainer, *, whole: bool) -> Trainer:
     task = Task.from_spec(trainer.task.spec.joined(whole=whole))
     # A category that only validation rows have is one feature more.
     if isinstance(trainer, CompiledTrainer) and trainer.program.traced.serves(task):
-        return CompiledTrainer(task, [], program=trainer.program.kept.over(task))
+        program = trainer.program.kept.over(task)
+        program.keeps = trainer.program.keeps  # nothing is left to stop on, but what is traced will do
+        return CompiledTrainer(task, [], program=program)
     return FitTrainer(task)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from optselect.errors import InvalidValue, NoResult
 from optselect.model.objective import Objective
 from optselect.optim.configuration import Configuration
+from optselect.optim.schedule import Schedule
 from optselect.util.intervals import estimate
 from optselect.verdict.statistics import correlated_t_test, losses
 
@@ -53,16 +54,20 @@ def simplicity(configuration: Configuration, *, step_seconds: float = 1.0, basin
     clipped = bool(configuration.clipping.hypers())
     members = (*rules, *schedules, configuration.clipping)
     changed = sum(getattr(part, h.name) != h.default for part in members for h in part.hypers())
-    chosen = len(rules) - 1 + sum(not part.plain for part in schedules) + clipped
+    chosen = len(rules) - 1 + sum(not _is_constant(part) for part in schedules) + clipped
     usual = next(f.default for f in dataclasses.fields(Configuration) if f.name == "batch_size")
     return Simplicity(
         settings=changed + chosen + (configuration.batch_size != usual),
-        schedule=max(0 if part.plain else 1 if part.common else 2 for part in schedules),
+        schedule=max(0 if _is_constant(part) else 1 if part.common else 2 for part in schedules),
         clipped=clipped,
         exotic=len(rules) - 1 + (not all(part.twin for part in rules)) + (not all(part.common for part in rules)),
         cost=round(2 * math.log2(step_seconds)),
         narrow=-basin_decades,
     )
+
+
+def _is_constant(schedule: Schedule) -> bool:
+    return schedule.plain and not schedule.watcher
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -37,15 +37,15 @@ def snippet(
 
 def _watching(best: Configuration, task: TaskDescription, stopping: EarlyStopping | None) -> Iterator[str]:
     """The arguments of `fit` for what looks at the validation data after each epoch."""
-    stops = []
+    callbacks = best.callbacks_code()
     if stopping is not None:
         given = ", ".join(f"{name}={value!r}" for name, value in stopping.arguments().items())
-        stops = [f"keras.callbacks.EarlyStopping({given})"]
-    own = ["*callbacks"] if task.callbacks else []
-    if stops or own:
+        callbacks.append(f"keras.callbacks.EarlyStopping({given})")
+    callbacks += ["*callbacks"] if task.callbacks else []
+    if callbacks:
         weights = ", w_val" if task.weighted else ""
         yield f"validation_data=(x_val, y_val{weights})"
-        yield f"callbacks=[{', '.join([*([_SWAP] if _is_judged_elsewhere(best) else []), *stops, *own])}]"
+        yield f"callbacks=[{', '.join([*([_SWAP] if _is_judged_elsewhere(best) else []), *callbacks])}]"
 
 
 def _is_judged_elsewhere(best: Configuration) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast, get_args
 
 from optselect.errors import InvalidValue, UnknownName
+from optselect.model.objective import larger_by_name
 from optselect.util.suggestion import suggestion
 
 __all__ = ["EarlyStopping", "Mode"]
@@ -102,10 +103,16 @@ class EarlyStopping:
         return dataclasses.replace(self, mode=mode, min_delta=self.min_delta / scale, baseline=baseline)
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the Keras class, those at Keras's defaults left out but for the monitored figure."""
+        """The arguments of the Keras class, those at Keras's defaults left out but for the monitored figure.
+
+        With a mode where the name of a metric tells: Keras asks the metric, and many do not answer.
+        """
         plain = {"min_delta": 0.0, "mode": "auto", "baseline": None, "restore_best_weights": False}
         plain["start_from_epoch"] = 0
-        return {name: value for name, value in self.to_dict().items() if name not in plain or value != plain[name]}
+        given, metric = self.to_dict(), self.monitor.removeprefix("val_")
+        if self.mode == "auto" and metric != "loss" and (larger := larger_by_name(metric)) is not None:
+            given["mode"] = "max" if larger else "min"
+        return {name: value for name, value in given.items() if name not in plain or value != plain[name]}
 
     def callback(self) -> Any:
         """A fresh `keras.callbacks.EarlyStopping`."""

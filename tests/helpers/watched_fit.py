@@ -24,18 +24,15 @@ class _Rows(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __init__(self, task: Task, seed: int, size: int) -> None:
         super().__init__()
-        self._task, self._seed, self._size, self._epoch = task, seed, size, 0
+        self._task, self._seed, self._size, self.epoch = task, seed, size, 0
 
     def __len__(self) -> int:
         return -(-len(self._task.y_train) // self._size)
 
     def __getitem__(self, index: int) -> Any:
-        order = row_order(self._seed, self._epoch, len(self._task.y_train))
+        order = row_order(self._seed, self.epoch, len(self._task.y_train))
         rows = order[index * self._size : (index + 1) * self._size]
         return self._task.x_train[rows], self._task.y_train[rows]
-
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
 
 
 class Fitted(types.SimpleNamespace):
@@ -55,14 +52,15 @@ def fitted(
     model.compile(optimizer, loss=task.loss, metrics=task.metrics(), run_eagerly=True)
     swap = [SwapEvaluated(swap_on_epoch=True)] if isinstance(optimizer, Derived) else []
     callback = stopping.callback() if stopping else None
-    validation = task.x_validation, task.y_validation
+    validation, rows = (task.x_validation, task.y_validation), _Rows(task, seed, configuration.batch_size)
+    begun = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: setattr(rows, "epoch", epoch))
     history = model.fit(
-        _Rows(task, seed, configuration.batch_size),
+        rows,
         epochs=epochs,
         shuffle=False,
         verbose=0,
         validation_data=validation,
-        callbacks=[*swap, *configuration.callbacks(), *([callback] if callback else [])],
+        callbacks=[begun, *swap, *configuration.callbacks(), *([callback] if callback else [])],
     ).history
     judged = model.evaluate(*validation, verbose=0, return_dict=True)
     return Fitted(history=history, judged=judged, stopping=callback)

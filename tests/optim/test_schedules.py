@@ -100,7 +100,7 @@ def test_recover_is_the_inverse_of_arguments(schedule: Schedule, learning_rate: 
     assert recovered.arguments(rate, total_steps) == arguments
 
 
-@every_schedule
+@pytest.mark.parametrize("schedule", [s for s in SCHEDULES.values() if not s.watcher])
 @every_form
 def test_nice_numbers_come_back(schedule: type[Schedule], form: Any) -> None:
     """A schedule in round numbers is recovered as it was, not a last bit beside."""

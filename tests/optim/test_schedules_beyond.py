@@ -25,7 +25,8 @@ BEYOND = {name: kind for name, kind in SCHEDULES.items() if not (kind.twin or ki
 ANY_RULE = next(rule for rule in RULES.values() if rule.twin)
 
 every = pytest.mark.parametrize("kind", BEYOND.values(), ids=list(BEYOND))
-every_schedule = pytest.mark.parametrize("inner", SCHEDULES.values(), ids=list(SCHEDULES))
+WATCHING = [kind for kind in SCHEDULES.values() if kind.watcher]
+every_schedule = pytest.mark.parametrize("inner", [kind for kind in SCHEDULES.values() if not kind.watcher])
 
 # -- the formulas once more, one number at a time, from the papers and the libraries ----------------------------
 
@@ -127,6 +128,19 @@ def test_warmup_goes_before_any_schedule(inner: type[Schedule]) -> None:
     rates, alone = made.rates(0.03, 100).numpy(), altered(inner).rates(0.03, 80).numpy()
     np.testing.assert_allclose(rates[:21], np.linspace(0, alone[0], 21), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(rates[20:], alone, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", WATCHING)
+def test_a_schedule_that_watches_is_not_wrapped(kind: type[Schedule]) -> None:
+    """Keras's callback refuses an optimizer whose rate is a schedule; it has Keras's names and defaults."""
+    with pytest.raises(InvalidValue, match=f"LinearWarmup: cannot wrap {kind.__name__}"):
+        BEYOND["linear_warmup"](schedule=kind())
+    [callback] = kind().callbacks()
+    theirs = inspect.signature(type(callback)).parameters
+    assert {h.name: h.default for h in kind.hypers()} == {
+        name: p.default for name, p in theirs.items() if name not in ("monitor", "mode", "verbose", "kwargs")
+    }
+    assert callback.monitor == "val_loss"
 
 
 # -- round trips ----------------------------------------------------------------------------------------------------

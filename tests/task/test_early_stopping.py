@@ -43,6 +43,13 @@ def test_the_callback_has_every_argument(stopping: EarlyStopping) -> None:
         assert getattr(callback, name) == value, name
 
 
+def test_the_callback_has_a_mode_where_keras_would_refuse_to_guess() -> None:
+    """Not for a loss, of which Keras knows it, and not for a name that tells nothing."""
+    monitored = {"val_accuracy": "max", "val_rmse": "min", "val_loss": None, "loss": None, "val_mystery": None}
+    for monitor, mode in monitored.items():
+        assert EarlyStopping(monitor=monitor, patience=1).arguments().get("mode") == mode
+
+
 @pytest.mark.parametrize(
     "wrong", [{"patience": -1}, {"patience": 2.5}, {"patience": True}, {"start_from_epoch": -1},
               {"min_delta": float("nan")}, {"baseline": float("inf")}, {"baseline": "low"}],

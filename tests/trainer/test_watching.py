@@ -132,7 +132,7 @@ figures = st.lists(
 numbers = st.sampled_from([0.0, 1e-4, 0.1, 0.5])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(
     values=figures, min_delta=numbers, patience=st.integers(0, 4), mode=st.sampled_from(["min", "max"]),
     baseline=st.one_of(st.none(), st.floats(-1, 1)), first=st.integers(0, 3),
@@ -164,7 +164,7 @@ def test_what_is_carried_is_what_keras_counts(
         assert float(watch.kept[0]) == callback.best_epoch
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(
     values=figures.filter(lambda some: np.isfinite(some).all()), factor=st.floats(0.1, 0.9), min_delta=numbers,
     patience=st.integers(0, 3), cooldown=st.integers(0, 3), min_lr=st.sampled_from([0.0, 1e-3, 0.01]),

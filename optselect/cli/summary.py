@@ -74,7 +74,7 @@ def _further(result: Result) -> Table | None:
     table = Table(title="Further metrics, held-out", title_justify="left", header_style="bold")
     who = ("recommended", "Keras's default")[: 1 if result.verdict.is_default else 2]
     for column in ("metric", *(name for one in who for name in (one, "95 % interval"))):
-        table.add_column(column, justify="left" if column == "metric" else "right")
+        table.add_column(column, justify="left" if column == "metric" else "right", no_wrap=column == "metric")
     for metric in found:
         table.add_row(metric.name, *metric.cells[: 2 * len(who)])
     return table

@@ -25,6 +25,7 @@ from optselect.trainer.by_fit import FitTrainer  # noqa: E402
 from optselect.trainer.compiled import CompiledTrainer  # noqa: E402
 from optselect.trainer.feeding import Feed  # noqa: E402
 from optselect.trainer.messages import Job, Population  # noqa: E402
+from optselect.trainer.trial import defined  # noqa: E402
 
 ROWS = 240
 EPOCHS = 2
@@ -180,6 +181,9 @@ def test_a_metric_that_the_validation_set_does_not_define_is_refused(task: Task)
     (metric,) = task.epoch_metrics
     with pytest.raises(InvalidData, match="val_auc"):
         check_whole(metric, np.zeros((8, 1), "float32"), np.zeros((8, 1), "float32"), None, "rows")
+    with pytest.raises(InvalidData, match="val_auc"):  # on the rows of a seed
+        defined(task, {"val_loss": 0.5, "val_auc": np.nan})
+    assert defined(task, {"val_auc": 0.5, "test_auc": np.nan, "test_f1": 0.0}) == {"val_auc": 0.5, "test_f1": 0.0}
 
 
 def test_a_metric_of_compile_can_be_the_objective() -> None:

@@ -70,6 +70,7 @@ class SideBySide:
         self._add_rows = tf.function(self._add_rows_impl, autograph=False, reduce_retracing=True)
         self._results = tf.function(self._results_impl, autograph=False, reduce_retracing=True)
         self._watched = tf.function(self._watched_impl, autograph=False, reduce_retracing=True)
+        self._whole = tf.function(self._whole_impl, autograph=False, reduce_retracing=True)
 
     def steps(self, crew: Crew, kinds: Kinds, data: Part, orders: Tensor, size: int) -> Crew:
         """All batches of `orders`, (members, rows), the last perhaps a smaller one."""
@@ -105,20 +106,15 @@ class SideBySide:
             totals, outputs = self._add_rows(points, data, totals, tf.constant(chunk))
             pieces.append((data[1:], outputs))
         found: np.ndarray = self._results(totals).numpy()
-        return np.column_stack([found, *self._of_all_rows(pieces)]), totals[-1]
+        if self._judge.whole:
+            found = np.column_stack([found, self._of_all_rows(pieces)])
+        return found, totals[-1]
 
-    def _of_all_rows(self, pieces: Sequence[Any]) -> list[np.ndarray]:
-        """The metrics of all rows, member by member: one array of shape (members,) each."""
-        if not self._judge.whole:
-            return []
+    def _of_all_rows(self, pieces: Sequence[Any]) -> np.ndarray:
+        """The metrics of all rows: (members, metrics)."""
         data = tf.nest.map_structure(lambda *parts: tf.concat(parts, 0), *(data for data, _ in pieces))
         outputs = tf.nest.map_structure(lambda *parts: tf.concat(parts, 1), *(outputs for _, outputs in pieces))
-        members = len(tf.nest.flatten(outputs)[0])
-        found = [
-            of_all_rows(self._judge.whole, (None, *data), tf.nest.map_structure(lambda a, i=i: a[i], outputs))
-            for i in range(members)
-        ]
-        return [np.array(values, "float32") for values in zip(*found, strict=True)]
+        return self._whole(data, outputs).numpy()  # type: ignore[no-any-return]
 
     def watched(self, crew: Crew, figures: Tensor, weights: tuple[Tensor, ...]) -> Crew:
         """Members after an epoch, as `watched` has it for each; those that go on have the rates that it leaves them."""
@@ -154,6 +150,12 @@ class SideBySide:
 
     def _add_rows_impl(self, points: Tensor, data: Part, totals: Any, chunk: Tensor) -> Any:
         return tf.vectorized_map(lambda given: self._judge.add(given[0], data, given[1], chunk), (points, totals))
+
+    def _whole_impl(self, data: Part, outputs: Any) -> Tensor:
+        def one(outputs: Any) -> Tensor:
+            return tf.cast(tf.stack(of_all_rows(self._judge.whole, (None, *data), outputs)), tf.float32)
+
+        return tf.map_fn(one, outputs, fn_output_signature=tf.float32)  # a function of the user's cannot be vectorized
 
     def _results_impl(self, totals: Any) -> Tensor:
         return tf.vectorized_map(self._judge.results, totals)

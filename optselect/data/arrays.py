@@ -24,7 +24,8 @@ class Taken:
     """Features, targets and sample weights as arrays or pandas objects, by name in dicts.
 
     by_place: "x" and "y" where several were given as a list; their names are "0", "1", ... and "output_1", ... notes:
-    what was assumed. targetless: whether there are no targets, and `y` counts the rows.
+    what was assumed. targetless: whether there are no targets, and `y` counts the rows. part: of each row by number,
+    where the data bring their own parts.
     """
 
     x: Any
@@ -33,6 +34,7 @@ class Taken:
     by_place: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     targetless: bool = False
+    part: np.ndarray | None = None
 
 
 def taken(x: Any, y: Any, weight: Any, where: str, room: Room) -> Taken:

@@ -9,6 +9,7 @@ import numpy as np
 
 from optselect.data.arrays import Taken, taken
 from optselect.data.on_disk import Room, placed
+from optselect.data.raw_sources import joined
 from optselect.data.streams import Tell, comes_in_pieces, read_pieces
 from optselect.errors import InvalidData
 
@@ -18,12 +19,18 @@ __all__ = ["materialise"]
 def materialise(value: Any, where: str, room: Room, tell: Tell = lambda line: None) -> Taken:
     """Arrays or pandas objects from (x, y), (x, y, sample weights), or a dataset, loader or generator of such.
 
-    (x,) has no targets, as for a model that trains itself; its rows are counted in their place.
+    (x,) has no targets, as for a model that trains itself; its rows are counted in their place. Two or three datasets
+    are the training, validation and test rows.
     x and y may be dicts or lists. Arrays of features for which `room` has no memory are a `DiskArray`. tell: gets a
     line now and then while a dataset is read.
     """
     if comes_in_pieces(value):
         return read_pieces(value, where, room, tell)
+    if isinstance(value, tuple | list) and len(value) in (2, 3) and all(map(comes_in_pieces, value)):
+        named = enumerate(zip(("train", "validation", "test"), value, strict=False))
+        return joined(
+            [(i, name, read_pieces(one, f"{where}, {name}", room, tell)) for i, (name, one) in named], where, room
+        )
     if isinstance(value, tuple) and len(value) == 1:
         return _without_targets(value[0], where, room)
     if not isinstance(value, tuple | list) or len(value) not in (2, 3):

@@ -14,7 +14,7 @@ from optselect.data.on_disk import DiskArray, Growing, Room, pieces
 from optselect.data.text_columns import ReadOptions, kept_rows
 from optselect.errors import InvalidData
 
-__all__ = ["RawArrays", "RawTable", "together"]
+__all__ = ["RawArrays", "RawTable", "joined", "together"]
 
 _SHOWN = 5
 Part = tuple[str, Any]
@@ -148,22 +148,36 @@ def _kind(values: pd.Series) -> str | None:
 
 
 def _arrays(first: RawArrays, others: Sequence[Any], options: ReadOptions, room: Room) -> tuple[RawArrays, ReadOptions]:
-    named = [("train", first.taken), *((part, other.taken) for _, part, other in others)]
-    where = first.where
-    x = _joined([(part, one.x) for part, one in named], f"{where}: x", room)
-    y = _joined([(part, one.y) for part, one in named], f"{where}: y", room)
-    sizes = [_rows(one.y) for _, one in named]
-    part = np.repeat(np.array([0, *(number for number, _, _ in others)], "int8"), sizes)
+    whole = joined(
+        [(0, "train", first.taken), *((n, part, other.taken) for n, part, other in others)], first.where, room
+    )
+    assert whole.part is not None
+    notes = tuple(dict.fromkeys([*first.notes, *(note for _, _, other in others for note in other.notes)]))
+    return dataclasses.replace(first, taken=whole, part=whole.part, notes=notes), dataclasses.replace(
+        options, groups=_padded(options.groups, whole.part)
+    )
+
+
+def joined(parts: Sequence[tuple[int, str, Taken]], where: str, room: Room) -> Taken:
+    """The rows of all parts, the training rows first, with the part of each.
+
+    parts: number, name and rows of each. Raises InvalidData where they do not fit each other.
+    """
+    takens = [one for _, _, one in parts]
+    sizes = [_rows(one.y) for one in takens]
     weight = None
-    if any(one.weight is not None for _, one in named):
+    if any(one.weight is not None for one in takens):
         weight = np.concatenate([
             np.ones(size) if one.weight is None else np.asarray(one.weight)
-            for (_, one), size in zip(named, sizes, strict=True)
+            for one, size in zip(takens, sizes, strict=True)
         ])  # fmt: skip
-    notes = tuple(dict.fromkeys([*first.notes, *(note for _, _, other in others for note in other.notes)]))
-    taken = dataclasses.replace(first.taken, x=x, y=y, weight=weight)
-    return dataclasses.replace(first, taken=taken, part=part, notes=notes), dataclasses.replace(
-        options, groups=_padded(options.groups, part)
+    return dataclasses.replace(
+        takens[0],
+        x=_joined([(name, one.x) for _, name, one in parts], f"{where}: x", room),
+        y=_joined([(name, one.y) for _, name, one in parts], f"{where}: y", room),
+        weight=weight,
+        notes=tuple(dict.fromkeys(note for one in takens for note in one.notes)),
+        part=np.repeat(np.array([number for number, _, _ in parts], "int8"), sizes),
     )
 
 

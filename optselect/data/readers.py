@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from optselect.data.arrays import Taken
@@ -232,7 +233,7 @@ def _raw(reference: Any, source: Source, tell: Tell) -> RawTable | RawArrays:
     room = Room.of(source.memory, source.spool)
     if not isinstance(reference, str | Path):
         found = materialise(reference, "data", room, tell)
-        return _as_raw(found, weight, "data in memory", "data")
+        return _as_raw(found, weight, "data in memory", "data", source.parts)
     text = str(reference)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
         raise InvalidData(f"{text}: an address, not a file. Download it first and name the file: curl -LO {text}")
@@ -242,13 +243,20 @@ def _raw(reference: Any, source: Source, tell: Tell) -> RawTable | RawArrays:
     if is_reference(text):
         path, function = split_reference(text)
         where = f"{path}: `{function}`"
-        return _as_raw(_call(path, function, room, tell), weight, text, where)
+        return _as_raw(_call(path, function, room, tell), weight, text, where, source.parts)
     return _file(dataclasses.replace(source, path=Path(reference)))
 
 
-def _as_raw(found: Taken, weight: Any, name: str, where: str) -> RawArrays:
+def _as_raw(found: Taken, weight: Any, name: str, where: str, parts: frozenset[str] = frozenset()) -> RawArrays:
+    """parts: names of those that the data may bring themselves."""
+    brought = set() if found.part is None else {PARTS[number] for number in np.unique(found.part)} - {"train"}
+    if unwanted := sorted(brought - parts):
+        raise InvalidData(
+            f"{where}: the second dataset holds {unwanted[0]} rows, and an option says which rows those are: drop the "
+            "option, or give the training dataset alone."
+        )
     taken = dataclasses.replace(found, weight=_one_of(found.weight, weight, where))
-    return RawArrays(taken=taken, name=name, where=where, notes=found.notes)
+    return RawArrays(taken=taken, name=name, where=where, notes=found.notes, part=found.part)
 
 
 def _interpreted(raw: RawTable | RawArrays, source: Source, options: ReadOptions) -> Data:

@@ -14,8 +14,9 @@ import pytest
 import scipy.sparse
 import tensorflow as tf
 
-from optselect.data import read, streams
+from optselect.data import SplitOptions, read, streams
 from optselect.errors import InvalidData, InvalidModel, InvalidValue, OptselectError, UnknownName
+from optselect.options import Settings
 from optselect.task import Task, make_spec
 
 R = np.random.default_rng(0)
@@ -368,3 +369,18 @@ def test_class_weights_in_every_form(given: str) -> None:
     else:
         with pytest.raises(expected, match="class_weight"):
             make_spec(read((X, y)), epochs=1, seed=0, class_weight=asked)
+
+
+@pytest.mark.parametrize("make", [rows_of, lambda x, y: Batches(x, y), lambda x, y: ((x, y) for _ in range(1))])
+def test_datasets_of_their_own_are_the_parts(make: Any) -> None:
+    """Two datasets train and validate, three test too; an option that makes a part contradicts one that is there."""
+    three = [(X, Y), (X[:20] + 5, Y[:20]), (X[:25] + 9, Y[:25])]
+    sizes = [read(make(*part)).rows for part in three]
+    split = Settings(data=tuple(make(*part) for part in three)).spec().split
+    assert [len(split.train), len(split.validation), len(split.test)] == sizes
+    split = Settings(data=[make(*part) for part in three[:2]]).spec().split
+    assert len(split.validation) == sizes[1]
+    assert len(split.train) + len(split.test) == sizes[0]
+    for options in (SplitOptions(folds=3), SplitOptions(validation=0.2)):
+        with pytest.raises(InvalidData, match="validation"):
+            Settings(data=tuple(make(*part) for part in three[:2]), splits=options).spec()

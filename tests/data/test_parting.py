@@ -293,6 +293,7 @@ def test_parts_are_told_with_their_groups_and_dates() -> None:
     assert any("train rows of" in line and "groups" in line for line in lines)
     dated = describe_data(FRAME, target="y", splits=SplitOptions(split="time:day")).lines
     assert any(line.endswith("to 2020-08-27") for line in dated)
+    assert describe_data((np.eye(20), np.arange(20.0))).columns[-1].examples
 
 
 WALK = np.cumsum(np.random.default_rng(0).normal(size=400))

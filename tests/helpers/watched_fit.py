@@ -44,12 +44,22 @@ class Fitted(types.SimpleNamespace):
 
 
 def fitted(
-    task: Task, configuration: Configuration, epochs: int, stopping: EarlyStopping | None, seed: int = 7
+    task: Task,
+    configuration: Configuration,
+    epochs: int,
+    stopping: EarlyStopping | None,
+    seed: int = 7,
+    *,
+    eagerly: bool = True,
 ) -> Fitted:
-    """A training with the stock optimizer; eagerly, for tracing a training step takes longer than a hundred of them."""
+    """A training with the stock optimizer.
+
+    eagerly: tracing a training step takes longer than a hundred of them; but rules that decompose matrices come to
+    another end where the last bit of a step is another.
+    """
     model = task.build(seed)
     optimizer = configuration.optimizer(total_steps=configuration.steps_per_epoch(len(task.y_train)) * epochs)
-    model.compile(optimizer, loss=task.loss, metrics=task.metrics(), run_eagerly=True)
+    model.compile(optimizer, loss=task.loss, metrics=task.metrics(), run_eagerly=eagerly)
     swap = [SwapEvaluated(swap_on_epoch=True)] if isinstance(optimizer, Derived) else []
     callback = stopping.callback() if stopping else None
     validation, rows = (task.x_validation, task.y_validation), _Rows(task, seed, configuration.batch_size)

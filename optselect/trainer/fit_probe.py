@@ -17,7 +17,7 @@ from optselect.optim.keras.of_model import optimizers_of
 from optselect.task.prepared import Task
 from optselect.util.suggestion import suggestion
 
-__all__ = ["Pace", "Watch", "check_reported", "check_watched", "notes_of"]
+__all__ = ["Pace", "ProbeWatch", "check_reported", "check_watched", "notes_of"]
 
 _NAMED = 4  # weights that are named
 _APPLY = "`self.optimizer.apply(gradients, self.trainable_variables)`"
@@ -38,7 +38,7 @@ class Pace(NamedTuple):
         return self.setup + epochs * self.epoch
 
 
-class Watch(keras.callbacks.Callback):  # type: ignore[misc]
+class ProbeWatch(keras.callbacks.Callback):  # type: ignore[misc]
     """Sees the first epoch of a training.
 
     evaluate: gives the figures of a model on the validation rows. names: what the epoch reported. before: the
@@ -112,7 +112,7 @@ def check_reported(task: Task, model: Any, names: Collection[str]) -> None:
             raise UnknownName(f"{task.who}: `model.fit` reports no `{name}`. {suggestion(name, list(names))}")
 
 
-def check_watched(task: Task, model: Any, watch: Watch, val_loss: float) -> None:
+def check_watched(task: Task, model: Any, watch: ProbeWatch, val_loss: float) -> None:
     """Raise InvalidModel where the training was none by the optimizer, or is not compared by what it trains."""
     if not any(watch.steps.values()):
         held = ", ".join(f"`self.{name}`" for name in watch.steps)
@@ -145,7 +145,7 @@ def check_watched(task: Task, model: Any, watch: Watch, val_loss: float) -> None
         )
 
 
-def notes_of(task: Task, model: Any, watch: Watch) -> list[str]:
+def notes_of(task: Task, model: Any, watch: ProbeWatch) -> list[str]:
     """What a user should know of a training that can be compared."""
     found = []
     if lacks_test_step(model) and not watch.loss_asked:

@@ -26,7 +26,7 @@ from optselect.trainer.compilable import (
 from optselect.trainer.compiled import CompiledTrainer
 from optselect.trainer.failure import out_of_memory
 from optselect.trainer.feeding import few_rows
-from optselect.trainer.fit_probe import Pace, Watch, check_watched, notes_of
+from optselect.trainer.fit_probe import Pace, ProbeWatch, check_watched, notes_of
 from optselect.trainer.messages import Job, Plan
 from optselect.trainer.program import Kept
 from optselect.trainer.trial import Trainer
@@ -98,7 +98,7 @@ def _try_out(trainer: CompiledTrainer, model: Any, probe: Job) -> str:
 def _by_fit(task: Task, model: Any, probe: Job, reason: str, plan: Plan | None) -> tuple[Trainer, str]:
     """The trainer by `model.fit`, tried out, and why it is taken. model: a fresh one."""
     fallback = FitTrainer(task)
-    watch = Watch(lambda trained: fallback.evaluate(trained, "validation"))
+    watch = ProbeWatch(lambda trained: fallback.evaluate(trained, "validation"))
     try:
         run = fallback.run(probe, watch=watch)
     except Exception as error:

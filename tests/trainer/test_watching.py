@@ -280,6 +280,7 @@ def test_members_of_a_population_stop_one_by_one(program: Program) -> None:
 # -- the rate ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras
 @pytest.mark.parametrize("name", [n for n, rule in RULES.items() if rule.common and rule.twin][:3])
 def test_a_rate_is_reduced_as_keras_reduces_it(name: str) -> None:
     """With and without early stopping beside it, and with optimizers of Keras."""

@@ -228,7 +228,7 @@ WRONG: dict[str, tuple[dict[str, Any], Any, Any, type[Exception], str]] = {
     "an optimizer": ({"optimizers": ["adm"]}, X, Y, UnknownName, "adam"),
     "care": ({"care": "much"}, X, Y, UnknownName, "care"),
     "epochs": ({"epochs": 0}, X, Y, OptselectError, "epochs"),
-    "an objective": ({"objective": "val_f1"}, X, Y, UnknownName, "val_accuracy"),
+    "an objective": ({"objective": "val_acuracy"}, X, Y, UnknownName, "val_accuracy"),
     "a class that is not there": ({"class_weight": {"iris": 2}}, X, NAMES[Y], UnknownName, "iris"),
     "a model": ({"model": 3}, X, Y, InvalidModel, "keras.Model"),
 }

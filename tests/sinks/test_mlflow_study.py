@@ -17,17 +17,21 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from optselect import Tracking, api
 from optselect.errors import InvalidValue, StudyConflict
 from optselect.optim.configuration import Configuration
 from optselect.record import Ledger, read
 from optselect.sinks.mlflow import Remembered, run_contents
+from optselect.sinks.mlflow.delivery import Delivery
 from tests.helpers.mirrored import WEEK, client, server, template, uri
 
 NAME = "flats"
@@ -336,6 +340,20 @@ def test_two_studies_in_one_store_at_once(study: Path, uri: str) -> None:
     assert len(keys) == 2
     assert len(set(keys.values())) == 1
     assert [synced.written for synced in api.sync(out=study.parent)] == [0, 0]
+
+
+def test_a_data_set_that_another_study_enters_at_this_moment() -> None:
+    """MLflow looks for it, finds none, and cannot add it any more: the second try finds it."""
+    asked: list[str] = []
+
+    def write(method: str, *arguments: Any) -> None:
+        asked.append(method)
+        if len(asked) == 1:
+            raise MlflowException("UNIQUE constraint failed", error_code=BAD_REQUEST)
+
+    half = SimpleNamespace(_calls=SimpleNamespace(write=write), _run="run")
+    Delivery._describe_data(half, object())  # type: ignore[arg-type]
+    assert asked == ["log_inputs"] * 2
 
 
 def test_the_command(study: Path, uri: str, optselect: Any) -> None:

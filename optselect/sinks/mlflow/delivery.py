@@ -186,6 +186,20 @@ class Delivery:
             self._calls.log(self._run, params, [])
         data = data_set.data_set(self._study)
         if data is not None and not run.inputs.dataset_inputs:
+            self._describe_data(data)
+
+    def _describe_data(self, data: Any) -> None:
+        """Enter the data set, once more if another study of the same data did so at the same moment.
+
+        MLflow looks whether it is there and then adds it, so that the second of two finds it a moment too late.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._calls.write("log_inputs", self._run, [data])
+        except MlflowException as problem:
+            if problem.error_code != "BAD_REQUEST":
+                raise
             self._calls.write("log_inputs", self._run, [data])
 
 

@@ -24,7 +24,7 @@ class EarlyStopping:
     Parameters
     ----------
     monitor : str, default "val_loss"
-        "val_loss", "val_" and the name of a metric, or "loss".
+        `val_loss`, `val_` followed by the name of a metric, or `loss`.
     min_delta : float, default 0.0
         A smaller difference is no improvement.
     patience : int

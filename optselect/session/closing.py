@@ -126,7 +126,7 @@ class Closing:
             failures["check"] = check.error
         whole = settings.evaluation.whole
         last = dataclasses.replace(job, refit=True, whole=whole, save=saved)
-        if epochs := self._epochs(study, best):
+        if epochs := kept(study.records, best):  # early stopping, ours or a user's: no rows are left to watch
             last = dataclasses.replace(last, epochs=epochs, total_epochs=self.context.epochs)
         refit = self._trained("refit", last)
         failures["refit"] = refit.error
@@ -134,11 +134,6 @@ class Closing:
         return dataclasses.replace(
             verdict, check=number, refit=not refit.error, failures=named, refit_epochs=refit.epochs
         )
-
-    def _epochs(self, study: Study, best: Configuration) -> int | None:
-        """For how many epochs the model to keep is trained where early stopping decides that: it has no rows left that
-        it could watch. None without early stopping, ours or that of a user's callback."""
-        return kept(study.records, best)
 
     def _fit(self, name: StageName, study: Study) -> None:
         """Decide once how much of a stage there is time for."""
